@@ -1,0 +1,208 @@
+"""The composition root: the only file that knows all the others, and the settings."""
+
+import asyncio
+import contextlib
+import importlib.util
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route, WebSocketRoute
+
+from gateway.agents.callable import load
+from gateway.agents.offline import OfflineAgent
+from gateway.core.policy import Policy
+from gateway.errors import SettingsError
+from gateway.protocol.decoding import Limits
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.ports import Agent
+from gateway.runtime.registry import Registry
+from gateway.settings import Settings
+from gateway.store.sqlite import SqliteStore
+from gateway.transports import http, webrtc, websocket
+from gateway.transports.connection import Services
+from gateway.transports.guard import Guard, Rules
+from media.leg import Engines
+from media.speech import Recognizer, SpeechError, Synthesizer
+from media.vad.silero import load_model
+
+log = logging.getLogger(__name__)
+
+EVICT_EVERY_S = 60.0
+
+
+def create_app(settings: Settings, *, agent: Agent | None = None, engines: Engines | None = None) -> Starlette:
+    """The gateway as an ASGI application, to be served or mounted. Raises ``SettingsError``.
+
+    *agent* and *engines* take the place of those that the settings name.
+    """
+    agent = agent or choose_agent(settings)
+    engines = engines or choose_engines(settings)
+    rules = Rules(
+        tuple(host.lower() for host in (settings.host, *settings.hosts)),
+        tuple(origin.lower() for origin in settings.origins),
+        settings.token,
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with _running(app, settings, agent, engines):
+            yield
+
+    return Starlette(
+        routes=[
+            Route("/", http.page),
+            Route("/healthz", http.healthz),
+            Route("/readyz", http.readyz),
+            Route("/v1/sessions/{session_id}/items", http.items),
+            Route("/v1/realtime/calls", webrtc.create, methods=["POST"]),
+            Route("/v1/realtime/calls/{call_id}", webrtc.hang_up, methods=["DELETE"]),
+            Route("/v1/realtime/calls/{call_id}/hangup", webrtc.hang_up, methods=["POST"]),
+            WebSocketRoute("/v1/realtime", websocket.realtime),
+            Mount("/web", http.Files(directory=http.WEB)),
+        ],
+        middleware=[Middleware(Guard, rules=rules)],
+        lifespan=lifespan,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _running(app: Starlette, settings: Settings, agent: Agent, engines: Engines | None) -> AsyncIterator[None]:
+    """Everything that lives as long as the server does, closed in the reverse order."""
+    store = await SqliteStore.open(_database(settings))
+    clock = SystemClock()
+    registry = Registry(store, agent, clock, Policy(after_empty_cut=settings.after_empty_cut))
+    limits = Limits(settings.max_event_bytes, settings.max_append_bytes)
+    app.state.services = Services(
+        registry, store, clock, limits, engines, _about(agent, engines), settings.instructions
+    )
+    app.state.calls = webrtc.Calls()
+    await _warm_up(agent, engines)
+    chores = asyncio.create_task(_evict(registry), name="evict")
+    try:
+        yield
+    finally:
+        chores.cancel()
+        await app.state.calls.aclose()
+        await registry.aclose()
+        await agent.aclose()
+        if engines is not None:
+            await engines.synthesizer.aclose()
+            await engines.recognizer.aclose()
+        await store.aclose()
+
+
+async def end_sessions(app: Starlette) -> None:
+    """End every call and session while the server still serves, so that their clients are told why."""
+    await app.state.calls.aclose()
+    await app.state.services.registry.aclose()
+
+
+async def _warm_up(*parts: object) -> None:
+    """Let whoever has something to load do it before the first user waits for it."""
+    warm_ups = [part.warm_up() for part in _flat(parts) if hasattr(part, "warm_up")]
+    for result in await asyncio.gather(*warm_ups, return_exceptions=True):
+        if isinstance(result, Exception):
+            log.warning("warm-up failed; the first use may be slow, or fail", exc_info=result)
+
+
+def _flat(parts: tuple[object, ...]) -> list[object]:
+    flat: list[object] = []
+    for part in parts:
+        flat += [part.synthesizer, part.recognizer] if isinstance(part, Engines) else [part]
+    return flat
+
+
+async def _evict(registry: Registry) -> None:
+    while True:
+        await asyncio.sleep(EVICT_EVERY_S)
+        registry.evict_idle()
+
+
+def _database(settings: Settings) -> Path:
+    directory = Path(settings.data)
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"Setting 'data' is wrong: the directory cannot be made ({error.strerror}).") from error
+    return directory / "bargein.sqlite"
+
+
+def choose_agent(settings: Settings) -> Agent:
+    """Who answers: what was asked for, else a model when there is a key or an address, else the offline agent."""
+    chosen = settings.agent or ("openai_chat" if settings.api_key or settings.base_url else "offline")
+    if chosen == "offline":
+        return OfflineAgent()
+    if chosen == "openai_chat":
+        from gateway.agents.openai_chat import OpenAIChat  # half a second that only those who ask for it pay
+
+        return OpenAIChat(settings.model, api_key=settings.api_key or None, base_url=settings.base_url or None)
+    return load(chosen)
+
+
+# Engines are imported where they are chosen: nobody pays the half second of one that is not used.
+
+
+def choose_engines(settings: Settings) -> Engines | None:
+    """Who speaks and listens; None, with a warning, when the gateway can serve text alone."""
+    try:
+        synthesizer, recognizer = _synthesizer(settings), _recognizer(settings)
+    except SpeechError as error:
+        raise SettingsError(f"Setting 'synthesizer' or 'recognizer' is wrong: {error}") from error
+    if synthesizer is None or recognizer is None:
+        log.warning("no speech engines: the gateway serves text alone (install bargein[offline] for voice)")
+        return None
+    return Engines(synthesizer, recognizer, load_model)
+
+
+def _synthesizer(settings: Settings) -> Synthesizer | None:
+    chosen = settings.synthesizer or ("espeak" if _installed("espeakng_loader") else "none")
+    if chosen == "espeak":
+        if not _installed("espeakng_loader"):
+            raise SettingsError("Setting 'synthesizer' is wrong: espeak needs the extra bargein[offline].")
+        from media.speech.espeak import Espeak
+
+        return Espeak(voice=settings.voice or "en-us")
+    if chosen == "openai":
+        from media.speech.openai import OpenAISpeech
+
+        return OpenAISpeech(
+            api_key=settings.api_key or None,
+            base_url=settings.base_url or None,
+            model=settings.tts_model,
+            voice=settings.voice or "alloy",
+        )
+    return None
+
+
+def _recognizer(settings: Settings) -> Recognizer | None:
+    chosen = settings.recognizer or ("sphinx" if _installed("pocketsphinx") else "none")
+    if chosen == "sphinx":
+        if not _installed("pocketsphinx"):
+            raise SettingsError("Setting 'recognizer' is wrong: sphinx needs the extra bargein[offline].")
+        from media.speech.sphinx import Sphinx
+
+        return Sphinx()
+    if chosen == "openai":
+        from media.speech.openai import OpenAITranscription
+
+        return OpenAITranscription(
+            api_key=settings.api_key or None, base_url=settings.base_url or None, model=settings.stt_model
+        )
+    return None
+
+
+def _installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _about(agent: Agent, engines: Engines | None) -> dict[str, Any]:
+    return {
+        "agent": agent.name,
+        "voice": engines is not None,
+        "synthesizer": type(engines.synthesizer).__name__.lower() if engines else None,
+        "recognizer": engines.recognizer.name if engines else None,
+    }

@@ -1,0 +1,242 @@
+"""The command ``bargein``: ``serve`` runs a gateway, ``replay`` plays recordings against one."""
+
+import asyncio
+import contextlib
+import inspect
+import logging
+import os
+import signal
+import socket
+import sys
+import webbrowser
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # 20 ms frames are too short to share among threads
+
+import typer
+import uvicorn
+from rich.console import Console
+from starlette.applications import Starlette
+
+from gateway import settings as conf
+from gateway.errors import GatewayError, SettingsError
+from gateway.settings import Settings
+
+Transport: TypeAlias = Literal["webrtc", "websocket"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _bargein() -> None:
+    """A self-hosted gateway for conversations with an AI that people can interrupt."""
+
+
+def _serve(config: Path | None, no_browser: bool, given: dict[str, Any]) -> None:
+    conf.check_environment(os.environ)
+    settings = Settings(**given)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    for chatty in ("aiortc", "aioice"):  # they log whole SDPs, and addresses
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_run(settings, open_browser=not no_browser))
+
+
+def _loop_factory() -> Any:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _run(settings: Settings, *, open_browser: bool) -> None:
+    from gateway.app import create_app
+
+    listener = _listen(settings)
+    with listener:
+        app = create_app(settings)
+        async with contextlib.AsyncExitStack() as running:
+            # Not by uvicorn: what keeps a gateway from starting is a sentence of ours, not a traceback in its log.
+            await running.enter_async_context(app.router.lifespan_context(app))
+            config = uvicorn.Config(
+                app,
+                lifespan="off",
+                ws="websockets-sansio",
+                ws_max_size=settings.max_append_bytes + 1024,
+                ws_per_message_deflate=False,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=3,
+            )
+            server = _Server(config, listener, app, running, open_browser=open_browser)
+            await server.serve(sockets=[listener])
+    if not server.started:
+        raise SettingsError("The gateway could not start; the log above says why.")
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens, and on which port; ends what is *running* before it gives way to a signal."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        listener: socket.socket,
+        app: Starlette,
+        running: contextlib.AsyncExitStack,
+        *,
+        open_browser: bool,
+    ) -> None:
+        super().__init__(config)
+        self._listener = listener
+        self._app = app
+        self._running = running
+        self._open_browser = open_browser
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        from gateway.app import end_sessions
+
+        await end_sessions(self._app)
+        if tasks := set(self.server_state.tasks):
+            await asyncio.wait(tasks, timeout=1.0)  # they tell their clients; uvicorn would only hang up on them
+        await super().shutdown(sockets)
+        await self._running.aclose()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            host, port = self._listener.getsockname()[:2]
+            url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            typer.echo(f"listening on {url}")
+            sys.stdout.flush()
+            if self._open_browser:
+                webbrowser.open(url)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    host = settings.host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, settings.port), family=family, backlog=512)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise SettingsError(f"Cannot listen on {where}: {error.strerror}. Choose another --port.") from error
+    listener.setblocking(False)
+    return listener
+
+
+def _build_serve() -> Any:
+    """The ``serve`` command, with one option for each field of ``Settings``."""
+
+    def serve(ctx: typer.Context, config: Path | None = None, no_browser: bool = False, **given: Any) -> None:
+        """Serve a gateway. Flags win over the environment, the environment over the file."""
+        _serve(config, no_browser, given)
+
+    parameters = [
+        inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
+        inspect.Parameter(
+            "config",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                Path | None,
+                typer.Option(
+                    envvar="BARGEIN_CONFIG", is_eager=True, callback=_load_file, help="TOML file of settings."
+                ),
+            ],
+        ),
+        inspect.Parameter(
+            "no_browser",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False,
+            annotation=Annotated[bool, typer.Option("--no-browser", help="Do not open the page.")],
+        ),
+    ]
+    for setting in fields(Settings):
+        secret = setting.name in ("api_key", "token")
+        option = typer.Option(
+            envvar=conf.variables(setting.name), help=conf.help_of(setting.name), show_default=not secret
+        )
+        parameters.append(
+            inspect.Parameter(
+                setting.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=setting.default,
+                annotation=Annotated[setting.type, option],
+            )
+        )
+    serve.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads the signature
+    serve.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return serve
+
+
+def _load_file(ctx: typer.Context, value: Path | None) -> Path | None:
+    """Let the file give what neither a flag nor the environment gives."""
+    if value is not None:
+        ctx.default_map = {**(ctx.default_map or {}), **conf.read_file(value)}
+    return value
+
+
+app.command("serve")(_build_serve())
+
+
+@app.command("replay")
+def _replay(
+    steps: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="STEP...",
+            help="file.wav, or file.wav@EVENT+MILLISECONDS: play when that server event has been seen for so long; "
+            "@speaking is the first audible sound of the answer.",
+        ),
+    ],
+    url: Annotated[str | None, typer.Option(help="The gateway; else the one on port 8080, or else a new one.")] = None,
+    transport: Annotated[Transport, typer.Option(help="How to connect.")] = "webrtc",
+    json: Annotated[Path | None, typer.Option(help="Write events, transcripts, responses, interruptions.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Write a stereo WAV: caller left, answer right.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds for all of it.")] = 120.0,
+    settle_ms: Annotated[int, typer.Option(help="So long nothing happens before a step counts as answered.")] = 1500,
+    to_the_end: Annotated[
+        bool, typer.Option("--to-the-end", help="Hear the last answer out; else 10 s of it.")
+    ] = False,
+    token: Annotated[str, typer.Option(envvar="BARGEIN_TOKEN", help="The gateway's token.", show_default=False)] = "",
+) -> None:
+    """Play recordings to a gateway as a caller would, and tell what happened, when."""
+    from gateway.replay import ReplayOptions, parse, replay
+
+    options = ReplayOptions(
+        steps=tuple(parse(step) for step in steps),
+        url=url,
+        transport=transport,
+        json_path=json,
+        record_path=record,
+        settle_ms=settle_ms,
+        listen_ms=None if to_the_end else 10_000,
+        timeout_s=timeout,
+        token=token or None,
+    )
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        report = runner.run(replay(options, Console(highlight=False)))
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command; what was wrong with a setting is one sentence, not a traceback."""
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT) or signal.default_int_handler)
+    try:
+        app()
+    except GatewayError as error:
+        Console(stderr=True).print(f"bargein: {error}", style="red", highlight=False, markup=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""An answer begins, grows and ends. Generation only: what is heard of it is ``heard``'s affair."""
+
+from gateway.core import effects as fx, events as ev, inputs as inp
+from gateway.core.ids import Generation, ItemId, LegId, ResponseId
+from gateway.core.state import Pending, Response
+from gateway.core.step import Step
+from gateway.core.values import ItemStatus
+
+
+def start_pending(step: Step) -> None:
+    """Start the answer that waits, once its context is the truth.
+
+    Until then a cut has still to say where it fell, a turn what it says, or its voice goes on.
+    """
+    wanted = step.moment.pending
+    if wanted is None or step.moment.cuts or step.moment.transcribing:
+        return
+    if wanted.spoken and step.turn_on(wanted.stamp.leg) is not None:
+        return
+    step.moment.pending = None
+    step.moment.unheard = None  # whatever begins now takes its place
+    _begin(step, wanted)
+
+
+def _begin(step: Step, wanted: Pending) -> None:
+    rest = wanted.rest
+    if rest is None:
+        response_id, generation = _open(step, wanted, None)
+        step.start(fx.Generate(response_id, generation, wanted.instructions))
+    else:
+        response_id, generation = _open(step, wanted, rest.item_id)
+        step.start(fx.Recite(response_id, generation, rest.text.lstrip()))
+
+
+def _open(step: Step, wanted: Pending, continues: ItemId | None) -> tuple[ResponseId, Generation]:
+    generation = Generation(step.conversation.generation + 1)
+    response_id = ResponseId(step.mint("resp"))
+    leg = None if wanted.text_only else _loudspeaker(step, wanted.stamp.leg)
+    step.fact(ev.ResponseStarted(response_id, generation, leg, continues, wanted.metadata))
+    return response_id, generation
+
+
+def _loudspeaker(step: Step, asked_by: LegId) -> LegId | None:
+    """The voice leg that asked, else the one that joined last; None when nobody can hear."""
+    voices = step.moment.voices
+    return asked_by if asked_by in voices else next(reversed(voices), None)
+
+
+def generated(step: Step, input: inp.TextGenerated) -> None:
+    """More text of an answer. What comes after its cut is dropped here."""
+    response = _generating(step, input.generation)
+    if response is None or not input.text:
+        return
+    item_id = response.item_id or _first_text(step, response)
+    before = step.moment.texts.get(item_id, "")
+    step.moment.texts[item_id] = before + input.text
+    step.signal(ev.TextAppended(response.response_id, item_id, len(before), input.text))
+    if response.leg is not None:
+        step.start(fx.Speak(response.leg, response.generation, input.text))
+
+
+def _first_text(step: Step, response: Response) -> ItemId:
+    item_id = ItemId(step.mint("item"))
+    parent = step.conversation.tree.tip
+    spoken = response.leg is not None
+    step.fact(
+        ev.ItemAdded(item_id, parent, "assistant", "in_progress", spoken=spoken, response_id=response.response_id)
+    )
+    if response.leg is not None:
+        step.start(fx.BeginSpeech(response.leg, response.generation, response.response_id, item_id))
+    return item_id
+
+
+def finished(step: Step, input: inp.GenerationFinished | inp.GenerationFailed) -> None:
+    """The model has no more to say, or cannot go on: what it said stays, and is spoken to its end."""
+    response = _generating(step, input.generation)
+    if response is None:
+        return
+    failure = input.failure if isinstance(input, inp.GenerationFailed) else None
+    leg, item_id = response.leg, response.item_id
+    if item_id is not None:
+        status: ItemStatus = "completed" if failure is None else "incomplete"
+        step.fact(ev.ItemCompleted(item_id, response.response_id, status, step.moment.texts.get(item_id, "")))
+        if leg is not None:
+            step.start(fx.FinishSpeech(leg, response.generation))
+    step.fact(
+        ev.ResponseEnded(
+            response.response_id,
+            response.generation,
+            "completed" if failure is None else "failed",
+            item_id,
+            failure=failure,
+        )
+    )
+    step.forget_text(response)
+
+
+def _generating(step: Step, generation: Generation) -> Response | None:
+    response = step.state.by_generation(generation)
+    if response is None or not response.generating or generation in step.moment.cuts:
+        return None
+    return response

@@ -1,0 +1,104 @@
+"""What a session asks of the world. Imperatives.
+
+*Stopping* effects silence, flush, cancel or drop; they are idempotent and run before anything is
+written. *Starting* effects begin something and run after the facts that justify them are stored.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gateway.core.ids import Generation, ItemId, LegId, ResponseId
+
+
+@dataclass(frozen=True, slots=True)
+class CancelGeneration:
+    """Stop the model of this response, down to its network connection."""
+
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class FlushPlayout:
+    """Silence this response on its leg; answered by :class:`gateway.core.inputs.PlayoutCleared`."""
+
+    leg: LegId
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class DropUtterance:
+    """Remove the current turn's sound from the leg's input: it was no turn."""
+
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePlayout:
+    """Let go of the reflex's pause."""
+
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Ask the model for an answer to the active path."""
+
+    response_id: ResponseId
+    generation: Generation
+    instructions: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recite:
+    """Give the text out as the answer, without a model."""
+
+    response_id: ResponseId
+    generation: Generation
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BeginSpeech:
+    """A response is about to be spoken on the leg."""
+
+    leg: LegId
+    generation: Generation
+    response_id: ResponseId
+    item_id: ItemId
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """Speak more of a response's text."""
+
+    leg: LegId
+    generation: Generation
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinishSpeech:
+    """No more text of this response comes."""
+
+    leg: LegId
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeUtterance:
+    """Tell what the short utterance seems to say; answered by ``SpeechJudged``."""
+
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribeTurn:
+    """Tell what the ended turn says; answered by ``TurnTranscribed`` or ``TurnTranscriptionFailed``."""
+
+    leg: LegId
+    item_id: ItemId
+
+
+StoppingEffect: TypeAlias = CancelGeneration | FlushPlayout | DropUtterance | ReleasePlayout
+StartingEffect: TypeAlias = Generate | Recite | BeginSpeech | Speak | FinishSpeech | JudgeUtterance | TranscribeTurn
+Effect: TypeAlias = StoppingEffect | StartingEffect

@@ -1,0 +1,260 @@
+"""What a session decides: *facts*, which are appended to its log, and *signals*, which only live.
+
+A fact is durable: it gets a ``seq`` from the log, survives the process and is folded into the
+conversation again. A signal is published once, to whoever listens now. They are different types,
+so that nothing live-only can be stored by mistake and nothing durable can be lost.
+
+Fields named ``text`` and ``unheard`` hold content. The store keeps them beside the log, so that
+they can be removed; a fact read back after a removal has them empty.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, Role, Settings
+
+# --- facts ---
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOpened:
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsChanged:
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAdded:
+    """A message joined the tree, as a child of ``parent`` (None: it begins the conversation)."""
+
+    item_id: ItemId
+    parent: ItemId | None
+    role: Role
+    status: ItemStatus
+    text: str = ""
+    spoken: bool = False
+    device: DeviceId = DeviceId("")
+    response_id: ResponseId | None = None
+    before: ItemId | None = None
+    """The item that was the child of ``parent`` and now follows this one; None at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTranscribed:
+    """What a spoken user message says."""
+
+    item_id: ItemId
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTranscriptionFailed:
+    item_id: ItemId
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCompleted:
+    """No more text comes. ``text`` is all that was generated."""
+
+    item_id: ItemId
+    response_id: ResponseId
+    status: ItemStatus
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTruncated:
+    """The answer was cut: ``text`` is what was heard (or shown), ``unheard`` the rest of it."""
+
+    item_id: ItemId
+    text: str
+    unheard: str
+    heard_ms: int
+    """Milliseconds of its sound that were heard; 0 when it was only read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRemoved:
+    item_id: ItemId
+    reason: str
+    """``deleted``, ``not_speech``, ``unheard`` (an answer of which nothing was heard)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseStarted:
+    response_id: ResponseId
+    generation: Generation
+    leg: LegId | None
+    """The voice leg that speaks it; None when it is only written."""
+
+    continues: ItemId | None = None
+    """Set when no model is asked: the unheard rest of that item is spoken."""
+
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseEnded:
+    """Generation is over: exactly one for each :class:`ResponseStarted`."""
+
+    response_id: ResponseId
+    generation: Generation
+    status: ResponseStatus
+    item_id: ItemId | None
+    reason: CutReason | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutStarted:
+    response_id: ResponseId
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutStopped:
+    """It was heard to its end."""
+
+    response_id: ResponseId
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutCleared:
+    """It was cut off, or its leg was lost."""
+
+    response_id: ResponseId
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class CommandApplied:
+    """A command with an idempotency key took effect; repeats are answered, not applied."""
+
+    key: str
+    digest: str
+    wall: float
+
+
+Fact: TypeAlias = (
+    SessionOpened
+    | SettingsChanged
+    | ItemAdded
+    | ItemTranscribed
+    | ItemTranscriptionFailed
+    | ItemCompleted
+    | ItemTruncated
+    | ItemRemoved
+    | ResponseStarted
+    | ResponseEnded
+    | PlayoutStarted
+    | PlayoutStopped
+    | PlayoutCleared
+    | CommandApplied
+)
+
+
+# --- signals ---
+
+
+@dataclass(frozen=True, slots=True)
+class TextAppended:
+    """More of an answer's text. ``offset`` counts Unicode code points from the item's beginning."""
+
+    response_id: ResponseId
+    item_id: ItemId
+    offset: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSuspected:
+    leg: LegId
+    onset_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechConfirmed:
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechDismissed:
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutPaused:
+    leg: LegId
+    response_id: ResponseId
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutResumed:
+    leg: LegId
+    response_id: ResponseId
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """Announced to every client: the user has the floor. ``audio_start_ms`` points back to the onset."""
+
+    leg: LegId
+    item_id: ItemId
+    audio_start_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    leg: LegId
+    item_id: ItemId
+    audio_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class InputCommitted:
+    leg: LegId
+    item_id: ItemId
+    previous: ItemId | None
+
+
+@dataclass(frozen=True, slots=True)
+class TruncationKept:
+    """A client's claim of what it played changed nothing: the item is as short already."""
+
+    leg: LegId
+    item_id: ItemId
+    audio_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRejected:
+    """A command of the stamp's leg could not be taken. Goes to that connection alone."""
+
+    leg: LegId
+    command: str
+    failure: Failure
+    param: str | None = None
+
+
+Signal: TypeAlias = (
+    TextAppended
+    | SpeechSuspected
+    | SpeechConfirmed
+    | SpeechDismissed
+    | PlayoutPaused
+    | PlayoutResumed
+    | SpeechStarted
+    | SpeechStopped
+    | InputCommitted
+    | TruncationKept
+    | CommandRejected
+)
+
+Event: TypeAlias = Fact | Signal

@@ -1,0 +1,216 @@
+"""Who may speak: suspected → confirmed → cut, or dismissed.
+
+A suspicion only pauses the answer, and the leg does that by itself before the session hears of it.
+Confirmed, the answer stays silent while its model runs on. It is cut when the voice is sustained, or
+when a short utterance, judged at its end, is more than a backchannel. Where a cut cannot be taken
+back (a stock client that flushes its own buffer), or where nothing has sounded yet, a confirmed
+voice cuts at once.
+
+======================  =========================  ===========================================
+hearing                 what happens               what follows
+======================  =========================  ===========================================
+quiet                   suspected                  suspected (the leg has paused its playout)
+suspected               dismissed                  quiet (the leg has let it go on)
+quiet, suspected        confirmed, nothing sounds  quiet; the turn is announced, answers are cut
+quiet, suspected        confirmed, and its client  quiet; the turn is announced, nothing is cut
+                        wants no interruptions
+quiet, suspected        confirmed in a turn that   quiet; cut: its speaker has the floor already
+                        was announced
+quiet, suspected        confirmed over an answer   confirmed
+confirmed, judged       sustained, or confirmed    quiet; cut
+confirmed               ended                      judged (its words are asked for)
+judged                  suspected                  judged (remembered until that is dismissed)
+judged                  backchannel, or no word    quiet; the playout is released. A suspicion that
+                                                   was remembered holds it: suspected
+judged                  any other words            quiet; cut
+confirmed, judged       its sound is discarded     quiet; the playout is released
+any doubt               its deadline               suspected: released; else: cut
+======================  =========================  ===========================================
+
+A cut lets go of the reflex's pause as well: it may outlast the answer it was for.
+"""
+
+from typing import Final
+
+from gateway.core import effects as fx, events as ev, heard, inputs as inp, turns
+from gateway.core.ids import ItemId, LegId
+from gateway.core.policy import has_words, is_backchannel
+from gateway.core.state import Hearing, Voice
+from gateway.core.step import Step
+from gateway.core.values import Failure
+
+IN_DOUBT: Final = (Hearing.CONFIRMED, Hearing.JUDGED)
+
+NET: Final = 0.5
+"""Seconds after which the session lets go of a suspicion that the leg should have decided itself."""
+
+TOO_LATE: Final = Failure("transcription_timeout", "The words of this turn did not arrive in time.")
+
+Edge = (
+    inp.SpeechSuspected
+    | inp.SpeechDismissed
+    | inp.SpeechConfirmed
+    | inp.SpeechSustained
+    | inp.SpeechEnded
+    | inp.SpeechJudged
+    | inp.TurnEnded
+    | inp.TurnDiscarded
+)
+
+
+def heard_voice(step: Step, input: Edge) -> None:
+    """A voice leg's ears report."""
+    leg, voice = step.stamp.leg, step.voice
+    if voice is None:
+        return
+    match input:
+        case inp.SpeechSuspected():
+            _suspected(step, leg, voice, input)
+        case inp.SpeechDismissed():
+            _dismissed(step, leg, voice)
+        case inp.SpeechConfirmed():
+            _confirmed(step, leg, voice, input)
+        case inp.SpeechSustained() if voice.hearing in IN_DOUBT:
+            _interrupt(step, leg, voice)
+        case inp.SpeechEnded() if voice.hearing is Hearing.CONFIRMED:
+            _ended(step, leg, voice)
+        case inp.SpeechJudged() if voice.hearing is Hearing.JUDGED:
+            _judged(step, leg, voice, input)
+        case inp.TurnEnded():
+            _turn_ended(step, leg, voice, input)
+        case inp.TurnDiscarded():
+            _turn_discarded(step, leg, voice)
+
+
+def _suspected(step: Step, leg: LegId, voice: Voice, input: inp.SpeechSuspected) -> None:
+    if voice.hearing is Hearing.JUDGED:
+        voice.next_onset_ms = input.onset_ms
+    if voice.hearing is not Hearing.QUIET:
+        return
+    voice.hearing = Hearing.SUSPECTED
+    voice.deadline = step.stamp.mono + step.policy.judge_within + NET
+    step.signal(ev.SpeechSuspected(leg, input.onset_ms))
+    if voice.interrupts and (response := step.sounding_on(leg)) is not None:
+        step.signal(ev.PlayoutPaused(leg, response))
+
+
+def _dismissed(step: Step, leg: LegId, voice: Voice) -> None:
+    voice.next_onset_ms = None
+    if voice.hearing is Hearing.SUSPECTED:
+        _dismiss(step, leg, voice)
+
+
+def _confirmed(step: Step, leg: LegId, voice: Voice, input: inp.SpeechConfirmed) -> None:
+    if voice.ended is not None:  # what is being judged has ended its turn, so that this voice begins another
+        _interrupt(step, leg, voice)
+    again = voice.hearing in IN_DOUBT
+    if not again:
+        voice.audio_start_ms = max(0, input.onset_ms - input.prefix_ms)
+    sounding = any(r.sounding for r in step.state.alive())
+    if not voice.interrupts:
+        _announce(step, leg, voice)
+        step.stop(fx.ReleasePlayout(leg))
+        return
+    if again or voice.turn is not None or not voice.revocable or not sounding:
+        _interrupt(step, leg, voice)
+        return
+    voice.hearing = Hearing.CONFIRMED
+    voice.deadline = step.stamp.mono + step.policy.judge_within
+    step.signal(ev.SpeechConfirmed(leg))
+
+
+def _ended(step: Step, leg: LegId, voice: Voice) -> None:
+    voice.hearing = Hearing.JUDGED
+    voice.deadline = step.stamp.mono + step.policy.judge_within
+    step.start(fx.JudgeUtterance(leg))
+
+
+def _judged(step: Step, leg: LegId, voice: Voice, input: inp.SpeechJudged) -> None:
+    if not has_words(input.text) or is_backchannel(input.text, step.conversation.settings.language):
+        next_onset_ms = voice.next_onset_ms
+        step.stop(fx.DropUtterance(leg))
+        if next_onset_ms is None:
+            step.stop(fx.ReleasePlayout(leg))
+        _dismiss(step, leg, voice)
+        if next_onset_ms is not None:
+            _suspected(step, leg, voice, inp.SpeechSuspected(next_onset_ms))
+    else:
+        _interrupt(step, leg, voice)
+
+
+def _turn_ended(step: Step, leg: LegId, voice: Voice, input: inp.TurnEnded) -> None:
+    if voice.hearing is Hearing.JUDGED:
+        voice.ended = input.audio_end_ms
+        return
+    if voice.hearing is Hearing.CONFIRMED:
+        _interrupt(step, leg, voice)
+    turns.commit(step, leg, voice, input.audio_end_ms)
+
+
+def _turn_discarded(step: Step, leg: LegId, voice: Voice) -> None:
+    if voice.hearing in IN_DOUBT:
+        step.stop(fx.ReleasePlayout(leg))
+        _dismiss(step, leg, voice)
+    elif voice.turn is not None:
+        turn, voice.turn = voice.turn, None
+        turns.discarded(step, leg, turn, voice.audio_start_ms)
+
+
+def _dismiss(step: Step, leg: LegId, voice: Voice) -> None:
+    _decided(voice)
+    voice.ended = None
+    step.signal(ev.SpeechDismissed(leg))
+    if voice.interrupts and (response := step.sounding_on(leg)) is not None:
+        step.signal(ev.PlayoutResumed(leg, response))
+
+
+def _interrupt(step: Step, leg: LegId, voice: Voice) -> None:
+    """The user has the floor: announce it, and cut whatever answers."""
+    alive = step.state.alive()
+    over_answer = bool(alive) or voice.hearing in IN_DOUBT
+    turn = _announce(step, leg, voice)
+    if over_answer:
+        step.moment.over_answers[turn] = step.conversation.generation
+    heard.cut(step, alive, "turn_detected", turn)
+    step.stop(fx.ReleasePlayout(leg))
+    if voice.ended is not None:
+        turns.commit(step, leg, voice, voice.ended)
+
+
+def _announce(step: Step, leg: LegId, voice: Voice) -> ItemId:
+    """Tell every client that the user speaks, once a turn."""
+    _decided(voice)
+    if voice.turn is None:
+        voice.turn = ItemId(step.mint("item"))
+        step.signal(ev.SpeechStarted(leg, voice.turn, voice.audio_start_ms))
+    return voice.turn
+
+
+def _decided(voice: Voice) -> None:
+    voice.hearing = Hearing.QUIET
+    voice.deadline = None
+    voice.next_onset_ms = None
+
+
+def yield_to_voices(step: Step) -> None:
+    """A command has cut the answer that somebody spoke over: their voice is an ordinary turn now."""
+    if any(r.sounding for r in step.state.alive()):
+        return
+    for leg, voice in step.moment.voices.items():
+        if voice.hearing in IN_DOUBT:
+            _interrupt(step, leg, voice)
+
+
+def deadline(step: Step) -> None:
+    """Decide the doubts whose time is up."""
+    for leg, voice in step.moment.voices.items():
+        if voice.deadline is None or step.stamp.mono < voice.deadline:
+            continue
+        if voice.hearing is Hearing.SUSPECTED:
+            step.stop(fx.ReleasePlayout(leg))
+            _dismiss(step, leg, voice)
+        else:
+            _interrupt(step, leg, voice)
+    late = [item_id for item_id, (_, due) in step.moment.transcribing.items() if step.stamp.mono >= due]
+    for item_id in late:
+        turns.transcription_failed(step, inp.TurnTranscriptionFailed(item_id, TOO_LATE))

@@ -1,0 +1,270 @@
+"""What the world tells a session. Past participles: it has happened, the session decides what follows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.values import Failure, Settings
+
+OnActive = Literal["reject", "interrupt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Where and when an input comes from, and the seed of the ids that may follow from it."""
+
+    mono: float
+    """Seconds on the monotonic clock: for reflexes and the deadlines of this process."""
+
+    wall: float
+    """Seconds since the epoch: for what outlives the process."""
+
+    seed: str
+    """Unique for this input; ids are derived from it."""
+
+    device: DeviceId = DeviceId("")
+    leg: LegId = LegId("")
+    """The connection it came by, ``""`` when it comes from the gateway itself."""
+
+    command: str = ""
+    """The client's ``event_id``, to correlate the answer; ``""`` when it gave none."""
+
+    key: str = ""
+    """The client's idempotency key, ``""`` when it gave none."""
+
+    digest: str = ""
+    """Digest of the command's body: the same key with another body is refused."""
+
+
+# --- the session and its connections ---
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOpened:
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecovered:
+    """The log was read again after its owner ended: what was left open must be closed."""
+
+    open_texts: Mapping[ItemId, str] = field(default_factory=dict)
+    """Text of the items that were still open, as far as it was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceJoined:
+    """The connection of the stamp carries sound from now on, or with other wishes than before."""
+
+    revocable: bool
+    """True when a pause can be taken back: the gateway holds the sound, or the client is extended."""
+
+    answers: bool = True
+    """An ended turn is answered without being asked (Realtime ``create_response``)."""
+
+    interrupts: bool = True
+    """A voice over an answer may cut it (Realtime ``interrupt_response``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegLeft:
+    """The connection of the stamp is gone. Its playouts have been reported cleared before."""
+
+
+# --- commands of clients ---
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSubmitted:
+    """A client adds a message. ``previous`` is None for the end, ``""`` for the root."""
+
+    role: Literal["user", "assistant", "system"]
+    text: str
+    item_id: ItemId | None = None
+    previous: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDeletionRequested:
+    item_id: ItemId
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTruncationRequested:
+    """A client says how much of an answer it played: a claim, never more than our own clock says."""
+
+    item_id: ItemId
+    audio_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsSubmitted:
+    """The shared part of the session, already merged."""
+
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseRequested:
+    on_active: OnActive = "reject"
+    instructions: str | None = None
+    text_only: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """Stop the named response, or all that generate or sound. By button or ``response.cancel``."""
+
+    response_id: ResponseId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputClearRequested:
+    """``output_audio_buffer.clear``: silence what sounds; harmless when nothing does."""
+
+
+# --- a voice leg's ears; times are milliseconds on that microphone's clock ---
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSuspected:
+    onset_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechDismissed:
+    """It was nothing; the leg has let its playout go on by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechConfirmed:
+    onset_ms: int
+    prefix_ms: int
+    """How much sound before the onset belongs to the turn (``prefix_padding_ms``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSustained:
+    """The voice has gone on for as long as only an interruption does."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """The voice fell silent for a moment; the turn may still go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechJudged:
+    """What a short utterance seems to say; ``""`` when no word is in it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """The user has finished (or was manually committed)."""
+
+    audio_start_ms: int
+    audio_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDiscarded:
+    """The turn's sound was removed before it ended: the client cleared it, or changed how turns are detected."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTranscribed:
+    item_id: ItemId
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTranscriptionFailed:
+    item_id: ItemId
+    failure: Failure
+
+
+# --- a voice leg's loudspeaker ---
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutStarted:
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutStopped:
+    """All of it was heard."""
+
+    generation: Generation
+    heard_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutCleared:
+    """It was cut off, here."""
+
+    generation: Generation
+    heard_chars: int
+    heard_ms: int
+    started: bool
+
+
+# --- the model ---
+
+
+@dataclass(frozen=True, slots=True)
+class TextGenerated:
+    generation: Generation
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationFinished:
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationFailed:
+    generation: Generation
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineReached:
+    """A deadline of :meth:`gateway.core.session.Session.next_deadline` may have passed."""
+
+
+Input: TypeAlias = (
+    SessionOpened
+    | SessionRecovered
+    | VoiceJoined
+    | LegLeft
+    | ItemSubmitted
+    | ItemDeletionRequested
+    | ItemTruncationRequested
+    | SettingsSubmitted
+    | ResponseRequested
+    | CancelRequested
+    | OutputClearRequested
+    | SpeechSuspected
+    | SpeechDismissed
+    | SpeechConfirmed
+    | SpeechSustained
+    | SpeechEnded
+    | SpeechJudged
+    | TurnEnded
+    | TurnDiscarded
+    | TurnTranscribed
+    | TurnTranscriptionFailed
+    | PlayoutStarted
+    | PlayoutStopped
+    | PlayoutCleared
+    | TextGenerated
+    | GenerationFinished
+    | GenerationFailed
+    | DeadlineReached
+)

@@ -1,0 +1,219 @@
+"""A session is a function: ``handle(input, stamp)`` tells what it decided and what it asks for.
+
+``handle`` never waits, never fails on any input in any state, and reads no clock. Replaying the
+facts it gave gives its conversation again (:meth:`Session.replay`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import assert_never
+
+from gateway.core import answering, effects as fx, events as ev, floor, heard, inputs as inp, steering, turns
+from gateway.core.policy import Policy
+from gateway.core.state import KEYS_KEPT, Moment, State, Voice, evolve
+from gateway.core.step import Step
+from gateway.core.values import Failure
+
+NODE_LOST = Failure("node_lost", "The gateway ended while this answer was being given.")
+WORDS_LOST = Failure("node_lost", "The gateway ended before the words of this turn were known.")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one input led to."""
+
+    events: tuple[ev.Event, ...]
+    """Facts and signals in the order in which they are to be published."""
+
+    facts: tuple[ev.Fact, ...]
+    """The durable ones among them: to be appended before anything is published."""
+
+    stopping: tuple[fx.StoppingEffect, ...]
+    """To be performed before the append."""
+
+    starting: tuple[fx.StartingEffect, ...]
+    """To be performed after the publication."""
+
+    accepted: bool
+    """False when the input was a command that was refused (a :class:`CommandRejected` tells why)."""
+
+    duplicate: bool = False
+    """True when the command had been applied before, so that nothing followed from it now."""
+
+
+class Session:
+    """The state of one session and the rules that change it."""
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.policy = policy or Policy()
+        self.state = State()
+
+    @classmethod
+    def replay(cls, facts: Iterable[ev.Fact], policy: Policy | None = None) -> "Session":
+        """The session that a log describes. Runs no effects; follow it with ``SessionRecovered``."""
+        session = cls(policy)
+        for fact in facts:
+            evolve(session.state.conversation, fact)
+        return session
+
+    def handle(self, input: inp.Input, stamp: inp.Stamp) -> Outcome:
+        """Decide what follows from *input*."""
+        step = Step(self.state, stamp, self.policy)
+        duplicate = self._applied_before(step)
+        if not duplicate and not step.rejected:
+            _dispatch(step, input)
+            if stamp.key and not step.rejected:
+                step.fact(ev.CommandApplied(stamp.key, stamp.digest, stamp.wall))
+        return Outcome(
+            tuple(step.events),
+            tuple(step.facts),
+            tuple(step.stopping),
+            tuple(step.starting),
+            not step.rejected,
+            duplicate,
+        )
+
+    def next_deadline(self) -> float | None:
+        """When :class:`DeadlineReached` is due (monotonic seconds); None while no doubt is open."""
+        moment = self.state.moment
+        due = [voice.deadline for voice in moment.voices.values() if voice.deadline is not None]
+        due += [when for _, when in moment.transcribing.values()]
+        return min(due, default=None)
+
+    def _applied_before(self, step: Step) -> bool:
+        stamp = step.stamp
+        known = self.state.conversation.applied.get(stamp.key) if stamp.key else None
+        if known is None or known[1] < stamp.wall - KEYS_KEPT:
+            return False
+        if known[0] == stamp.digest:
+            return True
+        step.reject("idempotency_conflict", "This idempotency key was used for another command.", "idempotency_key")
+        return False
+
+
+def _dispatch(step: Step, input: inp.Input) -> None:
+    match input:
+        case (
+            inp.SpeechSuspected()
+            | inp.SpeechDismissed()
+            | inp.SpeechConfirmed()
+            | inp.SpeechSustained()
+            | inp.SpeechEnded()
+            | inp.SpeechJudged()
+            | inp.TurnEnded()
+            | inp.TurnDiscarded()
+        ):
+            floor.heard_voice(step, input)
+        case inp.TurnTranscribed() | inp.TurnTranscriptionFailed() | inp.TextGenerated():
+            _turn(step, input)
+        case inp.GenerationFinished() | inp.GenerationFailed():
+            answering.finished(step, input)
+        case inp.PlayoutStarted() | inp.PlayoutStopped() | inp.PlayoutCleared():
+            _playout(step, input)
+        case inp.DeadlineReached():
+            floor.deadline(step)
+        case inp.SessionOpened() | inp.SessionRecovered() | inp.VoiceJoined() | inp.LegLeft() | inp.SettingsSubmitted():
+            _connection(step, input)
+        case _:
+            _command(step, input)
+
+
+Command = (
+    inp.ItemSubmitted
+    | inp.ItemDeletionRequested
+    | inp.ItemTruncationRequested
+    | inp.ResponseRequested
+    | inp.CancelRequested
+    | inp.OutputClearRequested
+)
+
+
+def _command(step: Step, input: Command) -> None:
+    match input:
+        case inp.ItemSubmitted():
+            steering.item_submitted(step, input)
+        case inp.ItemDeletionRequested():
+            steering.item_deletion_requested(step, input)
+        case inp.ItemTruncationRequested():
+            heard.truncation_requested(step, input)
+        case inp.ResponseRequested():
+            steering.response_requested(step, input)
+        case inp.CancelRequested():
+            steering.cancel_requested(step, input)
+        case inp.OutputClearRequested():
+            steering.output_clear_requested(step)
+        case _:
+            assert_never(input)
+
+
+def _turn(step: Step, input: inp.TurnTranscribed | inp.TurnTranscriptionFailed | inp.TextGenerated) -> None:
+    match input:
+        case inp.TurnTranscribed():
+            turns.transcribed(step, input)
+        case inp.TurnTranscriptionFailed():
+            turns.transcription_failed(step, input)
+        case inp.TextGenerated():
+            answering.generated(step, input)
+
+
+def _playout(step: Step, input: inp.PlayoutStarted | inp.PlayoutStopped | inp.PlayoutCleared) -> None:
+    match input:
+        case inp.PlayoutStarted():
+            heard.started(step, input)
+        case inp.PlayoutStopped():
+            heard.stopped(step, input)
+        case inp.PlayoutCleared():
+            heard.cleared(step, input)
+
+
+Connection = inp.SessionOpened | inp.SessionRecovered | inp.VoiceJoined | inp.LegLeft | inp.SettingsSubmitted
+
+
+def _connection(step: Step, input: Connection) -> None:
+    match input:
+        case inp.SessionOpened(settings):
+            step.fact(ev.SessionOpened(settings))
+        case inp.SettingsSubmitted(settings):
+            if settings != step.conversation.settings:
+                step.fact(ev.SettingsChanged(settings))
+        case inp.VoiceJoined():
+            voice = step.moment.voices.setdefault(step.stamp.leg, Voice(step.stamp.device, input.revocable))
+            voice.answers, voice.interrupts = input.answers, input.interrupts
+        case inp.LegLeft():
+            _leg_left(step)
+        case inp.SessionRecovered():
+            _recovered(step, input)
+
+
+def _leg_left(step: Step) -> None:
+    """A disconnect is not a cancel: what the leg spoke goes on in writing."""
+    leg = step.stamp.leg
+    voice = step.moment.voices.pop(leg, None)
+    for response in [r for r in step.conversation.responses.values() if r.leg == leg]:
+        # The leg reports its playouts before it leaves; one that did not is taken as heard so far.
+        text = step.moment.texts.get(response.item_id, "") if response.item_id is not None else ""
+        heard.cleared(step, inp.PlayoutCleared(response.generation, len(text), 0, started=True))
+    if voice is not None and voice.turn is not None:
+        turns.discarded(step, leg, voice.turn, voice.audio_start_ms)
+
+
+def _recovered(step: Step, input: inp.SessionRecovered) -> None:
+    """Close what the end of the owner's process left open: every response ends exactly once."""
+    step.state.moment = Moment(voices=step.moment.voices)
+    for response in list(step.conversation.responses.values()):
+        item_id = response.item_id
+        leg = response.leg
+        if response.generating:
+            if item_id is not None:
+                text = input.open_texts.get(item_id, "")
+                step.fact(ev.ItemCompleted(item_id, response.response_id, "incomplete", text))
+            step.fact(
+                ev.ResponseEnded(
+                    response.response_id, response.generation, "failed", item_id, reason="node_lost", failure=NODE_LOST
+                )
+            )
+        if leg is not None and item_id is not None:
+            step.fact(ev.PlayoutCleared(response.response_id, leg))
+    for node in list(step.conversation.tree.nodes.values()):
+        if node.awaits_words:
+            step.fact(ev.ItemTranscriptionFailed(node.item_id, WORDS_LOST))

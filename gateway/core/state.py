@@ -1,0 +1,238 @@
+"""What a session knows: the *conversation*, folded from its log, and the *moment*, which is not kept.
+
+``evolve`` applies an event in place; nobody else changes a state. Applying the log's facts to an
+empty conversation gives the same conversation again, which the tests prove for random histories.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+from gateway.core import events as ev
+from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.inputs import Stamp
+from gateway.core.tree import Tree
+from gateway.core.values import CutReason, Settings
+
+FIRST: Final = Generation(0)
+"""Before any response."""
+
+KEYS_KEPT: Final = 24 * 3600.0
+"""Seconds for which an idempotency key is remembered."""
+
+
+@dataclass(slots=True)
+class Response:
+    """A response that generates, sounds, or both. Forgotten when it does neither."""
+
+    response_id: ResponseId
+    generation: Generation
+    leg: LegId | None
+    """The voice leg that speaks it; None when it is only written (or its leg was lost)."""
+
+    continues: ItemId | None
+    item_id: ItemId | None = None
+    """Its message; None until its first text."""
+
+    generating: bool = True
+    sounding: bool = False
+    """Between ``PlayoutStarted`` and its end."""
+
+
+@dataclass(slots=True)
+class Conversation:
+    """The durable half: what the log says."""
+
+    settings: Settings = field(default_factory=Settings)
+    tree: Tree = field(default_factory=Tree)
+    responses: dict[ResponseId, Response] = field(default_factory=dict)
+    """Those whose generation or playout has not ended."""
+
+    generation: Generation = FIRST
+    """The last one given out."""
+
+    applied: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """Idempotency key → digest of the command and when it was applied (wall)."""
+
+
+class Hearing(enum.Enum):
+    """What a voice leg hears over an answer (or, but for ``JUDGED``, in silence)."""
+
+    QUIET = "quiet"
+    SUSPECTED = "suspected"
+    CONFIRMED = "confirmed"
+    JUDGED = "judged"
+    """A short utterance has ended and its words are awaited."""
+
+
+@dataclass(slots=True)
+class Voice:
+    """One voice leg's part of the moment."""
+
+    device: DeviceId
+    revocable: bool
+    answers: bool = True
+    interrupts: bool = True
+    hearing: Hearing = Hearing.QUIET
+    audio_start_ms: int = 0
+    """Where the turn's sound begins: the onset less ``prefix_padding_ms``."""
+
+    deadline: float | None = None
+    """When a doubt must be decided (monotonic); None when there is none."""
+
+    turn: ItemId | None = None
+    """The item of the turn that is being spoken and was announced; None between turns."""
+
+    ended: int | None = None
+    """``audio_end_ms`` of a turn that ended before its judgement; None otherwise."""
+
+    next_onset_ms: int | None = None
+    """Onset of a voice that is suspected while the one before it is judged; None when there is none."""
+
+
+@dataclass(slots=True)
+class Cut:
+    """A response that was told to stop and whose loudspeaker has not yet said where."""
+
+    reason: CutReason
+    turn: ItemId | None
+    """The voice turn that cut it; None when a client's command did."""
+
+    nothing_said_on: LegId | None = None
+    """The leg of that turn, once it has proved to hold no words; None until then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """The rest of the answer that the last cut by voice took away."""
+
+    item_id: ItemId | None
+    text: str
+    turn: ItemId
+    """The voice turn that cut it: only an empty one brings the rest back."""
+
+    generation: Generation
+
+    ask_again: bool
+    """True when the model was stopped and left no rest to be spoken: only the question is there."""
+
+    @property
+    def rank(self) -> tuple[bool, Generation]:
+        """Of several answers that one turn cut, the highest goes on: one with something left, the newest of those."""
+        return self.ask_again or bool(self.text.strip()), self.generation
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An answer that waits until every cut has said where it fell, and every turn what it says."""
+
+    stamp: Stamp
+    instructions: str | None = None
+    text_only: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    spoken: bool = False
+    """True when a voice turn wants it: it also waits while that voice goes on."""
+
+    rest: Unheard | None = None
+    """What is to be spoken without a model; None when a model is asked."""
+
+
+@dataclass(slots=True)
+class Moment:
+    """The transient half: gone with the process, and nothing is lost by that."""
+
+    texts: dict[ItemId, str] = field(default_factory=dict)
+    """All text generated so far of items whose response still lives."""
+
+    voices: dict[LegId, Voice] = field(default_factory=dict)
+    """Voice legs, in the order in which they joined."""
+
+    cuts: dict[Generation, Cut] = field(default_factory=dict)
+    pending: Pending | None = None
+    unheard: Unheard | None = None
+    transcribing: dict[ItemId, tuple[LegId, float]] = field(default_factory=dict)
+    """Committed turns whose words are awaited: their leg, and the deadline (monotonic)."""
+
+    over_answers: dict[ItemId, Generation] = field(default_factory=dict)
+    """Turns without words yet that were spoken over an answer → the last generation then: a stop word in them
+    silences that, and wants no other."""
+
+    last_typed: str = ""
+    """What was typed since an answer was last asked for: a typed "stop" wants none."""
+
+
+@dataclass(slots=True)
+class State:
+    """Both halves."""
+
+    conversation: Conversation = field(default_factory=Conversation)
+    moment: Moment = field(default_factory=Moment)
+
+    def alive(self) -> list[Response]:
+        """Responses that generate or sound and were not cut, oldest first."""
+        return [r for r in self.conversation.responses.values() if r.generation not in self.moment.cuts]
+
+    def by_generation(self, generation: Generation) -> Response | None:
+        """The living response of a generation; None when it is over."""
+        return next((r for r in self.conversation.responses.values() if r.generation == generation), None)
+
+
+def evolve(state: Conversation, fact: ev.Fact) -> None:
+    """Fold one fact into the conversation. Content is not needed: redacted logs fold alike."""
+    match fact:
+        case ev.SessionOpened(settings) | ev.SettingsChanged(settings):
+            state.settings = settings
+        case ev.ItemAdded():
+            state.tree.add(fact)
+            _own(state, fact)
+        case ev.ItemCompleted(item_id, _, status):
+            state.tree.nodes[item_id].status = status
+        case ev.ItemTruncated(item_id):
+            state.tree.nodes[item_id].truncated = True
+        case ev.ItemRemoved(item_id):
+            state.tree.remove(item_id)
+        case ev.CommandApplied(key, digest, wall):
+            state.applied[key] = (digest, wall)
+            _forget_commands(state.applied, wall - KEYS_KEPT)
+        case ev.ItemTranscribed(item_id) | ev.ItemTranscriptionFailed(item_id):
+            state.tree.nodes[item_id].awaits_words = False
+        case _:
+            _evolve_response(state, fact)
+
+
+def _forget_commands(applied: dict[str, tuple[str, float]], before: float) -> None:
+    for key, (_, wall) in list(islice(applied.items(), 2)):  # oldest first: two a step keep up with one new one
+        if wall < before:
+            del applied[key]
+
+
+def _own(state: Conversation, fact: ev.ItemAdded) -> None:
+    if fact.response_id is not None:
+        response = state.responses.get(fact.response_id)
+        if response is not None:
+            response.item_id = fact.item_id
+
+
+ResponseFact = ev.ResponseStarted | ev.ResponseEnded | ev.PlayoutStarted | ev.PlayoutStopped | ev.PlayoutCleared
+
+
+def _evolve_response(state: Conversation, fact: ResponseFact) -> None:
+    if isinstance(fact, ev.ResponseStarted):
+        state.generation = fact.generation
+        state.responses[fact.response_id] = Response(fact.response_id, fact.generation, fact.leg, fact.continues)
+        return
+    response = state.responses[fact.response_id]
+    match fact:
+        case ev.ResponseEnded():
+            response.generating = False
+            if response.item_id is None:
+                response.leg = None  # it said nothing, so no playout of it will ever end
+        case ev.PlayoutStarted():
+            response.sounding = True
+        case ev.PlayoutStopped() | ev.PlayoutCleared():
+            response.sounding = False
+            response.leg = None
+    if not response.generating and response.leg is None:
+        del state.responses[fact.response_id]

@@ -1,0 +1,98 @@
+"""What clients ask for: add and remove messages, answer, stop. Each is taken, or refused with a reason."""
+
+from gateway.core import answering, events as ev, floor, heard, inputs as inp
+from gateway.core.ids import ItemId
+from gateway.core.policy import is_stop_word
+from gateway.core.state import Pending
+from gateway.core.step import Step
+
+
+def item_submitted(step: Step, input: inp.ItemSubmitted) -> None:
+    """Put a client's message into the conversation, at its end or after the item it names."""
+    tree = step.conversation.tree
+    item_id = input.item_id or ItemId(step.mint("item"))
+    announced = {voice.turn for voice in step.moment.voices.values()}
+    if item_id in tree.nodes or item_id in announced:
+        step.reject("item_create_duplicate_item_id", "An item with this id exists already.", "item.id")
+        return
+    if input.previous and ItemId(input.previous) not in tree.nodes:
+        step.reject("previous_item_not_found", "There is no item with this id.", "previous_item_id")
+        return
+    parent = tree.tip if input.previous is None else ItemId(input.previous) if input.previous else None
+    before = tree.follower(parent) if parent != tree.tip else None
+    step.fact(
+        ev.ItemAdded(item_id, parent, input.role, "completed", input.text, device=step.stamp.device, before=before)
+    )
+    if input.role == "user":
+        step.moment.last_typed = input.text
+
+
+def item_deletion_requested(step: Step, input: inp.ItemDeletionRequested) -> None:
+    """Take a message out of the conversation."""
+    if input.item_id not in step.conversation.tree.nodes:
+        step.reject("item_delete_invalid_item_id", "There is no item with this id.", "item_id")
+    elif any(r.item_id == input.item_id for r in step.conversation.responses.values()):
+        step.reject("item_in_use", "This answer is still being given; cancel it first.", "item_id")
+    else:
+        _forget(step, input.item_id)
+        step.fact(ev.ItemRemoved(input.item_id, "deleted"))
+        answering.start_pending(step)
+
+
+def _forget(step: Step, item_id: ItemId) -> None:
+    """Words that were deleted are neither awaited nor spoken."""
+    moment = step.moment
+    moment.transcribing.pop(item_id, None)
+    moment.over_answers.pop(item_id, None)
+    if moment.unheard is not None and moment.unheard.item_id == item_id:
+        moment.unheard = None
+    if moment.pending is not None and moment.pending.rest is not None and moment.pending.rest.item_id == item_id:
+        moment.pending = None
+
+
+def response_requested(step: Step, input: inp.ResponseRequested) -> None:
+    """Answer, unless an answer is being generated; ``interrupt`` cuts it (and what sounds) first."""
+    wanted = Pending(step.stamp, input.instructions, input.text_only, input.metadata)
+    alive = step.state.alive()
+    if input.on_active == "interrupt":
+        silence = _wants_silence(step)
+        step.moment.pending = None
+        heard.cut(step, alive, "client_cancelled")
+        floor.yield_to_voices(step)
+        step.moment.pending = None if silence else wanted
+        answering.start_pending(step)
+    elif step.moment.pending is not None or any(r.generating for r in alive):
+        step.reject(
+            "conversation_already_has_active_response",
+            "An answer is being generated. Wait for response.done, or cancel it.",
+        )
+        return
+    else:
+        step.moment.pending = wanted
+        answering.start_pending(step)
+    step.moment.last_typed = ""
+
+
+def _wants_silence(step: Step) -> bool:
+    """Was a stop word typed while an answer lives, is being cut, or waits?"""
+    answers = bool(step.conversation.responses) or step.moment.pending is not None
+    return answers and is_stop_word(step.moment.last_typed, step.conversation.settings.language)
+
+
+def cancel_requested(step: Step, input: inp.CancelRequested) -> None:
+    """Stop an answer that generates or sounds, or one that was about to begin."""
+    wanted = [r for r in step.state.alive() if input.response_id in (None, r.response_id)]
+    if not wanted and (step.moment.pending is None or input.response_id is not None):
+        step.reject("response_cancel_not_active", "Cancellation failed: no active response found.")
+        return
+    if input.response_id is None:
+        step.moment.pending = None
+    heard.cut(step, wanted, "client_cancelled")
+    floor.yield_to_voices(step)
+
+
+def output_clear_requested(step: Step) -> None:
+    """Silence what sounds; harmless when nothing does."""
+    begun = [r for r in step.state.alive() if r.leg is not None and r.item_id is not None]
+    heard.cut(step, begun, "client_cancelled")
+    floor.yield_to_voices(step)

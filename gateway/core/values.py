@@ -1,0 +1,29 @@
+"""Small values that inputs, facts and effects share."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["user", "assistant", "system"]
+ItemStatus = Literal["in_progress", "completed", "incomplete"]
+ResponseStatus = Literal["completed", "cancelled", "failed"]
+
+CutReason = Literal["turn_detected", "client_cancelled", "node_lost"]
+"""Why an answer ended early: by voice, by a client's command (or typed words), by the end of its process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong, for a person and for a program. Never holds user text or model output."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The part of a session that all its connections share."""
+
+    model: str = ""
+    instructions: str = ""
+    voice: str = ""
+    language: str = "en"

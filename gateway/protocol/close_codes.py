@@ -1,0 +1,28 @@
+"""WebSocket close codes (RFC 6455 section 7.4.2: 4000-4999 are the application's)."""
+
+import enum
+
+
+class CloseCode(enum.IntEnum):
+    """Why we close a connection. A client may always reconnect and resume, but after 4003 and 4400."""
+
+    GOING_AWAY = 1001
+    """The gateway is shutting down."""
+
+    INTERNAL_ERROR = 1011
+    """The session could not go on; joining again reads it from its log."""
+
+    FORBIDDEN = 4003
+    """Origin, host or token are not accepted."""
+
+    SESSION_NOT_FOUND = 4004
+    """No session has this id."""
+
+    SLOW_CONSUMER = 4008
+    """The connection did not read what was sent to it; resume to get what it missed."""
+
+    TOO_MANY_ERRORS = 4400
+    """More than two events a second could not be taken, for longer than a burst of forty."""
+
+    RATE_LIMITED = 4429
+    """Far more events than a person or a microphone sends."""

@@ -1,0 +1,115 @@
+"""Bytes to client events. Returns an event or raises ``ProtocolViolation``; never anything else."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from gateway.errors import ProtocolViolation
+from gateway.protocol.extension import AnyClientEvent
+from gateway.protocol.realtime import AudioAppend
+
+MAX_DEPTH: Final = 32
+"""How deep JSON may nest: far beyond any client event, far below what exhausts a stack."""
+
+_APPEND: Final = b"input_audio_buffer.append"
+_decoder: Final[msgspec.json.Decoder[AnyClientEvent]] = msgspec.json.Decoder(AnyClientEvent)
+# A string without its end is taken to the end of the data, in one go: trying again from each quote is quadratic.
+_nesting: Final = re.compile(rb'(?s)"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]')
+_path: Final = re.compile(r" - at `\$\.?(.*)`$")
+_event_id: Final = re.compile(rb'"event_id"\s*:\s*"([\w.:-]{1,128})"')
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a client event may be, in bytes of JSON."""
+
+    event_bytes: int = 64 * 1024
+    append_bytes: int = 15 * 1024 * 1024
+    """An ``input_audio_buffer.append``: what OpenAI takes."""
+
+
+def decode(data: str | bytes, limits: Limits) -> AnyClientEvent:
+    """The client event in *data*.
+
+    Raises ``ProtocolViolation`` with one of the codes ``event_too_large``, ``invalid_json``,
+    ``unknown_event_type``, ``missing_required_parameter``, ``invalid_value``.
+    """
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    # The head or the tail names the type in every client seen; one that hides it is held to the small limit.
+    bulky = _APPEND in raw[:512] or _APPEND in raw[-512:]
+    _check_size(raw, limits.append_bytes if bulky else limits.event_bytes)
+    if not bulky and _too_deep(raw):
+        raise ProtocolViolation("invalid_json", f"JSON may nest {MAX_DEPTH} levels deep at most.", event_id=_id_of(raw))
+    event = _decoded(raw)
+    if not isinstance(event, AudioAppend):
+        _check_size(raw, limits.event_bytes)
+    return event
+
+
+def _check_size(raw: bytes, limit: int) -> None:
+    if len(raw) > limit:
+        message = f"A client event may have {limit} bytes at most."
+        raise ProtocolViolation("event_too_large", message, event_id=_id_of(raw))
+
+
+def _decoded(raw: bytes) -> AnyClientEvent:
+    try:
+        return _decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise _violation(str(error), raw) from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise ProtocolViolation("invalid_json", "This is not a JSON object.", event_id=_id_of(raw)) from None
+
+
+def _too_deep(raw: bytes) -> bool:
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for match in _nesting.finditer(raw):
+        token = match.group()
+        if token in (b"[", b"{"):
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif token in (b"]", b"}"):
+            depth -= 1
+    return False
+
+
+def _violation(message: str, raw: bytes) -> ProtocolViolation:
+    """msgspec's sentence, as one of ours: what is wrong, and where."""
+    found = _path.search(message)
+    param = found.group(1) if found else None
+    reason = _path.sub("", message)
+    if param == "type" or (param is None and "required field `type`" in reason):
+        return ProtocolViolation(
+            "unknown_event_type", "This is not the type of a client event.", param="type", event_id=_id_of(raw)
+        )
+    if "missing required field" in reason:
+        missing = reason.rpartition("field `")[2].rstrip("`")
+        path = f"{param}.{missing}" if param else missing
+        return ProtocolViolation(
+            "missing_required_parameter", f"Missing required parameter: {path}.", param=path, event_id=_id_of(raw)
+        )
+    return ProtocolViolation("invalid_value", f"{_without_content(reason)}.", param=param, event_id=_id_of(raw))
+
+
+def _without_content(reason: str) -> str:
+    """msgspec quotes an unexpected value; what a client sent is not repeated."""
+    return "Invalid value" if reason.startswith("Invalid") else reason
+
+
+def _id_of(raw: bytes) -> str | None:
+    """The ``event_id`` of an event that could not be read, as well as it can be told."""
+    found = _event_id.search(raw[:4096])
+    return found.group(1).decode() if found else None
+
+
+def canonical(event: Any) -> bytes:
+    """An event's body without what correlates it: the same command gives the same bytes."""
+    body = msgspec.to_builtins(event)
+    body.pop("event_id", None)
+    body.pop("idempotency_key", None)
+    return msgspec.json.encode(body, order="deterministic")

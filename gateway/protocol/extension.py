@@ -1,0 +1,113 @@
+"""The extension ``bargein.v1``: events that only clients which asked for it send or see."""
+
+from typing import ClassVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from gateway.protocol.realtime import (
+    AudioAppend,
+    AudioClear,
+    AudioCommit,
+    ClientEvent,
+    Item,
+    ItemCreate,
+    ItemDelete,
+    ItemRetrieve,
+    ItemTruncate,
+    OutputClear,
+    ResponseCancel,
+    ResponseCreate,
+    ServerEvent,
+    SessionUpdate,
+)
+
+SUBPROTOCOL = "bargein.v1"
+
+
+class ExtendedEvent(ServerEvent):
+    """A server event of the extension."""
+
+    extension: ClassVar[bool] = True
+
+
+class SessionSnapshot(ExtendedEvent, tag="session.snapshot"):
+    """The whole active path; it replaces what the client holds."""
+
+    session_id: str
+    items: list[Item]
+
+
+class SessionResumed(ExtendedEvent, tag="session.resumed"):
+    """What follows the client's cursor comes next, flagged ``replay``."""
+
+    session_id: str
+
+
+class SessionReset(ExtendedEvent, tag="session.reset"):
+    """The cursor is void; a snapshot follows. ``reason``: ``epoch_changed``, ``ahead_of_log``, ``invalid_cursor``."""
+
+    session_id: str
+    reason: str
+
+
+class SpeechSuspected(ExtendedEvent, tag="input_audio_buffer.speech_suspected"):
+    audio_start_ms: int
+
+
+class SpeechConfirmed(ExtendedEvent, tag="input_audio_buffer.speech_confirmed"):
+    pass
+
+
+class SpeechDismissed(ExtendedEvent, tag="input_audio_buffer.speech_dismissed"):
+    pass
+
+
+class OutputPaused(ExtendedEvent, tag="output_audio_buffer.paused"):
+    response_id: str
+
+
+class OutputResumed(ExtendedEvent, tag="output_audio_buffer.resumed"):
+    response_id: str
+
+
+class CommandAccepted(ExtendedEvent, tag="command.accepted"):
+    """``command_id`` is the ``event_id`` of the client's event."""
+
+    command_id: str
+    applied_seq: int
+    duplicate: bool
+
+
+class CommandRejected(ExtendedEvent, tag="command.rejected"):
+    command_id: str
+    code: str
+    message: str
+    param: str | UnsetType = UNSET
+
+
+class SessionResume(ClientEvent, tag="session.resume"):
+    """Continue after a drop, from the last ``seq`` this client has seen."""
+
+    epoch: str
+    seq: int
+    open: dict[str, int] = msgspec.field(default_factory=dict)
+    """How many code points of each unfinished item the client holds; one that is not named arrives whole."""
+
+
+AnyClientEvent = (
+    SessionUpdate
+    | AudioAppend
+    | AudioCommit
+    | AudioClear
+    | OutputClear
+    | ItemCreate
+    | ItemRetrieve
+    | ItemTruncate
+    | ItemDelete
+    | ResponseCreate
+    | ResponseCancel
+    | SessionResume
+)
+
+__all__ = ["SUBPROTOCOL", "UNSET", "AnyClientEvent"]

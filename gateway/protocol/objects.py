@@ -1,0 +1,133 @@
+"""The objects of OpenAI Realtime (GA) that events carry: items, responses, sessions. ``realtime`` offers them too."""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+
+class Content(msgspec.Struct, omit_defaults=True):
+    """A part of an item. ``input_audio`` always carries the ``transcript`` key, null until it is known."""
+
+    type: Literal["input_text", "input_audio", "output_text", "output_audio"]
+    text: str | UnsetType = UNSET
+    transcript: str | None | UnsetType = UNSET
+
+
+class Item(msgspec.Struct):
+    """A message. ``heard_text`` and ``unheard_text`` are ours: set on an answer that was cut."""
+
+    id: str
+    status: Literal["completed", "incomplete", "in_progress"]
+    role: Literal["user", "assistant", "system"]
+    content: list[Content]
+    object: Literal["realtime.item"] = "realtime.item"
+    type: Literal["message"] = "message"
+    heard_text: str | UnsetType = UNSET
+    unheard_text: str | UnsetType = UNSET
+    device: str | UnsetType = UNSET
+
+
+class Part(msgspec.Struct):
+    """A content part as ``response.content_part.*`` names it (other names than in items)."""
+
+    type: Literal["audio", "text"]
+    text: str | UnsetType = UNSET
+    transcript: str | UnsetType = UNSET
+
+
+class ErrorDetail(msgspec.Struct):
+    """What went wrong. ``code`` is stable; ``event_id`` is that of the client event at fault."""
+
+    type: str
+    code: str
+    message: str
+    param: str | None = None
+    event_id: str | None = None
+
+
+class InputTokens(msgspec.Struct):
+    text_tokens: int = 0
+    audio_tokens: int = 0
+    image_tokens: int = 0
+    cached_tokens: int = 0
+
+
+class OutputTokens(msgspec.Struct):
+    text_tokens: int = 0
+    audio_tokens: int = 0
+
+
+class Usage(msgspec.Struct):
+    """Token counts; zero where the model behind the gateway does not tell."""
+
+    total_tokens: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    input_token_details: InputTokens = msgspec.field(default_factory=InputTokens)
+    output_token_details: OutputTokens = msgspec.field(default_factory=OutputTokens)
+
+
+class DurationUsage(msgspec.Struct):
+    """What a transcription cost."""
+
+    seconds: float = 0.0
+    type: Literal["duration"] = "duration"
+
+
+class StatusDetails(msgspec.Struct, omit_defaults=True):
+    type: Literal["completed", "cancelled", "failed", "incomplete"]
+    reason: Literal["turn_detected", "client_cancelled"] | UnsetType = UNSET
+    error: ErrorDetail | UnsetType = UNSET
+
+
+InProgress = Literal["in_progress"]
+
+
+class Response(msgspec.Struct):
+    id: str
+    status: Literal["in_progress", "completed", "cancelled", "failed", "incomplete"]
+    output: list[Item]
+    output_modalities: list[str]
+    metadata: dict[str, str] | None = None
+    status_details: StatusDetails | None = None
+    usage: Usage | None = None
+    conversation_id: str | UnsetType = UNSET
+    max_output_tokens: str = "inf"
+    object: Literal["realtime.response"] = "realtime.response"
+    continues: str | UnsetType = UNSET
+    """Ours: the id of the cut answer of which this one speaks the unheard rest."""
+
+
+class TurnDetection(msgspec.Struct):
+    """``server_vad`` with its defaults; ``semantic_vad`` is echoed and served with the same timer."""
+
+    type: Literal["server_vad", "semantic_vad"] = "server_vad"
+    threshold: float = 0.5
+    prefix_padding_ms: int = 300
+    silence_duration_ms: int = 500
+    create_response: bool = True
+    interrupt_response: bool = True
+    idle_timeout_ms: int | None = None
+
+
+class Session(msgspec.Struct):
+    """The effective configuration, every key present."""
+
+    id: str
+    model: str
+    instructions: str
+    output_modalities: list[str]
+    audio: dict[str, Any]
+    object: Literal["realtime.session"] = "realtime.session"
+    type: Literal["realtime"] = "realtime"
+    tools: list[Any] = msgspec.field(default_factory=list)
+    tool_choice: str = "auto"
+    max_output_tokens: str = "inf"
+    truncation: str = "auto"
+    tracing: str | None = None
+    prompt: None = None
+    include: list[str] | None = None
+    expires_at: int = 0
+    bargein: dict[str, Any] | UnsetType = UNSET
+    """Ours: who answers and who speaks, the device's id, and the cursor to resume from."""

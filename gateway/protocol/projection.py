@@ -1,0 +1,269 @@
+"""What a session decided, in the words of the wire.
+
+``project`` turns one event into the server events of one connection. Standard types and values
+only, unless the connection asked for the extension; what is ours travels in extra fields.
+
+The order of events follows ``docs/protocol.md``: an answer opens with its item and its content
+part, closes them in the reverse order, and ``response.done`` comes last.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from msgspec import UNSET
+
+from gateway.core import events as ev
+from gateway.core.ids import ItemId, LegId, ResponseId
+from gateway.core.values import Failure, ItemStatus, ResponseStatus, Role
+from gateway.protocol import extension as ext, realtime as rt
+
+
+@dataclass(slots=True)
+class View:
+    """How one connection sees its session."""
+
+    leg: LegId
+    extended: bool
+    settings_changed: Callable[[], rt.Session]
+    """The effective session object of this connection, now."""
+
+    buffered: bool
+    """True when ``output_audio_buffer.*`` means something: over WebRTC, and to extended clients."""
+
+    spoken: set[ResponseId] = field(default_factory=set)
+    """Responses that have sound and generate, so that their text is its transcript."""
+
+    sounding: set[ResponseId] = field(default_factory=set)
+    """Responses whose playout has begun and not ended."""
+
+    finished: dict[ItemId, str] = field(default_factory=dict)
+    """Text of items that are complete and whose response is about to end."""
+
+    metadata: dict[ResponseId, dict[str, str]] = field(default_factory=dict)
+    continues: dict[ResponseId, str] = field(default_factory=dict)
+
+
+Wire: TypeAlias = list[rt.ServerEvent]
+
+
+def item(
+    item_id: ItemId,
+    role: Role,
+    status: ItemStatus,
+    text: str,
+    *,
+    spoken: bool,
+    unheard: str | None = None,
+    device: str = "",
+) -> rt.Item:
+    """A message as the wire shows it. *unheard* is given for an answer that was cut."""
+    if role == "assistant":
+        content = rt.Content("output_audio", transcript=text) if spoken else rt.Content("output_text", text=text)
+    elif spoken:
+        content = rt.Content("input_audio", transcript=text or None)
+    else:
+        content = rt.Content("input_text", text=text)
+    shown = rt.Item(item_id, status, role, [content])
+    if unheard is not None:
+        shown.heard_text, shown.unheard_text = text, unheard
+    if device:
+        shown.device = device
+    return shown
+
+
+def project(event: ev.Event, view: View) -> Wire:
+    """The server events by which this connection learns of *event*."""
+    match event:
+        case ev.ItemAdded():
+            return _item_added(event, view)
+        case ev.TextAppended():
+            return [_delta(event, view)]
+        case ev.ItemCompleted():
+            return _item_completed(event, view)
+        case ev.ResponseStarted():
+            return [_response_created(event, view)]
+        case ev.ResponseEnded():
+            return [_response_done(event, view)]
+        case ev.SessionOpened() | ev.CommandApplied():
+            return []
+        case ev.SettingsChanged():
+            return [rt.SessionUpdated(session=view.settings_changed())]
+        case ev.PlayoutStarted() | ev.PlayoutStopped() | ev.PlayoutCleared():
+            return _playout(event, view)
+        case ev.ItemTranscribed() | ev.ItemTranscriptionFailed() | ev.ItemTruncated() | ev.ItemRemoved():
+            return [_item_changed(event)]
+        case _:
+            return _signal(event, view)
+
+
+def _item_added(event: ev.ItemAdded, view: View) -> Wire:
+    spoken = event.spoken or event.response_id in view.spoken
+    shown = item(event.item_id, event.role, event.status, event.text, spoken=spoken, device=event.device)
+    if event.response_id is None:
+        return [
+            rt.ItemAdded(item=shown, previous_item_id=event.parent),
+            rt.ItemDone(item=shown, previous_item_id=event.parent),
+        ]
+    part = rt.Part("audio", transcript="") if spoken else rt.Part("text", text="")
+    empty = rt.Item(event.item_id, "in_progress", "assistant", [])
+    return [
+        rt.OutputItemAdded(response_id=event.response_id, item=empty),
+        rt.ItemAdded(item=empty, previous_item_id=event.parent),
+        rt.PartAdded(response_id=event.response_id, item_id=event.item_id, part=part),
+    ]
+
+
+def _delta(event: ev.TextAppended, view: View) -> rt.ServerEvent:
+    kind = rt.TranscriptDelta if event.response_id in view.spoken else rt.TextDelta
+    return kind(response_id=event.response_id, item_id=event.item_id, delta=event.text, offset=event.offset)
+
+
+def _item_completed(event: ev.ItemCompleted, view: View) -> Wire:
+    spoken = event.response_id in view.spoken
+    response_id, item_id, text = event.response_id, event.item_id, event.text
+    shown = item(item_id, "assistant", event.status, text, spoken=spoken)
+    view.finished[item_id] = text
+    done: Wire = (
+        [
+            rt.AudioDone(response_id=response_id, item_id=item_id),
+            rt.TranscriptDone(response_id=response_id, item_id=item_id, transcript=text),
+        ]
+        if spoken
+        else [rt.TextDone(response_id=response_id, item_id=item_id, text=text)]
+    )
+    part = rt.Part("audio", transcript=text) if spoken else rt.Part("text", text=text)
+    return [
+        *done,
+        rt.PartDone(response_id=response_id, item_id=item_id, part=part),
+        rt.ItemDone(item=shown),
+        rt.OutputItemDone(response_id=response_id, item=shown),
+    ]
+
+
+def _response_created(event: ev.ResponseStarted, view: View) -> rt.ServerEvent:
+    if event.leg is not None:
+        view.spoken.add(event.response_id)
+    view.metadata[event.response_id] = dict(event.metadata)
+    if event.continues is not None:
+        view.continues[event.response_id] = event.continues
+    return rt.ResponseCreated(response=_response(event.response_id, "in_progress", [], view))
+
+
+def _response_done(event: ev.ResponseEnded, view: View) -> rt.ServerEvent:
+    output: list[rt.Item] = []
+    if event.item_id is not None:
+        status: ItemStatus = "completed" if event.status == "completed" else "incomplete"
+        spoken = event.response_id in view.spoken
+        output = [item(event.item_id, "assistant", status, view.finished.pop(event.item_id, ""), spoken=spoken)]
+    response = _response(event.response_id, event.status, output, view)
+    response.usage = rt.Usage()
+    if event.status == "cancelled":
+        by_voice = event.reason == "turn_detected"
+        response.status_details = rt.StatusDetails(
+            "cancelled", reason="turn_detected" if by_voice else "client_cancelled"
+        )
+    elif event.failure is not None:
+        response.status_details = rt.StatusDetails("failed", error=_fault(event.failure))
+    view.spoken.discard(event.response_id)
+    view.metadata.pop(event.response_id, None)
+    view.continues.pop(event.response_id, None)
+    return rt.ResponseDone(response=response)
+
+
+def _response(
+    response_id: ResponseId, status: ResponseStatus | rt.InProgress, output: list[rt.Item], view: View
+) -> rt.Response:
+    response = rt.Response(
+        response_id,
+        status,
+        output,
+        ["audio"] if response_id in view.spoken else ["text"],
+        metadata=view.metadata.get(response_id) or None,
+    )
+    if response_id in view.continues:
+        response.continues = view.continues[response_id]
+    return response
+
+
+def _playout(event: ev.PlayoutStarted | ev.PlayoutStopped | ev.PlayoutCleared, view: View) -> Wire:
+    if isinstance(event, ev.PlayoutStarted):
+        view.sounding.add(event.response_id)
+        told: rt.ServerEvent = rt.OutputStarted(response_id=event.response_id)
+    elif event.response_id not in view.sounding:
+        return []  # it never sounded, so nothing of it can stop
+    else:
+        view.sounding.discard(event.response_id)
+        kind = rt.OutputStopped if isinstance(event, ev.PlayoutStopped) else rt.OutputCleared
+        told = kind(response_id=event.response_id)
+    return [told] if view.buffered else []
+
+
+def _item_changed(
+    event: ev.ItemTranscribed | ev.ItemTranscriptionFailed | ev.ItemTruncated | ev.ItemRemoved,
+) -> rt.ServerEvent:
+    match event:
+        case ev.ItemTranscribed():
+            return rt.TranscriptionCompleted(item_id=event.item_id, transcript=event.text)
+        case ev.ItemTranscriptionFailed():
+            return rt.TranscriptionFailed(item_id=event.item_id, error=_fault(event.failure))
+        case ev.ItemTruncated():
+            return rt.ItemTruncated(
+                item_id=event.item_id,
+                audio_end_ms=event.heard_ms,
+                heard_text=event.text,
+                unheard_text=event.unheard,
+            )
+        case ev.ItemRemoved():
+            return rt.ItemDeleted(item_id=event.item_id)
+
+
+Announced = ev.SpeechStarted | ev.SpeechStopped | ev.InputCommitted | ev.TruncationKept
+Doubt = ev.SpeechSuspected | ev.SpeechConfirmed | ev.SpeechDismissed | ev.PlayoutPaused | ev.PlayoutResumed
+
+
+def _signal(event: Announced | Doubt | ev.CommandRejected, view: View) -> Wire:
+    match event:
+        case ev.SpeechStarted():
+            return [rt.SpeechStarted(item_id=event.item_id, audio_start_ms=event.audio_start_ms)]
+        case ev.SpeechStopped():
+            return [rt.SpeechStopped(item_id=event.item_id, audio_end_ms=event.audio_end_ms)]
+        case ev.InputCommitted():
+            return [rt.InputCommitted(item_id=event.item_id, previous_item_id=event.previous)]
+        case ev.TruncationKept() | ev.CommandRejected():
+            return [_answer(event, view.extended)] if event.leg == view.leg else []
+        case _:
+            return [_doubt(event)] if view.extended else []
+
+
+def _doubt(event: Doubt) -> rt.ServerEvent:
+    match event:
+        case ev.SpeechSuspected():
+            return ext.SpeechSuspected(audio_start_ms=event.onset_ms)
+        case ev.SpeechConfirmed():
+            return ext.SpeechConfirmed()
+        case ev.SpeechDismissed():
+            return ext.SpeechDismissed()
+        case ev.PlayoutPaused():
+            return ext.OutputPaused(response_id=event.response_id)
+        case ev.PlayoutResumed():
+            return ext.OutputResumed(response_id=event.response_id)
+
+
+def _answer(event: ev.TruncationKept | ev.CommandRejected, extended: bool) -> rt.ServerEvent:
+    """To who gave the command. A refusal is ``command.rejected`` where that is known, else ``error``."""
+    if isinstance(event, ev.TruncationKept):
+        return rt.ItemTruncated(item_id=event.item_id, audio_end_ms=event.audio_end_ms)
+    failure = event.failure
+    if extended:
+        return ext.CommandRejected(
+            command_id=event.command, code=failure.code, message=failure.message, param=event.param or UNSET
+        )
+    return rt.Error(
+        error=rt.ErrorDetail("invalid_request_error", failure.code, failure.message, event.param, event.command or None)
+    )
+
+
+def _fault(failure: Failure) -> rt.ErrorDetail:
+    """What no client is to blame for."""
+    return rt.ErrorDetail("server_error", failure.code, failure.message)

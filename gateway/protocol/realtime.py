@@ -1,0 +1,322 @@
+"""OpenAI Realtime (GA): its objects, client events and server events, as msgspec structs.
+
+Shapes follow the API reference of platform.openai.com ("Realtime") as its Python package describes
+it. Where a stock client is stricter than the reference, the stricter reading holds: keys are left
+out rather than null, milliseconds are integers, every content part has its text or transcript.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from gateway.protocol.objects import (
+    Content as Content,
+    DurationUsage as DurationUsage,
+    ErrorDetail as ErrorDetail,
+    InProgress as InProgress,
+    InputTokens as InputTokens,
+    Item as Item,
+    OutputTokens as OutputTokens,
+    Part as Part,
+    Response as Response,
+    Session as Session,
+    StatusDetails as StatusDetails,
+    TurnDetection as TurnDetection,
+    Usage as Usage,
+)
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""What a client counts: no more than JSON numbers hold exactly everywhere (RFC 8259 section 6)."""
+
+# --- server events ---
+
+
+class ServerEvent(msgspec.Struct, tag_field="type", kw_only=True):
+    """What all server events carry; the last three are ours, on events that stand in the log."""
+
+    event_id: str = ""
+    seq: int | UnsetType = UNSET
+    prev_seq: int | UnsetType = UNSET
+    epoch: str | UnsetType = UNSET
+    replay: bool | UnsetType = UNSET
+    """Ours: True when the event is told again after a resume."""
+
+    extension: ClassVar[bool] = False
+    """True for events that only extended clients may see."""
+
+
+def encode(event: ServerEvent) -> str:
+    """An event as JSON text."""
+    return msgspec.json.encode(event).decode()
+
+
+class Error(ServerEvent, tag="error"):
+    error: ErrorDetail
+
+
+class SessionCreated(ServerEvent, tag="session.created"):
+    session: Session
+
+
+class SessionUpdated(ServerEvent, tag="session.updated"):
+    session: Session
+
+
+class ItemAdded(ServerEvent, tag="conversation.item.added"):
+    item: Item
+    previous_item_id: str | None = None
+
+
+class ItemDone(ServerEvent, tag="conversation.item.done"):
+    item: Item
+    previous_item_id: str | None = None
+
+
+class ItemRetrieved(ServerEvent, tag="conversation.item.retrieved"):
+    item: Item
+
+
+class ItemDeleted(ServerEvent, tag="conversation.item.deleted"):
+    item_id: str
+
+
+class ItemTruncated(ServerEvent, tag="conversation.item.truncated"):
+    item_id: str
+    audio_end_ms: int
+    content_index: int = 0
+    heard_text: str | UnsetType = UNSET
+    unheard_text: str | UnsetType = UNSET
+
+
+class TranscriptionCompleted(ServerEvent, tag="conversation.item.input_audio_transcription.completed"):
+    item_id: str
+    transcript: str
+    content_index: int = 0
+    usage: DurationUsage = msgspec.field(default_factory=DurationUsage)
+
+
+class TranscriptionFailed(ServerEvent, tag="conversation.item.input_audio_transcription.failed"):
+    item_id: str
+    error: ErrorDetail
+    content_index: int = 0
+
+
+class SpeechStarted(ServerEvent, tag="input_audio_buffer.speech_started"):
+    item_id: str
+    audio_start_ms: int
+
+
+class SpeechStopped(ServerEvent, tag="input_audio_buffer.speech_stopped"):
+    item_id: str
+    audio_end_ms: int
+
+
+class InputCommitted(ServerEvent, tag="input_audio_buffer.committed"):
+    item_id: str
+    previous_item_id: str | None = None
+
+
+class InputCleared(ServerEvent, tag="input_audio_buffer.cleared"):
+    pass
+
+
+class OutputStarted(ServerEvent, tag="output_audio_buffer.started"):
+    response_id: str
+
+
+class OutputStopped(ServerEvent, tag="output_audio_buffer.stopped"):
+    response_id: str
+
+
+class OutputCleared(ServerEvent, tag="output_audio_buffer.cleared"):
+    response_id: str
+
+
+class ResponseCreated(ServerEvent, tag="response.created"):
+    response: Response
+
+
+class ResponseDone(ServerEvent, tag="response.done"):
+    response: Response
+
+
+class OutputItemAdded(ServerEvent, tag="response.output_item.added"):
+    response_id: str
+    item: Item
+    output_index: int = 0
+
+
+class OutputItemDone(ServerEvent, tag="response.output_item.done"):
+    response_id: str
+    item: Item
+    output_index: int = 0
+
+
+class PartEvent(ServerEvent, kw_only=True):
+    """The four ids that place a piece of an answer."""
+
+    response_id: str
+    item_id: str
+    output_index: int = 0
+    content_index: int = 0
+
+
+class PartAdded(PartEvent, tag="response.content_part.added"):
+    part: Part
+
+
+class PartDone(PartEvent, tag="response.content_part.done"):
+    part: Part
+
+
+class TextDelta(PartEvent, tag="response.output_text.delta"):
+    delta: str
+    offset: int
+
+
+class TextDone(PartEvent, tag="response.output_text.done"):
+    text: str
+
+
+class TranscriptDelta(PartEvent, tag="response.output_audio_transcript.delta"):
+    delta: str
+    offset: int
+
+
+class TranscriptDone(PartEvent, tag="response.output_audio_transcript.done"):
+    transcript: str
+
+
+class AudioDelta(PartEvent, tag="response.output_audio.delta"):
+    """PCM16 24 kHz, base64."""
+
+    delta: str
+
+
+class AudioDone(PartEvent, tag="response.output_audio.done"):
+    pass
+
+
+# --- client events ---
+
+
+class TurnDetectionUpdate(msgspec.Struct):
+    type: Literal["server_vad", "semantic_vad"] | UnsetType = UNSET
+    threshold: float | UnsetType = UNSET
+    prefix_padding_ms: Count | UnsetType = UNSET
+    silence_duration_ms: Count | UnsetType = UNSET
+    create_response: bool | UnsetType = UNSET
+    interrupt_response: bool | UnsetType = UNSET
+    idle_timeout_ms: Count | None | UnsetType = UNSET
+
+
+class AudioFormat(msgspec.Struct):
+    type: str = "audio/pcm"
+    rate: int = 24_000
+
+
+class AudioInputUpdate(msgspec.Struct):
+    format: AudioFormat | UnsetType = UNSET
+    turn_detection: TurnDetectionUpdate | None | UnsetType = UNSET
+    transcription: dict[str, Any] | None | UnsetType = UNSET
+    noise_reduction: dict[str, Any] | None | UnsetType = UNSET
+
+
+class AudioOutputUpdate(msgspec.Struct):
+    format: AudioFormat | UnsetType = UNSET
+    voice: str | dict[str, Any] | None | UnsetType = UNSET
+    speed: float | UnsetType = UNSET
+
+
+class AudioUpdate(msgspec.Struct):
+    input: AudioInputUpdate | UnsetType = UNSET
+    output: AudioOutputUpdate | UnsetType = UNSET
+
+
+class SessionChanges(msgspec.Struct):
+    """The fields of a ``session.update`` that mean something here; unknown ones are ignored."""
+
+    type: Literal["realtime", "transcription"] | UnsetType = UNSET
+    instructions: str | None | UnsetType = UNSET
+    output_modalities: list[Literal["audio", "text"]] | UnsetType = UNSET
+    audio: AudioUpdate | UnsetType = UNSET
+
+
+class ClientEvent(msgspec.Struct, tag_field="type", kw_only=True):
+    """What all client events may carry. ``event_id`` correlates; ``idempotency_key`` (ours) deduplicates."""
+
+    event_id: str = ""
+    idempotency_key: str = ""
+
+
+class SessionUpdate(ClientEvent, tag="session.update"):
+    session: SessionChanges
+
+
+class AudioAppend(ClientEvent, tag="input_audio_buffer.append"):
+    audio: str
+
+
+class AudioCommit(ClientEvent, tag="input_audio_buffer.commit"):
+    pass
+
+
+class AudioClear(ClientEvent, tag="input_audio_buffer.clear"):
+    pass
+
+
+class OutputClear(ClientEvent, tag="output_audio_buffer.clear"):
+    pass
+
+
+class InputPart(msgspec.Struct):
+    type: Literal["input_text", "output_text", "text"]
+    text: str
+
+
+class InputItem(msgspec.Struct):
+    """A text message; ``role`` decides which content types make sense, and all are taken as text."""
+
+    role: Literal["user", "assistant", "system"]
+    content: list[InputPart]
+    type: Literal["message"] = "message"
+    id: str | None = None
+
+
+class ItemCreate(ClientEvent, tag="conversation.item.create"):
+    item: InputItem
+    previous_item_id: str | None = None
+
+
+class ItemRetrieve(ClientEvent, tag="conversation.item.retrieve"):
+    item_id: str
+
+
+class ItemTruncate(ClientEvent, tag="conversation.item.truncate"):
+    item_id: str
+    audio_end_ms: Count
+    content_index: Count = 0
+
+
+class ItemDelete(ClientEvent, tag="conversation.item.delete"):
+    item_id: str
+
+
+class ResponseOptions(msgspec.Struct):
+    """For this response alone; what is null or left out is the session's."""
+
+    instructions: str | None = None
+    output_modalities: list[Literal["audio", "text"]] | None = None
+    metadata: dict[str, str] | None = None
+
+
+class ResponseCreate(ClientEvent, tag="response.create"):
+    """``on_active`` is ours: what to do while an answer is running."""
+
+    response: ResponseOptions | UnsetType = UNSET
+    on_active: Literal["reject", "interrupt"] = "reject"
+
+
+class ResponseCancel(ClientEvent, tag="response.cancel"):
+    response_id: str | None = None

@@ -1,0 +1,193 @@
+"""Performing what a session asks for: effects become calls of models and voice legs."""
+
+import asyncio
+import contextlib
+import logging
+import traceback
+from collections.abc import Callable, Coroutine
+from typing import Any, assert_never
+
+from gateway.core import effects as fx, inputs as inp
+from gateway.core.ids import Generation, LegId, SessionId
+from gateway.core.session import Session
+from gateway.core.values import Failure
+from gateway.errors import AgentError, StoreError
+from gateway.runtime.ports import Agent, Conversation, Message, Store, VoicePort
+
+log = logging.getLogger(__name__)
+
+Submit = Callable[[inp.Input], Coroutine[Any, Any, None]]
+Post = Callable[[inp.Input], None]
+
+
+class Performer:
+    """One session's hands. Owns a task for each generation, and knows the session's voice legs."""
+
+    def __init__(
+        self, session_id: SessionId, core: Session, store: Store, agent: Agent, submit: Submit, post: Post
+    ) -> None:
+        self._session_id = session_id
+        self._core = core
+        self._store = store
+        self._agent = agent
+        self._submit = submit
+        self._post = post
+        self._generations: dict[Generation, asyncio.Task[None]] = {}
+        self._stopped: set[Generation] = set()
+        """What was stopped while some of its beginning may still wait for the log: that must not begin any more."""
+
+        self.voices: dict[LegId, VoicePort] = {}
+
+    @property
+    def busy(self) -> bool:
+        """True while a model is being asked."""
+        return bool(self._generations)
+
+    def stop(self, effect: fx.StoppingEffect) -> inp.Input | None:
+        """End something now. Returns the input that tells where it ended, to be handled before all others."""
+        match effect:
+            case fx.CancelGeneration(generation):
+                self._stopped.add(generation)
+                task = self._generations.pop(generation, None)
+                if task is not None:
+                    task.cancel()
+            case fx.FlushPlayout(leg, generation):
+                self._stopped.add(generation)
+                voice = self.voices.get(leg)
+                if voice is not None and (cleared := voice.flush(generation)) is not None:
+                    return cleared
+                # The leg does not know it: it never sounded there, or what ended it stands in the mailbox already
+                # and must be read first.
+                self._post(inp.PlayoutCleared(generation, 0, 0, started=False))
+            case fx.ReleasePlayout(leg):
+                if leg in self.voices:
+                    self.voices[leg].release()
+            case fx.DropUtterance(leg):
+                if leg in self.voices:
+                    self.voices[leg].drop_utterance()
+            case _:
+                assert_never(effect)
+        return None
+
+    def start(self, effect: fx.StartingEffect) -> None:
+        """Begin something, unless it was stopped before it could begin."""
+        if not isinstance(effect, fx.JudgeUtterance | fx.TranscribeTurn) and effect.generation in self._stopped:
+            return
+        match effect:
+            case fx.Generate(response_id, generation, instructions):
+                self._spawn(generation, self._generate(response_id, generation, instructions))
+            case fx.Recite(_, generation, text):
+                self._spawn(generation, self._recite(generation, text))
+            case _:
+                voice = self.voices.get(effect.leg)
+                if voice is not None:
+                    _tell(voice, effect)
+
+    def all_started(self) -> None:
+        """Whatever was to begin has begun: what was stopped needs not be remembered."""
+        self._stopped.clear()
+
+    async def aclose(self) -> None:
+        """Cancel every generation and wait until it has let go."""
+        tasks = list(self._generations.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _spawn(self, generation: Generation, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=f"generation {generation}")
+        self._generations[generation] = task
+        task.add_done_callback(lambda _: self._generations.pop(generation, None))
+
+    async def _recite(self, generation: Generation, text: str) -> None:
+        await self._submit(inp.TextGenerated(generation, text))
+        await self._submit(inp.GenerationFinished(generation))
+
+    async def _generate(self, response_id: str, generation: Generation, instructions: str | None) -> None:
+        try:
+            conversation = await self._conversation(response_id, instructions)
+            async with contextlib.aclosing(self._agent.reply(conversation)) as answer:
+                half = ""
+                async for piece in answer:
+                    text, half = _whole(half + piece)
+                    await self._submit(inp.TextGenerated(generation, text))
+                await self._submit(inp.TextGenerated(generation, _joined(half)))
+        except (AgentError, StoreError) as error:
+            if error.__cause__ is not None:
+                self._log(error.__cause__)
+            await self._submit(inp.GenerationFailed(generation, Failure(error.code, str(error))))
+        except (Exception, asyncio.CancelledError) as error:
+            # An agent is other people's code: whatever it raises ends its response, never the session. That holds
+            # for a cancellation of its own making too, or nobody would ever hear of the response again.
+            if isinstance(error, asyncio.CancelledError) and _told_to_stop():
+                raise
+            self._log(error)
+            failure = Failure("agent_crashed", "The agent failed; the gateway's log has the details.")
+            await self._submit(inp.GenerationFailed(generation, failure))
+        else:
+            await self._submit(inp.GenerationFinished(generation))
+
+    def _log(self, error: BaseException) -> None:
+        """Say what failed and where, but not its message: that may quote the conversation."""
+        frames = traceback.extract_tb(error.__traceback__)[-3:]
+        places = " < ".join(f"{frame.filename}:{frame.lineno} ({frame.name})" for frame in reversed(frames))
+        log.error("an answer failed: %s at %s", type(error).__name__, places, extra={"session": self._session_id})
+
+    async def _conversation(self, response_id: str, instructions: str | None) -> Conversation:
+        """The active path with its words, as the model shall see it: what was heard."""
+        state = self._core.state.conversation
+        path = [node for node in state.tree.path() if node.status != "in_progress"]
+        contents = await self._store.contents(self._session_id, [node.item_id for node in path])
+        messages = tuple(
+            Message(
+                role=node.role,
+                text=contents[node.item_id].text,
+                interrupted=node.role == "assistant" and (node.truncated or node.status == "incomplete"),
+                unheard=contents[node.item_id].unheard,
+                device=node.device,
+                spoken=node.spoken,
+            )
+            for node in path
+            if node.item_id in contents
+        )
+        settings = state.settings
+        return Conversation(
+            self._session_id, response_id, instructions or settings.instructions, messages, settings.language
+        )
+
+
+def _told_to_stop() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _whole(text: str) -> tuple[str, str]:
+    """*text* as whole characters, and the half of one at its end, which the next piece may complete.
+
+    Models behind servers that count in UTF-16 send surrogate pairs in two pieces.
+    """
+    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+    return _joined(text.removesuffix(half)), half
+
+
+def _joined(text: str) -> str:
+    """*text* with its surrogate pairs joined; a half without its other half, which UTF-8 cannot hold, is replaced."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _tell(
+    voice: VoicePort, effect: fx.BeginSpeech | fx.Speak | fx.FinishSpeech | fx.JudgeUtterance | fx.TranscribeTurn
+) -> None:
+    match effect:
+        case fx.BeginSpeech(_, generation, response_id, item_id):
+            voice.begin(generation, response_id, item_id)
+        case fx.Speak(_, generation, text):
+            voice.speak(generation, text)
+        case fx.FinishSpeech(_, generation):
+            voice.finish(generation)
+        case fx.JudgeUtterance():
+            voice.judge()
+        case fx.TranscribeTurn(_, item_id):
+            voice.transcribe(item_id)
+        case _:
+            assert_never(effect)

@@ -1,0 +1,212 @@
+"""What the runtime needs from the rooms above it, as protocols. Nothing here does anything."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from gateway.core.events import Event, Fact
+from gateway.core.ids import Generation, ItemId, ResponseId, SessionId
+from gateway.core.inputs import PlayoutCleared
+
+Role = Literal["user", "assistant", "system"]
+SteerMode = Literal["native", "prefill", "instruction"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the conversation, as it was heard."""
+
+    role: Role
+    text: str
+    """What was said, typed or, for an interrupted answer, *heard*."""
+
+    interrupted: bool = False
+    """True for an answer that was cut: ``text`` is the part that was heard (or read)."""
+
+    unheard: str = ""
+    """The rest of an interrupted answer: generated, and never heard. Not part of the conversation."""
+
+    device: str = ""
+    """Name of the device it came from, ``""`` when unknown."""
+
+    spoken: bool = False
+    """True when a user message came by voice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What an agent is given: the active path, oldest first, ending with what must be answered."""
+
+    session_id: str
+    response_id: str
+    instructions: str
+    messages: tuple[Message, ...]
+    locale: str = "en"
+
+
+class Agent(Protocol):
+    """A model, or code that stands for one."""
+
+    name: str
+    """What a person should read: ``offline``, ``openai_chat gpt-4o-mini``."""
+
+    steer: SteerMode
+    """How a running answer can be steered; ``instruction`` when nothing better is offered."""
+
+    def reply(self, conversation: Conversation) -> AsyncGenerator[str, None]:
+        """Answer, piece by piece, in text.
+
+        The one task that iterates owns the stream: cancelling it must stop the model, down to its
+        network connection. Raises :class:`gateway.errors.AgentError`.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of connections. Calling it twice is harmless."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A fact with its place in the session's log."""
+
+    seq: int
+    """Gap-free from 1 in each session."""
+
+    wall: float
+    """When it was appended, seconds since the epoch."""
+
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A session as the store knows it."""
+
+    epoch: str
+    """Identifies this incarnation of the log: a cursor ``(epoch, seq)`` of another one is void."""
+
+    log: tuple[Stored, ...]
+    open_texts: Mapping[ItemId, str]
+    """Text of items that were still being generated, as far as it was saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The words of an item: what was said or heard, and the unheard rest of a cut answer."""
+
+    text: str
+    unheard: str = ""
+
+
+class Store(Protocol):
+    """The log. Every call may raise :class:`gateway.errors.StoreError`."""
+
+    async def create(self, session: SessionId, epoch: str) -> None:
+        """Begin an empty log. Raises ``store_conflict`` when the session exists."""
+        ...
+
+    async def append(self, session: SessionId, expected_seq: int, facts: Sequence[Fact], wall: float) -> int:
+        """Append all of *facts* or nothing, after *expected_seq*; return the last seq.
+
+        Durable when it returns. Raises ``store_conflict`` when the log does not end at *expected_seq*.
+        """
+        ...
+
+    def save_open(self, session: SessionId, item: ItemId, text: str) -> None:
+        """Remember an unfinished item's text so far, soon and without waiting. Never raises."""
+        ...
+
+    async def load(self, session: SessionId) -> Loaded | None:
+        """The whole log, oldest first; None when there is no such session."""
+        ...
+
+    async def read(self, session: SessionId, after_seq: int, limit: int = 1000) -> tuple[Stored, ...]:
+        """Up to *limit* facts after *after_seq*, oldest first."""
+        ...
+
+    async def contents(self, session: SessionId, items: Sequence[ItemId]) -> dict[ItemId, Content]:
+        """The latest words of these items; those whose content is missing are left out."""
+        ...
+
+    async def redact(self, session: SessionId, item: ItemId) -> None:
+        """Remove an item's words for good, from every table and from the file."""
+        ...
+
+    async def aclose(self) -> None:
+        """Write what is queued and close. Calling it twice is harmless."""
+        ...
+
+
+class VoicePort(Protocol):
+    """One voice leg as the session uses it. No call waits; what follows is posted back as inputs."""
+
+    def begin(self, generation: Generation, response_id: ResponseId, item_id: ItemId) -> None:
+        """An answer is about to be spoken; it sounds after those that were begun before."""
+        ...
+
+    def speak(self, generation: Generation, text: str) -> None:
+        """Speak more of an answer's text."""
+        ...
+
+    def finish(self, generation: Generation) -> None:
+        """No more text of that answer comes."""
+        ...
+
+    def flush(self, generation: Generation) -> PlayoutCleared | None:
+        """Silence that answer now and tell where it stood; None when it is not here (any more)."""
+        ...
+
+    def release(self) -> None:
+        """Let go of the reflex's pause."""
+        ...
+
+    def drop_utterance(self) -> None:
+        """The sound of the current turn was no turn: forget it."""
+        ...
+
+    def judge(self) -> None:
+        """Answer with ``SpeechJudged`` for the sound of the current turn."""
+        ...
+
+    def transcribe(self, item_id: ItemId) -> None:
+        """Answer with ``TurnTranscribed`` or ``TurnTranscriptionFailed`` for the turn that has ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """An event on its way to the connections of a session."""
+
+    event: Event
+    seq: int | None
+    """Place in the log of a fact; None for a signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a command."""
+
+    command: str
+    """The client's ``event_id``, ``""`` when it gave none."""
+
+    seq: int
+    """The log's last seq when it was applied."""
+
+    duplicate: bool
+
+
+class Subscriber(Protocol):
+    """A connection of a session. Calls never wait; what cannot be taken closes the connection."""
+
+    def publish(self, batch: Sequence[Published]) -> None:
+        """Take events in the order in which they were decided."""
+        ...
+
+    def accept(self, verdict: Verdict) -> None:
+        """A command of this connection was applied. Refusals come as ``CommandRejected``."""
+        ...
+
+    def end(self, code: str) -> None:
+        """The session ends here: ``shutdown`` or ``internal_error``."""
+        ...

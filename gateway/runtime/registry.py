@@ -1,0 +1,97 @@
+"""All sessions of a process: opened, read from the log when somebody joins, let go when idle."""
+
+import asyncio
+import logging
+from typing import Final
+
+from gateway.core import inputs as inp
+from gateway.core.ids import SessionId, session_id, shard_of
+from gateway.core.policy import Policy
+from gateway.core.session import Session
+from gateway.core.values import Settings
+from gateway.runtime.actor import Actor
+from gateway.runtime.clock import Clock
+from gateway.runtime.ports import Agent, Store
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS: Final = 300.0
+"""A session with nobody connected leaves memory after this; its log stays."""
+
+
+class Registry:
+    """Finds the actor of a session, starting it when need be."""
+
+    def __init__(
+        self, store: Store, agent: Agent, clock: Clock, policy: Policy | None = None, *, shard: int = 0
+    ) -> None:
+        self._store = store
+        self._agent = agent
+        self._clock = clock
+        self._policy = policy or Policy()
+        self._shard = shard
+        self._actors: dict[SessionId, Actor] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loading: dict[SessionId, asyncio.Lock] = {}
+
+    def __len__(self) -> int:
+        return len(self._actors)
+
+    async def open(self, settings: Settings) -> Actor:
+        """Begin a new session. Raises :class:`gateway.errors.StoreError`."""
+        new = session_id(self._shard, self._clock.token())
+        epoch = self._clock.token()[:8]
+        await self._store.create(new, epoch)
+        actor = self._start(new, epoch, Session(self._policy), 0)
+        actor.post(inp.SessionOpened(settings))
+        return actor
+
+    async def find(self, wanted: SessionId) -> Actor | None:
+        """The actor of a session; None when there is no such session."""
+        try:
+            shard_of(wanted)
+        except ValueError:
+            return None
+        async with self._loading.setdefault(wanted, asyncio.Lock()):
+            actor = self._actors.get(wanted) or await self._load(wanted)
+        self._loading.pop(wanted, None)
+        if actor is not None:
+            actor.idle_since = self._clock.now()  # whoever found it is about to join
+        return actor
+
+    async def _load(self, wanted: SessionId) -> Actor | None:
+        loaded = await self._store.load(wanted)
+        if loaded is None:
+            return None
+        core = Session.replay((stored.fact for stored in loaded.log), self._policy)
+        actor = self._start(wanted, loaded.epoch, core, len(loaded.log))
+        actor.post(inp.SessionRecovered(loaded.open_texts))
+        return actor
+
+    def _start(self, session: SessionId, epoch: str, core: Session, seq: int) -> Actor:
+        actor = Actor(session, epoch, core, seq, self._store, self._agent, self._clock)
+        self._actors[session] = actor
+        task = asyncio.create_task(actor.run(self._forget), name=session)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return actor
+
+    def _forget(self, actor: Actor) -> None:
+        if self._actors.get(actor.session_id) is actor:
+            del self._actors[actor.session_id]
+
+    def evict_idle(self) -> None:
+        """Let go of sessions that nobody has used for a while."""
+        before = self._clock.now() - IDLE_SECONDS
+        for task in list(self._tasks):
+            actor = self._actors.get(SessionId(task.get_name()))
+            if actor is not None and actor.idle and actor.idle_since < before:
+                self._forget(actor)  # at once: nobody shall find an actor that is about to end
+                task.cancel()
+
+    async def aclose(self) -> None:
+        """End every session; their connections are told ``shutdown``."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

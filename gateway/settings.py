@@ -1,0 +1,137 @@
+"""Everything that can be set, with its default and its sentence. Read by ``app.py`` only.
+
+A setting comes from a flag of ``bargein serve``, else from ``BARGEIN_<NAME>`` (or, for two of them,
+the variable that the ``openai`` package reads too), else from the TOML file that ``--config`` names,
+else from its default. The command line itself is built from this class, so that nothing is said twice.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.errors import SettingsError
+
+ALSO: Final = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"}
+"""Variables with a name of their own, read when ``BARGEIN_<NAME>`` is not set."""
+
+ELSEWHERE: Final = frozenset({"BARGEIN_CONFIG", "BARGEIN_EXAMPLES"})
+"""Variables of ours that are no settings: where the file is, and how long property tests run."""
+
+
+def _setting(default: Any, help: str, *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"help": help})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a gateway is started. Construction checks it: raises ``SettingsError``."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on. Anything but loopback needs --token.")
+    port: int = _setting(8080, "Port to listen on; 0 takes a free one.")
+    token: str = _setting("", "Secret that clients must present as 'Authorization: Bearer …'.", secret=True)
+    allow_origin: str = _setting("", "Further web origins that may connect, separated by commas.")
+    allow_host: str = _setting("", "Further Host names under which the gateway is reached, separated by commas.")
+    data: str = _setting("data", "Directory of the conversations' log (SQLite).")
+    agent: str = _setting("", "Who answers: 'offline', 'openai_chat' or 'package.module:function'.")
+    model: str = _setting("gpt-4o-mini", "Model of openai_chat.")
+    base_url: str = _setting("", "Any OpenAI-compatible server, for openai_chat and the openai speech engines.")
+    api_key: str = _setting("", "Key for that server. Better given by the environment than by a flag.", secret=True)
+    synthesizer: str = _setting("", "Who speaks: 'espeak', 'openai' or 'none'.")
+    recognizer: str = _setting("", "Who listens: 'sphinx', 'openai' or 'none'.")
+    tts_model: str = _setting("gpt-4o-mini-tts", "Model of the openai synthesizer.")
+    stt_model: str = _setting("gpt-4o-mini-transcribe", "Model of the openai recognizer.")
+    voice: str = _setting("", "Voice: of espeak (en-us) or of the openai synthesizer (alloy).")
+    instructions: str = _setting("", "Instructions for the model, where a session gives none.")
+    max_event_bytes: int = _setting(64 * 1024, "Largest client event, in bytes.")
+    max_append_bytes: int = _setting(15 * 1024 * 1024, "Largest input_audio_buffer.append, in bytes.")
+    after_empty_cut: str = _setting("continue", "After a cut with nothing said: 'continue' the answer, or 'silent'.")
+    log_level: str = _setting("warning", "debug, info, warning or error.")
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.port <= 65535, "port", "a port lies between 0 and 65535")
+        _one_of("synthesizer", self.synthesizer, ("", "espeak", "openai", "none"))
+        _one_of("recognizer", self.recognizer, ("", "sphinx", "openai", "none"))
+        _one_of("after_empty_cut", self.after_empty_cut, ("continue", "silent"))
+        _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
+        known = self.agent in ("", "offline", "openai_chat") or ":" in self.agent
+        _require(known, "agent", "give 'offline', 'openai_chat' or 'package.module:function'")
+        _require(self.max_event_bytes >= 1024, "max_event_bytes", "at least 1024")
+        _require(self.max_append_bytes >= 1024, "max_append_bytes", "at least 1024")
+        _require(not self.base_url or "://" in self.base_url, "base_url", "give a whole URL, as http://host:port/v1")
+        plain = all(char.isalnum() or char in "-._~" for char in self.token) and self.token.isascii()
+        _require(plain, "token", "letters, digits and - . _ ~ only, so that it fits into headers and addresses")
+        exposed = not is_loopback(self.host) and not self.token
+        _require(not exposed, "host", "an address that others can reach needs a --token")
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Further origins, as a tuple."""
+        return _listed(self.allow_origin)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Further host names, as a tuple."""
+        return _listed(self.allow_host)
+
+
+def help_of(name: str) -> str:
+    """The sentence of a setting."""
+    return next(str(f.metadata["help"]) for f in fields(Settings) if f.name == name)
+
+
+def variables(name: str) -> list[str]:
+    """The environment variables of a setting, the first one set wins."""
+    return [f"BARGEIN_{name.upper()}", *([ALSO[name]] if name in ALSO else [])]
+
+
+def check_environment(environment: Mapping[str, str]) -> None:
+    """Refuse variables of ours that mean nothing: a misspelt setting must not be ignored."""
+    known = {f"BARGEIN_{f.name.upper()}" for f in fields(Settings)} | ELSEWHERE
+    for name in sorted(environment):
+        if name.startswith("BARGEIN_") and name not in known:
+            raise SettingsError(f"Unknown setting {name} in the environment.")
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The settings of a TOML file. Raises ``SettingsError`` for what cannot be read or is unknown."""
+    import tomllib
+
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"The configuration file cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The configuration file is not valid TOML: {error}.") from error
+    types = {f.name: type(f.default) for f in fields(Settings)}
+    for name, value in found.items():
+        if name not in types:
+            raise SettingsError(f"Unknown setting '{name}' in the configuration file.")
+        if type(value) is not types[name]:
+            raise SettingsError(f"Setting '{name}' in the configuration file must be of type {types[name].__name__}.")
+    return found
+
+
+def is_loopback(host: str) -> bool:
+    """Can only this machine reach *host*?"""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _require(condition: bool, name: str, sentence: str) -> None:
+    if not condition:
+        raise SettingsError(f"Setting '{name}' is wrong: {sentence}.")
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    given = ", ".join(f"'{word}'" for word in known if word)
+    _require(value in known, name, f"give one of {given}")

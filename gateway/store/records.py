@@ -1,0 +1,143 @@
+"""The log's record format: one JSON object per fact, ``{"v": 1, "t": "item_added", ...}``, without any words.
+
+A record is a schema of its own: neither the core's types nor the wire's. Its fields are derived
+from the fact types, and ``tests/data/log-v1.jsonl`` holds them still: whoever changes a fact's shape
+after a release raises :data:`VERSION`, writes the step from the old shape into :data:`UPGRADES`
+and freezes a golden file of the new version beside the old one.
+
+The fields ``text`` and ``unheard`` never enter a record. They travel as :class:`ContentRow`, so
+that they can be removed while the log stays whole.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias, get_args
+
+import msgspec
+
+from gateway.core.events import Fact, ItemCompleted, ItemRemoved
+from gateway.core.ids import ItemId
+from gateway.errors import StoreError
+
+VERSION: Final = 1
+"""The version that is written. Older ones are read, newer ones are refused."""
+
+Fields: TypeAlias = dict[str, Any]
+Upgrades: TypeAlias = Mapping[int, Callable[[Fields], Fields]]
+
+UPGRADES: Final[Upgrades] = MappingProxyType({})
+"""From a version to the step that makes its records those of the next version."""
+
+
+CONTENT_FIELDS: Final = ("text", "unheard")
+"""Fields of facts that hold words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRow:
+    """The words of one fact. The engine adds session and seq, which with the item are its key."""
+
+    item_id: ItemId
+    text: str = ""
+    unheard: str = ""
+
+
+def _tag(kind: type) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+
+
+FACTS: Final[Mapping[str, type[Fact]]] = MappingProxyType({_tag(kind): kind for kind in get_args(Fact)})
+"""Every fact type by the tag its records carry."""
+
+_TAGS: Final[Mapping[type, str]] = MappingProxyType({kind: tag for tag, kind in FACTS.items()})
+
+
+def encode(fact: Fact) -> tuple[bytes, tuple[ContentRow, ...]]:
+    """A fact's record, and its words if its type has any (empty words too).
+
+    Raises ``store_unavailable`` for a fact that could not be read back: one such record would make
+    its session unreadable for ever.
+    """
+    tag = _TAGS.get(type(fact))
+    if tag is None:
+        raise StoreError("store_unavailable", f"{type(fact).__name__} is not a fact")
+    try:
+        fields: Fields = msgspec.to_builtins(fact, enc_hook=_plain)
+        contents = _take_content(fields)
+        data = msgspec.json.encode({"v": VERSION, "t": tag, **fields})
+        decode(data, contents)
+    except (TypeError, ValueError, StoreError):
+        # Without its cause, which would carry the offending value.
+        raise StoreError("store_unavailable", f"a fact {tag} cannot be written as a record") from None
+    return data, contents
+
+
+def decode(data: bytes, contents: Sequence[ContentRow] = ()) -> Fact:
+    """The fact of a record; words whose content is missing come back empty.
+
+    Raises ``store_too_new`` for what only a newer gateway can have written and ``store_unavailable``
+    for what no gateway wrote.
+    """
+    fields = upgrade(_parse(data))
+    tag = fields.pop("t", None)
+    kind = FACTS.get(tag) if isinstance(tag, str) else None
+    if kind is None:
+        raise StoreError("store_too_new", f"the log holds a fact of unknown type {tag!r}")
+    _put_content(fields, kind, contents)
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as fault:
+        raise StoreError("store_unavailable", f"a record {tag} of the log has a wrong shape") from fault
+
+
+def upgrade(record: Fields, upgrades: Upgrades = UPGRADES, version: int = VERSION) -> Fields:
+    """A record of any older version as one of *version*, its ``v`` removed. Raises as :func:`decode`."""
+    fields = dict(record)
+    found = fields.pop("v", None)
+    if type(found) is not int:
+        raise StoreError("store_unavailable", "a record of the log has no version")
+    if found > version:
+        raise StoreError("store_too_new", f"the log holds records of version {found}, this gateway reads {version}")
+    for step in range(found, version):
+        if step not in upgrades:
+            raise StoreError("store_unavailable", f"records of version {step} cannot be read")
+        fields = upgrades[step](fields)
+    return fields
+
+
+def ended_item(fact: Fact) -> ItemId | None:
+    """The item that gets no more text once this fact is in the log; None for all other facts."""
+    return fact.item_id if isinstance(fact, ItemCompleted | ItemRemoved) else None
+
+
+def storable(text: str) -> str:
+    """*text* with each lone surrogate, which UTF-8 cannot hold, replaced: offsets stay what they were."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _parse(data: bytes) -> Fields:
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        raise StoreError("store_unavailable", "a record of the log is damaged") from fault
+
+
+def _plain(value: object) -> dict[Any, Any]:
+    # msgspec knows dict alone of all mappings; the facts say Mapping.
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(type(value).__name__)
+
+
+def _take_content(fields: Fields) -> tuple[ContentRow, ...]:
+    words = {name: storable(fields.pop(name)) for name in CONTENT_FIELDS if name in fields}
+    return (ContentRow(item_id=fields["item_id"], **words),) if words else ()
+
+
+def _put_content(fields: Fields, kind: type[Fact], contents: Sequence[ContentRow]) -> None:
+    row = next((row for row in contents if row.item_id == fields.get("item_id")), None)
+    for name in CONTENT_FIELDS:
+        if name in kind.__dataclass_fields__:
+            fields[name] = getattr(row, name, "")

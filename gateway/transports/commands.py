@@ -1,0 +1,51 @@
+"""Client events as inputs of the session. Pure."""
+
+import hashlib
+from typing import TypeAlias
+
+from msgspec import UNSET
+
+from gateway.core import inputs as inp
+from gateway.core.ids import ItemId, ResponseId
+from gateway.protocol import realtime as rt
+from gateway.protocol.decoding import canonical
+
+Command: TypeAlias = rt.ItemCreate | rt.ItemDelete | rt.ItemTruncate | rt.ResponseCancel | rt.OutputClear
+
+
+def command(event: Command) -> inp.Input:
+    """The command that a client gives with *event*."""
+    match event:
+        case rt.ItemCreate(item=item):
+            text = "".join(part.text for part in item.content)
+            previous = "" if event.previous_item_id == "root" else event.previous_item_id
+            return inp.ItemSubmitted(item.role, text, ItemId(item.id) if item.id else None, previous)
+        case rt.ItemDelete():
+            return inp.ItemDeletionRequested(ItemId(event.item_id))
+        case rt.ItemTruncate():
+            return inp.ItemTruncationRequested(ItemId(event.item_id), event.audio_end_ms)
+        case rt.ResponseCancel():
+            return inp.CancelRequested(ResponseId(event.response_id) if event.response_id else None)
+        case rt.OutputClear():
+            return inp.OutputClearRequested()
+
+
+def request(event: rt.ResponseCreate, modalities: tuple[str, ...]) -> inp.ResponseRequested:
+    """The answer that a client asks for; *modalities* hold where the event names none."""
+    wanted = options(event)
+    return inp.ResponseRequested(
+        on_active=event.on_active,
+        instructions=wanted.instructions,
+        text_only=tuple(wanted.output_modalities or modalities) == ("text",),
+        metadata=wanted.metadata or {},
+    )
+
+
+def digest(event: rt.ClientEvent) -> str:
+    """What tells a command that is sent again from another one under the same key; ``""`` for one without a key."""
+    return hashlib.sha256(canonical(event)).hexdigest() if event.idempotency_key else ""
+
+
+def options(event: rt.ResponseCreate) -> rt.ResponseOptions:
+    """What a client wants for this response alone."""
+    return event.response if event.response is not UNSET else rt.ResponseOptions()

@@ -1,0 +1,282 @@
+"""One Realtime connection of a session, whatever carries it.
+
+A transport hands in what the client sent (:meth:`Connection.receive`) and gives a way to send and
+to close. In between: events are decoded and become commands of the session, or settings of this
+connection; what the session publishes becomes wire events, numbered for this client.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from gateway.core import inputs as inp
+from gateway.core.state import State
+from gateway.errors import ProtocolViolation, StoreError
+from gateway.protocol import extension as ext, realtime as rt
+from gateway.protocol.close_codes import CloseCode
+from gateway.protocol.decoding import Limits, decode
+from gateway.runtime.actor import Actor, Origin, SessionEnded
+from gateway.runtime.clock import Clock
+from gateway.runtime.ports import Published, Store, Verdict
+from gateway.runtime.registry import Registry
+from gateway.transports import config as conf, history
+from gateway.transports.commands import command, digest, options, request
+from gateway.transports.flood import Bucket
+from gateway.transports.microphone import Microphone
+from gateway.transports.telling import Caller, Teller
+from gateway.transports.voice import Voice
+from media.leg import Engines
+
+log = logging.getLogger(__name__)
+
+EVENTS_A_SECOND: Final = 200.0
+"""A microphone sends 50 appends a second, a person a few events; more than this is no conversation."""
+
+STOPS_A_SECOND: Final = 5.0
+"""What may stop an answer has a measure of its own, so that no flood of anything else keeps it out."""
+
+STOPS: Final = ("response.cancel", "output_audio_buffer.clear")
+
+ERRORS_A_SECOND: Final = 2.0
+ERRORS_AT_ONCE: Final = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What every connection needs, made once."""
+
+    registry: Registry
+    store: Store
+    clock: Clock
+    limits: Limits
+    engines: Engines | None
+    """None when the gateway serves text alone."""
+
+    about: dict[str, Any]
+    """Who answers, who speaks, who listens: for people, in ``session.bargein``."""
+
+    instructions: str = ""
+    """What a session begins with, where its client gives nothing else."""
+
+
+class Connection:
+    """Implements :class:`gateway.runtime.ports.Subscriber`."""
+
+    def __init__(
+        self,
+        services: Services,
+        actor: Actor,
+        caller: Caller,
+        config: conf.ConnectionConfig,
+        *,
+        holds_sound: bool,
+        send: Callable[[str], None],
+        close: Callable[[CloseCode], None],
+    ) -> None:
+        self.actor = actor
+        self.caller = caller
+        self.config = config
+        self.voice: Voice | None = None
+        self.make_voice: Callable[[], Voice] | None = None
+        """Gives this connection a mouth when its client wants to hear; None when it has none to give."""
+
+        self.takes_audio = False
+        """True when sound comes as ``input_audio_buffer.append``, and goes as ``response.output_audio.delta``."""
+
+        self._services = services
+        self._close = close
+        self._buffered = holds_sound or caller.extended
+        """True when a pause of this client's loudspeaker can be taken back."""
+
+        self.teller = Teller(services.store, actor, caller, self._session, buffered=self._buffered, send=send)
+        self._microphone = Microphone()
+        self._events = Bucket(EVENTS_A_SECOND, EVENTS_A_SECOND)
+        self._stops = Bucket(STOPS_A_SECOND, STOPS_A_SECOND)
+        self._errors = Bucket(ERRORS_A_SECOND, ERRORS_AT_ONCE)
+
+    # --- beginning and end ---
+
+    async def open(self) -> None:
+        """Join the session and bring the client up to date."""
+        self.teller.sends_sound = self.takes_audio and not self.caller.extended
+        try:
+            await self.teller.greet(await self.actor.join(self.caller.leg, self))
+        except (StoreError, SessionEnded):
+            self._give_up()
+
+    def _give_up(self) -> None:
+        session = self.actor.session_id
+        log.warning("a connection could not be served any more", extra={"session": session}, exc_info=True)
+        self._close(CloseCode.INTERNAL_ERROR)
+
+    async def aclose(self) -> None:
+        """Leave the session. Nothing is cancelled by that."""
+        if self.voice is not None:
+            await self.voice.aclose()
+        self.actor.leave(self.origin)
+
+    @property
+    def origin(self) -> Origin:
+        """Who speaks for this connection where no command does."""
+        return Origin(self.caller.leg, self.caller.device)
+
+    def hear_and_speak(self) -> Voice | None:
+        """Make this connection a voice leg, if it is none yet and the gateway has the engines."""
+        if self.voice is None and self.make_voice is not None and self._services.engines is not None:
+            self.voice = self.make_voice()
+            self._announce(self.voice)
+        return self.voice
+
+    def _announce(self, voice: Voice) -> None:
+        answers, interrupts = self.config.answers_turns, self.config.interruptible
+        revocable = self._buffered
+        self.actor.add_voice(self.origin, voice, revocable=revocable, answers=answers, interrupts=interrupts)
+
+    # --- what the session tells ---
+
+    def publish(self, batch: Sequence[Published]) -> None:
+        """Send what the session decided. Implements ``Subscriber``."""
+        if not self.teller.publish(batch):
+            self._close(CloseCode.SLOW_CONSUMER)
+
+    def accept(self, verdict: Verdict) -> None:
+        """Tell the client that its command was applied. Implements ``Subscriber``."""
+        if self.caller.extended and verdict.command:
+            self.teller.tell(
+                ext.CommandAccepted(command_id=verdict.command, applied_seq=verdict.seq, duplicate=verdict.duplicate)
+            )
+
+    def end(self, code: str) -> None:
+        """The session ends. Implements ``Subscriber``."""
+        self._close(CloseCode.GOING_AWAY if code == "shutdown" else CloseCode.INTERNAL_ERROR)
+
+    def _session(self) -> rt.Session:
+        settings = self.actor.state.conversation.settings
+        session = rt.Session(
+            self.actor.session_id,
+            settings.model,
+            settings.instructions,
+            list(self.config.modalities),
+            self.config.audio(settings.voice),
+        )
+        session.bargein = {
+            "extended": self.caller.extended,
+            "epoch": self.actor.epoch,
+            "seq": self.teller.last_seq,
+            "device": self.caller.device,
+            **self._services.about,
+        }
+        return session
+
+    # --- what the client sends ---
+
+    async def receive(self, data: str | bytes) -> None:
+        """Take one client event. What is wrong with it is told; nothing is raised."""
+        if not self._may_come(data):
+            self._fail(ProtocolViolation("rate_limited", "Too many events; slow down."), CloseCode.RATE_LIMITED)
+            return
+        event: ext.AnyClientEvent | None = None
+        try:
+            event = decode(data, self._services.limits)
+            await self._take(event)
+        except (StoreError, SessionEnded):
+            self._give_up()
+        except ProtocolViolation as violation:
+            violation.event_id = violation.event_id or (event.event_id if event is not None else None) or None
+            self._fail(violation, CloseCode.TOO_MANY_ERRORS)
+
+    def _may_come(self, data: str | bytes) -> bool:
+        now = self._services.clock.now()
+        if self._events.take(now):
+            return True
+        head = data[:256] if isinstance(data, str) else data[:256].decode("latin-1")
+        return any(kind in head for kind in STOPS) and self._stops.take(now)
+
+    def _fail(self, violation: ProtocolViolation, code: CloseCode) -> None:
+        detail = rt.ErrorDetail(
+            "invalid_request_error", violation.code, str(violation), violation.param, violation.event_id
+        )
+        self.teller.tell(rt.Error(error=detail))
+        if not self._errors.take(self._services.clock.now()):
+            self._close(code)
+
+    async def _take(self, event: ext.AnyClientEvent) -> None:
+        match event:
+            case rt.AudioAppend():
+                self._append(event)
+            case rt.SessionUpdate():
+                await self._update(event)
+            case rt.AudioCommit():
+                self._microphone.begin_anew()
+                if self.voice is None or not self.voice.commit():
+                    raise ProtocolViolation("input_audio_buffer_commit_empty", "There is no sound to commit.")
+            case rt.AudioClear():
+                self._clear()
+            case rt.ItemRetrieve():
+                await self._retrieve(event)
+            case ext.SessionResume():
+                if not self.caller.extended:
+                    raise ProtocolViolation("unknown_event_type", "This event belongs to bargein.v1.", param="type")
+                await self.teller.resume(event)
+            case rt.ResponseCreate():
+                await self._request(event)
+            case _:
+                await self.actor.submit(command(event), self._commanded(event))
+
+    def _commanded(self, event: rt.ClientEvent) -> Origin:
+        return replace(self.origin, command=event.event_id, key=event.idempotency_key, digest=digest(event))
+
+    async def _request(self, event: rt.ResponseCreate) -> None:
+        if "audio" in (options(event).output_modalities or self.config.modalities):
+            self.hear_and_speak()
+        # An extended connection that wants no sound may steer one that does.
+        modalities = () if self.caller.extended else self.config.modalities
+        await self.actor.submit(request(event, modalities), self._commanded(event))
+
+    def _append(self, event: rt.AudioAppend) -> None:
+        if not self.takes_audio:
+            raise ProtocolViolation("invalid_event_for_transport", "Over WebRTC, sound comes by the audio track.")
+        voice = self.hear_and_speak()
+        if voice is None:
+            raise ProtocolViolation("voice_unavailable", "This gateway serves text alone.")
+        voice.hear(self._microphone.take(event.audio))
+
+    def _clear(self) -> None:
+        self._microphone.begin_anew()
+        if self.voice is not None:
+            self.voice.drop_utterance()
+            self.actor.post(inp.TurnDiscarded(), self.origin)
+        self.teller.tell(rt.InputCleared())
+
+    def _listen_anew(self, voice: Voice, before: conf.ConnectionConfig) -> None:
+        self._announce(voice)
+        if (self.config.turns, self.config.interruptible) != (before.turns, before.interruptible):
+            voice.configure(self.config.turns, interruptible=self.config.interruptible)
+            self.actor.post(inp.TurnDiscarded(), self.origin)
+
+    async def _update(self, event: rt.SessionUpdate) -> None:
+        before, self.config = self.config, conf.updated(self.config, event.session)
+        if self.voice is not None and self.config.turn_detection != before.turn_detection:
+            self._listen_anew(self.voice, before)
+        if "audio" in self.config.modalities and event.session.output_modalities is not UNSET:
+            self.hear_and_speak()
+
+        def merged(state: State) -> inp.Input | None:
+            known = state.conversation.settings
+            wanted = conf.shared(known, event.session)
+            return inp.SettingsSubmitted(wanted) if wanted != known else None
+
+        if not await self.actor.amend(merged, self._commanded(event)):
+            self.teller.tell(rt.SessionUpdated(session=self._session()))
+            self.accept(Verdict(event.event_id, self.actor.seq, duplicate=False))
+
+    async def _retrieve(self, event: rt.ItemRetrieve) -> None:
+        glance = await self.actor.glance()
+        node = next((node for node in glance.path if node.item_id == event.item_id), None)
+        if node is None:
+            raise ProtocolViolation("item_retrieve_invalid_item_id", "There is no item with this id.", param="item_id")
+        contents = await self._services.store.contents(self.actor.session_id, [node.item_id])
+        self.teller.tell(rt.ItemRetrieved(item=history.shown(node, glance.open_texts, contents)))

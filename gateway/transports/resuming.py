@@ -1,0 +1,75 @@
+"""What a connection has to be told again, and what its view has to know for that."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from gateway.core import events as ev
+from gateway.core.ids import ItemId, ResponseId, SessionId
+from gateway.protocol import realtime as rt
+from gateway.protocol.projection import View
+from gateway.runtime.actor import Glance
+from gateway.runtime.ports import Store, Stored
+
+PAGE: Final = 256
+"""Facts read at once on the way back to where an answer began."""
+
+
+def void(epoch: str, seq: int, current: str, last: int) -> str | None:
+    """Why a cursor cannot be followed; None when it can."""
+    if epoch != current:
+        return "epoch_changed"
+    if seq > last:
+        return "ahead_of_log"
+    return "invalid_cursor" if seq < 0 else None
+
+
+async def missed(store: Store, session: SessionId, seq: int, glance: Glance) -> tuple[Stored, ...]:
+    """What followed *seq* up to the glance, oldest first. Raises :class:`gateway.errors.StoreError`."""
+    if seq >= glance.seq:
+        return ()
+    return await store.read(session, seq, limit=glance.seq - seq)
+
+
+async def begun_before(
+    store: Store, session: SessionId, seq: int, glance: Glance, following: Sequence[Stored] = ()
+) -> list[ev.Fact]:
+    """The facts up to *seq* of answers that go on after it: in *following*, or because they live at the glance."""
+    wanted = {response.response_id for response in glance.responses} | _of(it.fact for it in following)
+    wanted -= {it.fact.response_id for it in following if isinstance(it.fact, ev.ResponseStarted)}
+    found: list[ev.Fact] = []
+    until = seq
+    while wanted and until > 0:
+        after = max(0, until - PAGE)
+        for stored in reversed(await store.read(session, after, limit=until - after)):
+            if _of([stored.fact]) & wanted:
+                found.append(stored.fact)
+            if isinstance(stored.fact, ev.ResponseStarted):
+                wanted.discard(stored.fact.response_id)
+        until = after
+    return found[::-1]
+
+
+def open_texts(glance: Glance, view: View, held: Mapping[str, int]) -> list[rt.ServerEvent]:
+    """The text so far of what is being generated; of what a client *held*, in code points, only the rest."""
+    return [
+        _rest(response.response_id, response.item_id, glance, view, held)
+        for response in glance.responses
+        if response.generating and response.item_id is not None
+    ]
+
+
+def _rest(
+    response_id: ResponseId, item_id: ItemId, glance: Glance, view: View, held: Mapping[str, int]
+) -> rt.ServerEvent:
+    kind = rt.TranscriptDelta if response_id in view.spoken else rt.TextDelta
+    text = glance.open_texts.get(item_id, "")
+    offset = held.get(item_id, 0)
+    if not 0 <= offset <= len(text):
+        offset = 0  # it holds what we do not: an end that was lost with its process
+    return kind(response_id=response_id, item_id=item_id, delta=text[offset:], offset=offset, replay=True)
+
+
+def _of(facts: Iterable[ev.Fact]) -> set[ResponseId]:
+    """The responses that facts belong to."""
+    found = {getattr(fact, "response_id", None) for fact in facts}
+    return {response_id for response_id in found if response_id is not None}

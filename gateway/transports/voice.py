@@ -1,0 +1,148 @@
+"""A voice leg as the session sees it: reports become inputs, effects become calls."""
+
+from collections.abc import Callable
+from typing import assert_never
+
+from gateway.core import inputs as inp
+from gateway.core.ids import Generation, ItemId, ResponseId
+from gateway.core.values import Failure
+from gateway.runtime.actor import Actor, Origin
+from media import edges, endpoint, leg, playout
+from media.frames import Pcm
+
+
+class Voice:
+    """Implements :class:`gateway.runtime.ports.VoicePort` for one connection.
+
+    *on_sound* is told which answer begins to sound, before its first frame is handed out.
+    """
+
+    def __init__(
+        self,
+        actor: Actor,
+        origin: Origin,
+        engines: leg.Engines,
+        now: Callable[[], float],
+        *,
+        turns: endpoint.TurnOptions | None,
+        interruptible: bool = True,
+        client_buffer_ms: int,
+        on_sound: Callable[[str, str], None] = lambda _response, _item: None,
+    ) -> None:
+        self._actor = actor
+        self._origin = origin
+        self._on_sound = on_sound
+        self._prefix_ms = turns.prefix_padding_ms if turns is not None else 0
+        self._leg = leg.VoiceLeg(
+            engines,
+            self._report,
+            now,
+            turns=turns,
+            client_buffer_ms=client_buffer_ms,
+            interruptible=interruptible,
+        )
+
+    # --- sound, for the transport ---
+
+    def hear(self, pcm: Pcm) -> None:
+        """Take 16 kHz sound of the microphone."""
+        self._leg.hear(pcm)
+
+    def pull(self) -> Pcm | None:
+        """The next 480 samples to be played, 24 kHz; None for silence."""
+        return self._leg.pull()
+
+    @property
+    def held(self) -> bool:
+        """True while the loudspeaker is held silent."""
+        return self._leg.held
+
+    def configure(self, turns: endpoint.TurnOptions | None, *, interruptible: bool) -> None:
+        """Detect turns with these options from now on."""
+        self._prefix_ms = turns.prefix_padding_ms if turns is not None else 0
+        self._leg.configure(turns, interruptible=interruptible)
+
+    def commit(self) -> bool:
+        """End the turn by hand; False when there was none."""
+        return self._leg.commit()
+
+    async def aclose(self) -> None:
+        """Fall silent for good, and say where each answer stood."""
+        for cleared in await self._leg.aclose():
+            self._actor.post(_cleared(cleared), self._origin)
+
+    # --- what the session asks for ---
+
+    def begin(self, generation: Generation, response_id: ResponseId, item_id: ItemId) -> None:
+        self._leg.begin(generation, response_id, item_id)
+
+    def speak(self, generation: Generation, text: str) -> None:
+        self._leg.speak(generation, text)
+
+    def finish(self, generation: Generation) -> None:
+        self._leg.finish(generation)
+
+    def flush(self, generation: Generation) -> inp.PlayoutCleared | None:
+        cleared = self._leg.flush(generation)
+        return _cleared(cleared) if cleared is not None else None
+
+    def release(self) -> None:
+        self._leg.release()
+
+    def drop_utterance(self) -> None:
+        self._leg.drop_utterance()
+
+    def judge(self) -> None:
+        self._leg.judge()
+
+    def transcribe(self, item_id: ItemId) -> None:
+        self._leg.transcribe(item_id)
+
+    def _report(self, report: leg.Report) -> None:
+        input = self._heard(report)
+        if input is not None:
+            self._actor.post(input, self._origin)
+
+    def _heard(self, report: leg.Report) -> inp.Input | None:
+        match report:
+            case edges.Suspected(onset_ms):
+                return inp.SpeechSuspected(onset_ms)
+            case edges.Dismissed():
+                return inp.SpeechDismissed()
+            case edges.Confirmed(onset_ms):
+                return inp.SpeechConfirmed(onset_ms, self._prefix_ms)
+            case edges.Sustained():
+                return inp.SpeechSustained()
+            case edges.Ended():
+                return inp.SpeechEnded()
+            case endpoint.TurnStarted():
+                return None  # the session announces a turn when it has decided that it is one
+            case endpoint.TurnEnded(start_ms, end_ms):
+                return inp.TurnEnded(start_ms, end_ms)
+            case _:
+                return self._said(report)
+
+    def _said(
+        self,
+        report: leg.Judged | leg.Transcribed | leg.TranscriptionFailed | playout.Started | playout.Stopped,
+    ) -> inp.Input:
+        match report:
+            case leg.Judged(text):
+                return inp.SpeechJudged(text)
+            case leg.Transcribed(tag, text):
+                return inp.TurnTranscribed(ItemId(tag), text)
+            case leg.TranscriptionFailed(tag, code, message):
+                return inp.TurnTranscriptionFailed(ItemId(tag), Failure(code, message))
+            case playout.Started(generation, response_id, item_id):
+                self._on_sound(response_id, item_id)
+                return inp.PlayoutStarted(Generation(generation))
+            case playout.Stopped():
+                return inp.PlayoutStopped(Generation(report.generation), report.heard_ms)
+            case _:
+                assert_never(report)
+
+
+def _cleared(cleared: playout.Cleared) -> inp.PlayoutCleared:
+    return inp.PlayoutCleared(
+        Generation(cleared.generation), cleared.heard_chars, cleared.heard_ms, started=cleared.started
+    )

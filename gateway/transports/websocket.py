@@ -1,0 +1,149 @@
+"""``GET /v1/realtime``: Realtime over a WebSocket, text and sound both ways."""
+
+import asyncio
+import contextlib
+import logging
+from typing import Final
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from gateway.core.values import Settings
+from gateway.errors import StoreError
+from gateway.protocol import realtime as rt
+from gateway.protocol.close_codes import CloseCode
+from gateway.protocol.extension import SUBPROTOCOL
+from gateway.runtime.outbox import Outbox
+from gateway.transports.config import ConnectionConfig
+from gateway.transports.connection import Connection, Services
+from gateway.transports.pump import SocketPump
+from gateway.transports.requests import caller_of, session_of
+from gateway.transports.telling import Caller
+from gateway.transports.voice import Voice
+
+log = logging.getLogger(__name__)
+
+STOCK_LEAD_MS: Final = 1000
+"""How far ahead of the clock sound is sent to a stock client: its jitter, against what it plays of a cut answer."""
+
+EXTENDED_LEAD_MS: Final = 200
+
+
+async def realtime(websocket: WebSocket) -> None:
+    """One connection, from its handshake to its end."""
+    services: Services = websocket.app.state.services
+    offered = websocket.scope.get("subprotocols", [])
+    chosen = next((name for name in (SUBPROTOCOL, "realtime") if name in offered), None)
+    await websocket.accept(subprotocol=chosen)
+    caller = caller_of(websocket.query_params, services.clock, extended=chosen == SUBPROTOCOL)
+    wanted = session_of(websocket.query_params)
+    settings = Settings(model=websocket.query_params.get("model", ""), instructions=services.instructions)
+    try:
+        actor = await (services.registry.find(wanted) if wanted else services.registry.open(settings))
+    except StoreError as error:
+        log.warning("a session could not be had", extra={"code": error.code})
+        await _refuse(websocket, CloseCode.INTERNAL_ERROR, error.code, "The log of sessions cannot be read or written.")
+        return
+    if actor is None:
+        not_found = "There is no session with this id."
+        await _refuse(websocket, CloseCode.SESSION_NOT_FOUND, "session_not_found", not_found)
+        return
+    socket = _Socket(websocket)
+    config = ConnectionConfig(("text",) if caller.extended else ("audio",))
+    connection = Connection(
+        services, actor, caller, config, holds_sound=False, send=socket.send, close=socket.close_soon
+    )
+    connection.teller.drained = socket.drained
+    await _Call(services, caller, connection).run(socket)
+
+
+async def _refuse(websocket: WebSocket, close: CloseCode, code: str, message: str) -> None:
+    error = rt.Error(event_id="event_1", error=rt.ErrorDetail("invalid_request_error", code, message))
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it may have hung up before
+        await websocket.send_text(rt.encode(error))
+        await websocket.close(close, code)
+
+
+class _Socket:
+    """The sending half of a WebSocket, behind a bounded outbox."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self.websocket = websocket
+        self._outbox = Outbox()
+        self._code = CloseCode.GOING_AWAY
+
+    def send(self, text: str) -> None:
+        """Queue an event. A client that does not read is let go."""
+        if not self._outbox.put(text):
+            self._code = CloseCode.SLOW_CONSUMER
+
+    async def drained(self) -> None:
+        """Wait until the client has been sent all that is queued."""
+        await self._outbox.drained()
+
+    def close_soon(self, code: CloseCode) -> None:
+        """Close, after what was queued before."""
+        self._code = code
+        self._outbox.close()
+
+    async def write(self) -> None:
+        """Send what is queued until the outbox is closed, then close the socket."""
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError, OSError):
+            while (text := await self._outbox.get()) is not None:
+                await self.websocket.send_text(text)
+            if self.websocket.application_state is not WebSocketState.DISCONNECTED:
+                await self.websocket.close(self._code, self._code.name.lower())
+
+
+class _Call:
+    """The tasks of one connection: reading, writing and, once it speaks, pumping sound."""
+
+    def __init__(self, services: Services, caller: Caller, connection: Connection) -> None:
+        self._services = services
+        self._caller = caller
+        self._connection = connection
+        self._pump: asyncio.Task[None] | None = None
+        connection.make_voice = self._make_voice
+        connection.takes_audio = True
+
+    def _make_voice(self) -> Voice:
+        extended = self._caller.extended
+        lead_ms = EXTENDED_LEAD_MS if extended else STOCK_LEAD_MS
+        pump = SocketPump(self._connection.teller.tell_sound, lead_ms=lead_ms, client_pauses=extended)
+        assert self._services.engines is not None, "make_voice is asked only where there are engines"
+        voice = Voice(
+            self._connection.actor,
+            self._connection.origin,
+            self._services.engines,
+            self._services.clock.now,
+            turns=self._connection.config.turns,
+            interruptible=self._connection.config.interruptible,
+            client_buffer_ms=lead_ms,
+            on_sound=pump.sounds,
+        )
+        self._pump = asyncio.create_task(pump.run(voice), name="pump")
+        return voice
+
+    async def run(self, socket: _Socket) -> None:
+        """Until either side closes."""
+        writer = asyncio.create_task(socket.write(), name="writer")
+        reader = asyncio.create_task(self._read(socket.websocket), name="reader")
+        try:
+            await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            tasks = [task for task in (reader, writer, self._pump) if task is not None]
+            for task in tasks:
+                task.cancel()
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(result, Exception):
+                    log.error("connection failed", exc_info=result)
+            await self._connection.aclose()
+
+    async def _read(self, websocket: WebSocket) -> None:
+        await self._connection.open()
+        with contextlib.suppress(WebSocketDisconnect):
+            while True:
+                message = await websocket.receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                data = message.get("text")
+                await self._connection.receive(data if data is not None else message["bytes"])

@@ -1,0 +1,242 @@
+/** Wires the page: two connections of one session, the conversation they tell, and the elements that show it. */
+
+import { Call } from "./call.js";
+import { EMPTY, reduce, typed } from "./conversation.js";
+import { FirstSaid, QUIET, canStop, follow, orderFor, statusOf } from "./floor.js";
+import { deviceId, freshId, lastMicrophone, lastSession, rememberMicrophone, rememberSession } from "./keep.js";
+import { Meter } from "./meter.js";
+import { list, obstacle, watch } from "./microphone.js";
+import { ControlSocket } from "./session.js";
+import { ShownStatus } from "./shown.js";
+import { View } from "./view.js";
+import { LINK_COPIED, SESSION_LOST, SOUND_BLOCKED, VOICE_UNAVAILABLE } from "./words.js";
+
+/** What the call may tell before the socket does: who speaks, and what sounds. The rest comes by the socket alone. */
+const OF_THE_MOMENT = /^(input_audio_buffer|output_audio_buffer)\./;
+
+/** What belongs together comes in several messages: it is drawn at once. Silence does not wait for it. */
+const DRAW_WITHIN_MS = 16;
+
+/** Refusals that only say that there was nothing to do. */
+const HARMLESS = new Set(["response_cancel_not_active"]);
+
+const device = deviceId();
+const loudspeaker = document.getElementById("loudspeaker");
+
+let conversation = EMPTY;
+let floor = QUIET;
+let about = null;
+let drawing = false;
+const levels = { microphone: 0, answer: 0 };
+const submitted = new Map();
+const firstSaid = new FirstSaid();
+const shown = new ShownStatus(draw);
+
+const view = new View(device, { talk, send, stop, fresh, link, mute, reconnect: () => socket.hurry(), choose });
+const meter = new Meter((measured) => {
+  Object.assign(levels, measured);
+  view.showLevel(levels.microphone);
+});
+const socket = new ControlSocket(device, { event: fromSocket, state: socketChanged, lost: sessionLost });
+const call = new Call(() => ({ session: socket.sessionId, device }), {
+  state: callChanged,
+  event: fromCall,
+  microphone: (stream) => meter.listen("microphone", stream),
+  sound: play,
+  error: (error) => view.notify(error.message, error.code ?? "call_failed"),
+});
+
+// --- what is told ---
+
+function fromSocket(event) {
+  if (event.type === "session.created") about = event.session.bargein ?? null;
+  if (event.type === "error" || event.type === "command.rejected") refused(event);
+  if (event.replay || !OF_THE_MOMENT.test(event.type) || firstSaid.isFirst("socket", event)) apply(event);
+  conversation = reduce(conversation, event);
+  draw();
+}
+
+function fromCall(event) {
+  if (event.type === "error") refused(event);
+  if (OF_THE_MOMENT.test(event.type) && firstSaid.isFirst("call", event)) apply(event);
+}
+
+/** Silence comes first: it waits for no drawing. */
+function apply(event) {
+  const order = orderFor(event);
+  if (order) loudspeaker.muted = order === "mute";
+  const before = floor;
+  floor = follow(floor, event);
+  if (floor.note.count !== before.note.count) shown.flash(floor.note.kind);
+  draw();
+}
+
+function refused(event) {
+  const { code, message } = event.error ?? event;
+  const command = event.command_id ?? event.error?.event_id;
+  const item = submitted.get(command);
+  if (item) conversation = reduce(conversation, { type: "local.withdrawn", item_id: item });
+  submitted.delete(command);
+  if (!HARMLESS.has(code)) view.notify(message, code);
+}
+
+function socketChanged(state) {
+  if (state.kind === "connected") {
+    firstSaid.joined("socket");
+    rememberSession(socket.sessionId);
+    call.hurry();
+    call.probe();
+  } else {
+    firstSaid.left("socket");
+  }
+  draw();
+}
+
+function sessionLost() {
+  view.notify(SESSION_LOST, "session_not_found");
+  fresh();
+}
+
+// --- what the user does ---
+
+function talk() {
+  if (call.state !== "off") {
+    call.stop();
+    return;
+  }
+  meter.start();
+  loudspeaker.muted = false;
+  call.start(lastMicrophone());
+}
+
+function send(text) {
+  if (socket.state.kind === "connected") silence(); // otherwise the answer goes on until the command gets there
+  const item = freshId("item_");
+  conversation = reduce(conversation, { type: "local.submitted", item: typed(item, text, device) });
+  const content = [{ type: "input_text", text }];
+  const command = socket.command({ type: "conversation.item.create", item: { id: item, type: "message", role: "user", content } });
+  submitted.set(command, item);
+  socket.command({ type: "response.create", on_active: "interrupt" });
+  draw();
+}
+
+function stop() {
+  if (!canStop(floor)) return;
+  silence();
+  const event = { type: "response.cancel", event_id: freshId("evt_") };
+  if (!socket.now(event)) call.send(event);
+}
+
+/** What the user has just ended is not waited for. The next answer's start gives the sound back. */
+function silence() {
+  if (floor.sounding.length > 0) loudspeaker.muted = true;
+}
+
+function fresh() {
+  call.stop();
+  conversation = EMPTY;
+  floor = QUIET;
+  shown.reset();
+  history.replaceState(null, "", location.pathname);
+  socket.join(null);
+  draw();
+}
+
+async function link() {
+  const url = new URL(location.pathname, location.href);
+  url.searchParams.set("session", socket.sessionId);
+  try {
+    await navigator.clipboard.writeText(url);
+    view.notify(LINK_COPIED);
+  } catch {
+    view.notify(url.href);
+  }
+}
+
+function mute() {
+  call.muted = !call.muted;
+  draw();
+}
+
+function choose(id) {
+  rememberMicrophone(id);
+  call.choose(id);
+}
+
+// --- sound ---
+
+function callChanged(state) {
+  const live = state === "live";
+  if (live) firstSaid.joined("call");
+  else firstSaid.left("call");
+  if (state === "off") {
+    meter.stop();
+    loudspeaker.srcObject = null;
+  }
+  if (live !== floor.live) apply({ type: "local.call", live });
+  if (live) offerMicrophones(); // only now does the browser tell their names
+  draw();
+}
+
+function play(stream) {
+  meter.listen("answer", stream);
+  loudspeaker.srcObject = stream;
+  loudspeaker.play().catch((error) => {
+    if (error.name === "NotAllowedError") view.notify(SOUND_BLOCKED, "sound_blocked");
+  });
+}
+
+async function offerMicrophones() {
+  view.showMicrophones(await list(), lastMicrophone());
+}
+
+// --- drawing ---
+
+function draw() {
+  if (drawing) return;
+  drawing = true;
+  setTimeout(() => {
+    drawing = false;
+    shown.follow(statusOf(floor));
+    view.show(model());
+  }, DRAW_WITHIN_MS);
+}
+
+function model() {
+  return {
+    connection: socket.state,
+    items: conversation.items,
+    status: shown.now,
+    trail: shown.trail,
+    canStop: canStop(floor),
+    call: call.state,
+    muted: call.muted,
+    obstacle: obstacle()?.message ?? (about?.voice === false ? VOICE_UNAVAILABLE : null),
+    about,
+  };
+}
+
+// --- begin ---
+
+/** For the curious, and for tests: what the page knows. */
+window.bargein = Object.freeze({
+  get state() {
+    return {
+      session: socket.sessionId,
+      device,
+      connection: socket.state.kind,
+      call: call.state,
+      status: statusOf(floor),
+      trail: [...shown.trail],
+      items: structuredClone(conversation.items),
+      muted: loudspeaker.muted,
+      levels: { ...levels },
+    };
+  },
+});
+
+window.addEventListener("online", () => socket.renew());
+window.addEventListener("pagehide", () => call.stop());
+watch(offerMicrophones);
+offerMicrophones();
+socket.join(new URLSearchParams(location.search).get("session") ?? lastSession());

@@ -1,0 +1,1 @@
+"""The audio plane of Bargein: it has never heard of a session."""

@@ -1,0 +1,108 @@
+"""What a peer asks of its surroundings and promises to them, in plain types."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol, TypeAlias
+
+from media.frames import MIC_RATE_HZ, VOICE_RATE_HZ, Pcm
+
+CHANNEL: Final = "oai-events"
+"""Name of the text channel, as OpenAI's clients open it."""
+
+Reason: TypeAlias = Literal["closed", "failed", "disconnected"]
+"""Why a peer ended: either side closed it; it never came up, or broke; the other side fell silent."""
+
+Pull: TypeAlias = Callable[[], Pcm | None]
+"""Called in the event loop for each 20 ms of a call, when they are about to be sent: the sound, or None for silence."""
+
+
+class PeerError(Exception):
+    """A peer cannot be had, or used like this. ``code`` is stable; the message tells nothing of what was exchanged.
+
+    Codes: ``invalid_sdp``, ``unsupported_codec``, ``missing_hook``, ``connect_timeout``, ``closed``,
+    ``channel_closed``, ``channel_full``, ``message_too_large``.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Ears(Protocol):
+    """Who listens to a peer. Everything is called in the event loop and must neither block nor raise."""
+
+    def on_audio(self, pcm: Pcm, rtp_time: int, arrival: float) -> None:
+        """The sound of a packet, when it arrives.
+
+        *rtp_time* counts 48 kHz modulo 2**32, whatever the rate of *pcm*; *arrival* is the loop's clock.
+        """
+        ...
+
+    def on_channel_open(self) -> None:
+        """Messages flow from now on."""
+        ...
+
+    def on_message(self, text: str) -> None:
+        """The other side sent a text message."""
+        ...
+
+    def on_closed(self, reason: Reason) -> None:
+        """The peer has ended. Called exactly once, and nothing is called after it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server (RFC 7064, RFC 7065)."""
+
+    url: str
+    username: str | None = None
+    credential: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeerOptions:
+    """What a peer is made of."""
+
+    ice_servers: tuple[IceServer, ...] = ()
+    """None by default: host candidates are enough for a server that can be reached."""
+
+    send_rate_hz: int = VOICE_RATE_HZ
+    """Rate of the frames that are pulled; a frame has a fiftieth of it."""
+
+    receive_rate_hz: int = MIC_RATE_HZ
+    bitrate_bps: int = 32_000
+
+    connect_timeout_s: float = 15.0
+    """How long both descriptions may be known without a connection; then the peer has failed."""
+
+    silence_timeout_s: float = 10.0
+    """No datagram for so long is a disconnect. The other side's consent checks alone bring one each 6 s at the latest,
+    and its answers to ours as many (RFC 7675, 5.1)."""
+
+    private_candidates: bool = False
+    """Whether an offer may name addresses in networks that are not public, which makes us probe them. Peers there
+    connect without it, by their own checks, unless a firewall wants us to speak first."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStats:
+    """Packets since the start, and jitter as in RFC 3550, 6.4.1."""
+
+    sent: int
+    received: int
+
+    lost: int
+    """Missing so far by sequence number, as in our receiver reports."""
+
+    late: int
+    """Dropped because a newer one had been heard."""
+
+    concealed: int
+    """Made up for missing ones."""
+
+    undecodable: int
+    refused: int
+    """Above the rate at which a call may send."""
+
+    jitter_ms: float

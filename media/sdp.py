@@ -1,0 +1,181 @@
+"""What a session description (RFC 8866) from outside may say before the WebRTC stack is allowed to read it.
+
+The stack parses with assertions, resolves names, sends a check to every address it is told, and some of its work grows
+with the square of the lines. So a description is counted and reduced here first: only candidates that may be probed
+stay, and names are never resolved. A peer whose candidates were all dropped still connects: its own checks make it
+known as peer-reflexive (RFC 8445, 7.3.1.3).
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import chain
+from typing import Final, TypeAlias
+
+from media.channel import DEFAULT_MESSAGE_BYTES
+from media.peering import PeerError
+
+MAX_BYTES: Final = 64 * 1024
+MAX_LINES: Final = 1_000
+MAX_SECTIONS: Final = 4
+MAX_CANDIDATES: Final = 40
+
+_UNPRIVILEGED_PORT: Final = 1_024
+_AUDIO_FORMAT: Final = "minptime=10;useinbandfec=1;stereo=0;sprop-stereo=0"
+_DROPPED: Final = ("a=end-of-candidates", "a=extmap:", "a=extmap-allow-mixed", "a=rtcp-fb:")
+"""Header extensions and feedback are not used, so they are not negotiated. Candidates never end here: after the end
+of an empty list the stack would give up instead of waiting for the peer's own checks."""
+
+_KINDS: Final = ("m=audio ", "m=video ", "m=application ")
+_DIRECTIONS: Final = ("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive")
+
+_OPUS: Final = re.compile(r"a=rtpmap:\d{1,3} opus/48000(?:/\d)?\s*", re.IGNORECASE)
+_CANDIDATE: Final = re.compile(
+    r"a=candidate:(\S{1,64}) (1) (udp) (\d{1,10}) ([0-9a-fA-F.:]{2,45}) (\d{1,5}) typ (host|srflx|relay)(?: .*)?",
+    re.IGNORECASE,
+)
+_NUMBER: Final = re.compile(r"\d{1,10}")
+
+Lines: TypeAlias = list[str]
+Address: TypeAlias = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """The other side, as far as it may be known."""
+
+    sdp: str
+    """The reduced description."""
+
+    max_message_bytes: int
+    """The longest message its data channel takes; 0 means any."""
+
+
+def read(text: str, *, private: bool) -> Remote:
+    """Check and reduce the description *text*; *private* lets candidates in networks that are not public stay.
+
+    Raises :class:`PeerError`: ``invalid_sdp``, ``unsupported_codec``.
+    """
+    session, sections = _split(_lines(text))
+    _check_bundle(session, sections)
+    for section in sections:
+        _check_transport(session, section)
+    audio = [section for section in sections if section[0].startswith("m=audio ")]
+    channels = [section for section in sections if section[0].startswith("m=application ")]
+    if not audio:
+        raise _invalid("has no audio section")
+    if len(channels) > 1:
+        raise _invalid("has more than one data channel section")
+    if not any(_OPUS.fullmatch(line) for line in audio[0]):
+        raise PeerError("unsupported_codec", "the audio section does not offer Opus")
+    limit = _check_channel(channels[0]) if channels else DEFAULT_MESSAGE_BYTES
+    for section in audio:
+        # What is not said is sendrecv (RFC 8866, 6.7), which the stack wants to read.
+        if not any(line in _DIRECTIONS for line in session + section):
+            section.append("a=sendrecv")
+    kept = [reduced for line in chain(session, *sections) if (reduced := _reduced(line, private)) is not None]
+    return Remote("\r\n".join(kept) + "\r\n", limit)
+
+
+def prefer_mono(text: str) -> str:
+    """Our own description with what we like to be sent in each Opus format: mono, with FEC (RFC 7587, 6.1)."""
+    return re.sub(r"(a=rtpmap:(\d+) opus/48000/2\r\n)", rf"\1a=fmtp:\2 {_AUDIO_FORMAT}\r\n", text)
+
+
+def _invalid(what: str) -> PeerError:
+    return PeerError("invalid_sdp", f"the session description {what}")
+
+
+def _lines(text: str) -> Lines:
+    if len(text) > MAX_BYTES or len(text.encode("utf-8", "replace")) > MAX_BYTES:
+        raise _invalid(f"is larger than {MAX_BYTES} bytes")
+    # The stack splits by the same function, which knows more line ends than the standard.
+    lines = text.splitlines()
+    if len(lines) > MAX_LINES:
+        raise _invalid(f"has more than {MAX_LINES} lines")
+    if not lines or lines[0] != "v=0":
+        raise _invalid("does not begin with its version")
+    if sum(line.startswith("m=") for line in lines) > MAX_SECTIONS:
+        raise _invalid(f"has more than {MAX_SECTIONS} media sections")
+    if sum(line.startswith("a=candidate:") for line in lines) > MAX_CANDIDATES:
+        raise _invalid(f"has more than {MAX_CANDIDATES} candidates")
+    return lines
+
+
+def _split(lines: Lines) -> tuple[Lines, list[Lines]]:
+    session: Lines = []
+    sections: list[Lines] = []
+    for line in lines:
+        if line.startswith("m="):
+            sections.append([line])
+        else:
+            (sections[-1] if sections else session).append(line)
+    return session, sections
+
+
+def _check_bundle(session: Lines, sections: list[Lines]) -> None:
+    if not all(section[0].startswith(_KINDS) for section in sections):
+        raise _invalid("has a section of an unknown kind")
+    names = [_value(section, "a=mid:") for section in sections]
+    if len(names) > 1 and (len(set(names)) < len(names) or not all(name and name.split() == [name] for name in names)):
+        raise _invalid("has sections without a name of their own")
+    groups = [line.removeprefix("a=group:").split() for line in session if line.startswith("a=group:")]
+    bundles = [group[1:] for group in groups if group[:1] == ["BUNDLE"]]
+    # The stack takes the first bundle, and looks its first section up without a second thought.
+    if bundles and not (bundles[0] and bundles[0][0] in names):
+        raise _invalid("has a bundle of unknown sections")
+
+
+def _check_transport(session: Lines, section: Lines) -> None:
+    said = session + section
+    for needed in ("a=ice-ufrag:", "a=ice-pwd:", "a=setup:", "a=fingerprint:sha-256 "):
+        if not any(line.lower().startswith(needed) for line in said):
+            raise _invalid(f"has a section without {needed.rstrip(': ')}")
+
+
+def _check_channel(section: Lines) -> int:
+    port = _value(section, "a=sctp-port:")
+    if port is None:
+        # Before RFC 8841 the port stood in the place of the format.
+        port = section[0].rpartition(" ")[2]
+    if not _NUMBER.fullmatch(port) or not 0 < int(port) < 65_536:
+        raise _invalid("has a data channel without a port")
+    limit = _value(section, "a=max-message-size:")
+    if limit is None:
+        return DEFAULT_MESSAGE_BYTES
+    if not _NUMBER.fullmatch(limit):
+        raise _invalid("has a data channel without a proper limit")
+    return int(limit)
+
+
+def _value(section: Lines, prefix: str) -> str | None:
+    values = [line.removeprefix(prefix) for line in section if line.startswith(prefix)]
+    if len(values) > 1:
+        raise _invalid(f"repeats {prefix.rstrip(':')}")
+    return values[0] if values else None
+
+
+def _reduced(line: str, private: bool) -> str | None:
+    if line.startswith("a=candidate:"):
+        return _candidate(line, private)
+    return None if line.startswith(_DROPPED) else line
+
+
+def _candidate(line: str, private: bool) -> str | None:
+    match = _CANDIDATE.fullmatch(line.strip())
+    if match is None:
+        return None
+    foundation, component, transport, priority, host, port, kind = match.groups()
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    if not _may_be_probed(address, int(port), private):
+        return None
+    return f"a=candidate:{foundation} {component} {transport} {priority} {address} {port} typ {kind.lower()}"
+
+
+def _may_be_probed(address: Address, port: int, private: bool) -> bool:
+    if address.is_multicast or address.is_unspecified or not 0 < port < 65_536:
+        return False
+    return private or (address.is_global and port >= _UNPRIVILEGED_PORT)

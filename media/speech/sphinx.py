@@ -1,0 +1,103 @@
+"""Speech to text with pocketsphinx, which runs in a process of its own (:mod:`media.speech.sphinx_worker`)."""
+
+import asyncio
+import importlib.util
+import struct
+from typing import Final
+
+from media.frames import MIC_RATE_HZ, Pcm
+from media.speech import Recognition, SpeechError
+from media.speech.pipe import Frame, Kind
+from media.speech.worker import Call, Worker
+
+_QUESTION: Final = struct.Struct(">I")
+
+
+def available() -> bool:
+    """True when pocketsphinx is installed (the extra ``offline``)."""
+    return importlib.util.find_spec("pocketsphinx") is not None
+
+
+class Sphinx:
+    """A recognizer for demonstrations: plain English, one clear voice. Its words are lower case, without marks.
+
+    Any number of utterances may be open; as many as there are *decoders* (90 MB each) are decoded while they are
+    spoken, further ones wait for a decoder and are caught up with. An utterance begins with its first voice, however
+    long the silence before it, and is listened to for 60 s.
+    """
+
+    name = "pocketsphinx (demo quality)"
+
+    def __init__(self, decoders: int = 2) -> None:
+        if decoders < 1:
+            raise ValueError("at least one decoder is needed")
+        self._worker = Worker("pocketsphinx", "media.speech.sphinx_worker", str(decoders))
+
+    async def warm_up(self) -> None:
+        """Start the process and load its model now. Raises :class:`SpeechError`."""
+        await self._worker.warm_up()
+
+    def listen(self) -> Recognition:
+        """See :class:`media.speech.Recognizer`."""
+        return _Utterance(self._worker.call())
+
+    async def aclose(self) -> None:
+        """End the process. Calling it twice is harmless."""
+        await self._worker.aclose()
+
+
+class _Utterance:
+    """What is fed is sent on at once, so that little is left to do when it ends."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._reading = asyncio.Lock()
+        self._asked = 0
+        self._text: str | None = None
+        self._forgotten = False
+
+    def feed(self, pcm: Pcm) -> None:
+        """See :class:`media.speech.Recognition`."""
+        for at in range(0, len(pcm), MIC_RATE_HZ):
+            self._call.send(Kind.SOUND, pcm[at : at + MIC_RATE_HZ].astype("<i2").tobytes())
+
+    async def partial(self) -> str:
+        """See :class:`media.speech.Recognition`."""
+        async with self._reading:
+            self._asked += 1
+            question = _QUESTION.pack(self._asked)
+            self._call.send(Kind.ASK, question)
+            try:
+                while self._text is None and not self._forgotten:
+                    answer = await self._answer()
+                    # An earlier question may have been given up by the task that asked it.
+                    if answer and answer.kind is Kind.ASK and answer.body.startswith(question):
+                        return answer.body[_QUESTION.size :].decode()
+            except SpeechError:
+                return ""
+            return self._text or ""
+
+    async def finish(self) -> str:
+        """See :class:`media.speech.Recognition`."""
+        self._call.send(Kind.FINISH)
+        async with self._reading:
+            while self._text is None and not self._forgotten:
+                await self._answer()
+            return self._text or ""
+
+    def cancel(self) -> None:
+        """See :class:`media.speech.Recognition`."""
+        self._forgotten = True
+        self._call.cancel()
+
+    async def _answer(self) -> Frame | None:
+        """The engine's next words; None when the utterance was forgotten meanwhile."""
+        try:
+            answer = await self._call.receive()
+        except SpeechError:
+            if self._forgotten:
+                return None
+            raise
+        if answer.kind is Kind.FINISH:
+            self._text = answer.body.decode()
+        return answer

@@ -1,0 +1,83 @@
+"""What is sent to a chat model: the strictest form that every template takes."""
+
+from hypothesis import given, strategies as st
+
+from gateway.agents.context import BEGIN, CUT, CUT_UNHEARD, GO_ON, chat_messages
+from gateway.runtime.ports import Conversation, Message
+
+
+def sent(*messages: Message, instructions: str = "") -> list[tuple[str, str]]:
+    conversation = Conversation("session", "response", instructions, messages)
+    return [(message.role, message.content) for message in chat_messages(conversation)]
+
+
+def test_instructions_and_system_messages_are_one_leading_system_message() -> None:
+    messages = (Message("user", "hi"), Message("system", "The shop is closed."), Message("user", "open?"))
+    assert sent(*messages, instructions="Be brief.") == [
+        ("system", "Be brief.\n\nThe shop is closed."),
+        ("user", "hi\nopen?"),
+    ]
+
+
+def test_without_instructions_there_is_no_system_message() -> None:
+    assert sent(Message("user", "hi"), instructions="  ") == [("user", "hi")]
+
+
+def test_an_interrupted_answer_is_what_was_heard_and_the_user_carries_the_note() -> None:
+    told = Message("assistant", "Once upon a ", interrupted=True, unheard="time there was")
+    assert sent(Message("user", "a story"), told, Message("user", "stop")) == [
+        ("user", "a story"),
+        ("assistant", "Once upon a"),
+        ("user", f"{CUT}\nstop"),
+    ]
+
+
+def test_words_that_were_not_heard_are_never_sent() -> None:
+    told = Message("assistant", "Once", interrupted=True, unheard="secret")
+    assert "secret" not in repr(sent(Message("user", "a story"), told, Message("user", "stop")))
+
+
+def test_an_answer_of_which_nothing_was_heard_leaves_only_a_note() -> None:
+    told = Message("assistant", "", interrupted=True, unheard="Once upon a time")
+    assert sent(Message("user", "a story"), told, Message("user", "no, a poem")) == [
+        ("user", f"a story\n{CUT_UNHEARD}\nno, a poem")
+    ]
+
+
+def test_the_parts_of_a_steered_answer_stay_apart() -> None:
+    steered = (Message("assistant", "One.", interrupted=True), Message("assistant", "Two."), Message("user", "more"))
+    assert sent(Message("user", "go"), *steered)[1:] == [
+        ("assistant", "One."),
+        ("user", CUT),
+        ("assistant", "Two."),
+        ("user", "more"),
+    ]
+
+
+def test_a_conversation_without_a_word_asks_the_model_to_begin() -> None:
+    assert sent(instructions="Greet.") == [("system", "Greet."), ("user", BEGIN)]
+
+
+def test_an_answer_cut_with_nothing_said_after_it_is_to_go_on() -> None:
+    assert sent(Message("user", "go"), Message("assistant", "One", interrupted=True))[-1] == ("user", f"{CUT}\n{GO_ON}")
+
+
+def test_an_answer_at_the_end_is_followed_by_a_word_from_the_user() -> None:
+    assert sent(Message("assistant", "Hello.")) == [("user", BEGIN), ("assistant", "Hello."), ("user", GO_ON)]
+
+
+messages = st.builds(
+    Message,
+    role=st.sampled_from(["user", "assistant", "system"]),
+    text=st.sampled_from(["", " ", "a", "b c"]),
+    interrupted=st.booleans(),
+)
+
+
+@given(st.lists(messages, max_size=8), st.sampled_from(["", "Be brief."]))
+def test_user_and_assistant_always_take_turns(history: list[Message], instructions: str) -> None:
+    chat = sent(*history, instructions=instructions)
+    turns = [role for role, _ in chat if role != "system"]
+    assert turns == ["user", "assistant"] * (len(turns) // 2) + ["user"]
+    assert [role for role, _ in chat[1:]].count("system") == 0
+    assert all(content.strip() for _, content in chat)

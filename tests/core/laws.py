@@ -1,0 +1,158 @@
+"""What holds for every session, whatever happens to it: checked after each input, and at the end."""
+
+from collections import Counter
+from itertools import pairwise
+from typing import get_args
+
+from gateway.core import effects as fx, events as ev, inputs as inp
+from gateway.core.ids import Generation, ItemId, LegId, ResponseId
+from gateway.core.session import Session
+from gateway.core.state import Hearing, Pending
+from tests.core.script import Talk, Told
+
+IN_DOUBT = (Hearing.CONFIRMED, Hearing.JUDGED)
+
+
+class Laws:
+    """Watches one talk."""
+
+    def __init__(self, talk: Talk) -> None:
+        self.talk = talk
+        self.held: dict[LegId, bool] = {}
+        """Legs whose reflex holds the loudspeaker, as the leg itself sees it."""
+
+        self.cut: set[Generation] = set()
+        """Responses that were told to stop, or have ended otherwise than by themselves."""
+
+        self.generations: dict[ResponseId, Generation] = {}
+        self.texts: dict[ItemId, str] = {}
+        """What clients have read of each answer."""
+
+        self.waited: Pending | None = None
+        """The answer that waited before the last input."""
+
+    def after(self, told: Told) -> None:
+        """Everything that can be told from one input, its consequences, and the state it left."""
+        self._effects(told)
+        self._follow_reflex(told)
+        self._answers(told)
+        self._state()
+        self.waited = self.talk.session.state.moment.pending
+        if not told.outcome.accepted or told.outcome.duplicate:
+            assert (told.outcome.facts, told.outcome.stopping, told.outcome.starting) == ((), (), ())
+
+    def _effects(self, told: Told) -> None:
+        outcome, moment = told.outcome, self.talk.session.state.moment
+        assert all(isinstance(effect, get_args(fx.StoppingEffect)) for effect in outcome.stopping)
+        assert all(isinstance(effect, get_args(fx.StartingEffect)) for effect in outcome.starting)
+        assert [event for event in outcome.events if isinstance(event, get_args(ev.Fact))] == list(outcome.facts)
+        if any(isinstance(effect, fx.Generate | fx.Recite) for effect in outcome.starting):
+            assert not moment.cuts, "an answer began before a cut had said where it fell"
+            assert not moment.transcribing, "an answer began before a turn had its words"
+            if isinstance(told.input, inp.TurnTranscribed):
+                assert self._may_begin(told.leg), "an answer began into a voice"
+
+    def _may_begin(self, leg: LegId) -> bool:
+        """Did a client ask for the answer, or has whoever wanted it by voice fallen silent?"""
+        waited = self.waited
+        wanted_by = {leg, waited.stamp.leg} if waited is not None else {leg}
+        voices = self.talk.session.state.moment.voices
+        quiet = [it for it in wanted_by if it not in voices or voices[it].turn is None]
+        return bool(quiet) or (waited is not None and not waited.spoken)
+
+    def _follow_reflex(self, told: Told) -> None:
+        voices = self.talk.session.state.moment.voices
+        match told.input:
+            case inp.SpeechSuspected():
+                self.held[told.leg] = told.leg in voices
+            case inp.SpeechDismissed() | inp.LegLeft():
+                self.held[told.leg] = False
+        for effect in told.outcome.stopping:
+            if isinstance(effect, fx.ReleasePlayout | fx.FlushPlayout):
+                self.held[effect.leg] = False
+        for leg, voice in voices.items():
+            assert voice.hearing is not Hearing.QUIET or not self.held.get(leg, False), "a leg stays paused"
+
+    def _answers(self, told: Told) -> None:
+        for stopping in told.outcome.stopping:
+            if isinstance(stopping, fx.CancelGeneration | fx.FlushPlayout):
+                self.cut.add(stopping.generation)
+        for event in told.outcome.events:
+            self._event(event)
+        for effect in told.outcome.starting:
+            if isinstance(effect, fx.BeginSpeech | fx.Speak | fx.FinishSpeech):
+                assert effect.generation not in self.cut, "a cut answer is spoken"
+
+    def _event(self, event: ev.Event) -> None:
+        match event:
+            case ev.ResponseStarted():
+                assert event.generation == len(self.generations) + 1
+                self.generations[event.response_id] = event.generation
+            case ev.ItemAdded() if event.response_id is not None:
+                assert self.generations[event.response_id] not in self.cut, "a cut answer gets an item"
+                self.texts[event.item_id] = ""
+            case ev.TextAppended():
+                assert self.generations[event.response_id] not in self.cut, "a cut answer grows"
+                assert event.offset == len(self.texts[event.item_id])
+                self.texts[event.item_id] += event.text
+            case ev.ItemTruncated():
+                assert event.text + event.unheard == self.texts[event.item_id]
+                assert event.unheard, "nothing was cut off"
+            case ev.ResponseEnded():
+                assert event.status != "cancelled" or event.generation in self.cut
+                if event.reason is not None:
+                    self.cut.add(event.generation)
+            case _:
+                pass
+
+    def _state(self) -> None:
+        conversation, moment = self.talk.session.state.conversation, self.talk.session.state.moment
+        doubts = [voice for voice in moment.voices.values() if voice.hearing is not Hearing.QUIET]
+        assert (self.talk.session.next_deadline() is not None) == bool(doubts or moment.transcribing)
+        for voice in moment.voices.values():
+            assert (voice.deadline is not None) == (voice.hearing is not Hearing.QUIET)
+            assert voice.turn is None or voice.hearing not in IN_DOUBT, "a turn was announced that is in doubt"
+            assert voice.ended is None or voice.hearing is Hearing.JUDGED
+            assert voice.next_onset_ms is None or voice.hearing is Hearing.JUDGED
+        living = {response.generation for response in conversation.responses.values()}
+        assert moment.cuts.keys() <= living, "a cut waits for an answer that is over"
+        assert set(moment.texts) == {it.item_id for it in conversation.responses.values() if it.item_id is not None}
+        turns = {voice.turn for voice in moment.voices.values()} | moment.transcribing.keys()
+        assert moment.over_answers.keys() <= turns
+        if moment.pending is not None:
+            asker = moment.voices.get(moment.pending.stamp.leg)
+            goes_on = moment.pending.spoken and asker is not None and asker.turn is not None
+            assert moment.cuts or moment.transcribing or goes_on, "an answer waits for nothing"
+        self._tree()
+
+    def _tree(self) -> None:
+        tree = self.talk.session.state.conversation.tree
+        at, seen = tree.tip, 0
+        while at is not None:
+            at, seen = tree.nodes[at].parent, seen + 1
+            assert seen <= len(tree.nodes), "the conversation runs in a circle"
+        assert seen == len(tree.nodes), "an item is lost"
+
+    def at_the_end(self) -> None:
+        """What can be told only of the whole."""
+        log = self.talk.log
+        assert Session.replay(log).state.conversation == self.talk.session.state.conversation
+        generations = [fact.generation for fact in log if isinstance(fact, ev.ResponseStarted)]
+        assert all(later == earlier + 1 for earlier, later in pairwise(generations))
+        ended = Counter(fact.response_id for fact in log if isinstance(fact, ev.ResponseEnded))
+        assert ended == Counter(self.generations.keys()), "an answer did not end exactly once"
+        self._playouts(log)
+        announced = [event.item_id for event in self.talk.events if isinstance(event, ev.SpeechStarted)]
+        stopped = [event.item_id for event in self.talk.events if isinstance(event, ev.SpeechStopped)]
+        assert len(set(announced)) == len(announced)
+        assert Counter(stopped) <= Counter(announced)
+
+    def _playouts(self, log: list[ev.Fact]) -> None:
+        began = Counter(fact.response_id for fact in log if isinstance(fact, ev.PlayoutStarted))
+        over = Counter(fact.response_id for fact in log if isinstance(fact, ev.PlayoutStopped | ev.PlayoutCleared))
+        spoken = {fact.response_id for fact in log if isinstance(fact, ev.ResponseStarted) and fact.leg is not None}
+        assert max((*began.values(), *over.values()), default=1) == 1
+        assert began.keys() <= over.keys() <= spoken
+        ended = {fact.response_id: place for place, fact in enumerate(log) if isinstance(fact, ev.ResponseEnded)}
+        for place, fact in enumerate(log):
+            assert not isinstance(fact, ev.PlayoutStopped) or ended[fact.response_id] < place

@@ -1,0 +1,63 @@
+"""Thresholds and word lists."""
+
+import pytest
+
+from gateway.core.policy import BACKCHANNELS, STOP_WORDS, Policy, has_words, is_backchannel, is_stop_word, normalised
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("  Hold   ON! ", "hold on"),
+        ("uh-huh", "uh huh"),
+        ("That's it.", "that's it"),
+        ("…", ""),
+        ("Ärger 2", "ärger 2"),
+    ],
+)
+def test_words_are_compared_without_case_or_punctuation(text: str, words: str) -> None:
+    assert normalised(text) == words
+    assert has_words(text) is bool(words)
+
+
+@pytest.mark.parametrize("text", ["stop", "Wait!", "Hold on.", "STOP, STOP", "Please stop.", "one moment"])
+def test_stop_words_are_known(text: str) -> None:
+    assert is_stop_word(text, "en")
+
+
+@pytest.mark.parametrize("text", ["", "stop at ten", "don't stop", "unstoppable", "the bus stop", "waiter"])
+def test_what_only_contains_a_stop_word_is_none(text: str) -> None:
+    assert not is_stop_word(text, "en")
+
+
+@pytest.mark.parametrize("text", ["Mm hm.", "mm hm, mm hm", "yeah yeah", "OK.", "uh-huh uh-huh", "I see", "oh okay"])
+def test_backchannels_are_known_also_when_repeated(text: str) -> None:
+    assert is_backchannel(text, "en")
+
+
+@pytest.mark.parametrize("text", ["", "...", "yeah but", "okay stop", "no", "what", "right now please", "seen"])
+def test_words_that_ask_for_something_are_no_backchannel(text: str) -> None:
+    assert not is_backchannel(text, "en")
+
+
+def test_a_language_without_lists_uses_the_english_ones() -> None:
+    assert is_stop_word("stop", "xx")
+    assert is_backchannel("okay", "xx")
+
+
+def test_no_utterance_is_both_a_stop_word_and_a_backchannel() -> None:
+    for language, words in STOP_WORDS.items():
+        assert not [word for word in words if is_backchannel(word, language)]
+
+
+def test_every_listed_word_is_written_as_utterances_are_compared() -> None:
+    for words in (*STOP_WORDS.values(), *BACKCHANNELS.values()):
+        assert [word for word in words if normalised(word) != word] == []
+
+
+def test_the_limits_of_a_session() -> None:
+    policy = Policy()
+    assert policy.judge_within == 2.0  # the design: at 2 s it must decide
+    assert policy.transcribe_within >= 2.0
+    assert policy.create_response
+    assert policy.after_empty_cut == "continue"

@@ -1,0 +1,205 @@
+"""What holds for every session, proved on random histories. ``BARGEIN_EXAMPLES`` asks for more than 100."""
+
+import os
+from dataclasses import fields
+from typing import Final
+
+from hypothesis import given, settings, strategies as st
+
+from gateway.core import events as ev, inputs as inp
+from gateway.core.ids import Generation, ItemId, LegId, ResponseId
+from gateway.core.values import Failure, Settings
+from tests.core.laws import Laws
+from tests.core.script import (
+    ASK,
+    CHAT,
+    CONFIRMED,
+    DEADLINE,
+    ENDED,
+    G1,
+    G2,
+    INTERRUPT,
+    LEFT,
+    PHONE,
+    STOCK,
+    SUSPECTED,
+    SUSTAINED,
+    TABLET,
+    TURN_ENDED,
+    Line,
+    Talk,
+    answering,
+    cleared,
+    typed,
+)
+from tests.core.world import World
+
+EXAMPLES: Final = int(os.environ.get("BARGEIN_EXAMPLES", "100"))
+
+thorough = settings(max_examples=EXAMPLES, deadline=None, database=None)
+
+# Inputs in any order. ``#n`` stands for the n-th id that the session has made known so far.
+
+LEGS: Final = (PHONE, STOCK, TABLET, CHAT)
+
+STORIES: Final[tuple[tuple[Line, ...], ...]] = (
+    (),
+    ((1.0, typed("Count.")), (1.0, ASK)),
+    (*answering(1.0, finished=False, sounding=False),),
+    (*answering(1.0, finished=False),),
+    (*answering(1.0), (2.0, SUSPECTED)),
+    (*answering(1.0), (2.0, SUSPECTED), (2.1, CONFIRMED)),
+    (*answering(1.0), (2.0, SUSPECTED), (2.1, CONFIRMED), (2.4, ENDED)),
+    (*answering(1.0), (2.0, SUSPECTED), (2.1, CONFIRMED), (2.4, ENDED), (2.7, TURN_ENDED)),
+    (*answering(1.0), (2.0, CONFIRMED), (2.7, SUSTAINED)),
+    (*answering(1.0), (2.0, CONFIRMED), (2.7, SUSTAINED), (2.8, cleared(G1, "One")), (3.2, TURN_ENDED)),
+    (*answering(1.0), (2.0, INTERRUPT)),
+    (*answering(1.0), (1.5, ASK), (1.6, inp.TextGenerated(G2, "Again."))),
+    ((1.0, CONFIRMED), (2.0, TURN_ENDED), (2.1, CONFIRMED)),
+)
+"""Ways to begin, one for each state that a session can be in."""
+TEXTS: Final = ("", " ", "...", "yeah", "Stop!", "One two three.", "thrée ☃", "unknown")
+
+COMMANDS: Final = (
+    inp.ItemSubmitted,
+    inp.ItemDeletionRequested,
+    inp.ItemTruncationRequested,
+    inp.SettingsSubmitted,
+    inp.ResponseRequested,
+    inp.CancelRequested,
+    inp.OutputClearRequested,
+)
+
+texts = st.sampled_from(TEXTS)
+generations = st.sampled_from((1, 1, 1, 2, 2, 3, 4, 99)).map(Generation)
+milliseconds = st.integers(-50, 5000)
+symbols = st.sampled_from((0, 0, 0, 1, 1, 2, 3, 7)).map("#{}".format)
+items = symbols.map(ItemId)
+failures = st.just(Failure("broken", "It broke."))
+
+inputs: Final = st.one_of(
+    st.builds(inp.SessionOpened, st.just(Settings())),
+    st.builds(inp.SettingsSubmitted, st.builds(Settings, instructions=texts)),
+    st.builds(inp.SessionRecovered, st.dictionaries(items, texts, max_size=2)),
+    st.builds(inp.VoiceJoined, st.booleans(), st.booleans(), st.booleans()),
+    st.just(LEFT),
+    st.builds(
+        inp.ItemSubmitted,
+        st.sampled_from(("user", "assistant", "system")),
+        texts,
+        st.none() | items | st.just(ItemId("mine")),
+        st.none() | st.just("") | symbols,
+    ),
+    st.builds(inp.ItemDeletionRequested, items),
+    st.builds(inp.ItemTruncationRequested, items, milliseconds),
+    st.builds(inp.ResponseRequested, st.sampled_from(("reject", "interrupt")), st.none() | texts, st.booleans()),
+    st.builds(inp.CancelRequested, st.none() | symbols.map(ResponseId)),
+    st.builds(inp.OutputClearRequested),
+    st.builds(inp.SpeechSuspected, milliseconds),
+    st.builds(inp.SpeechDismissed),
+    st.builds(inp.SpeechConfirmed, milliseconds, milliseconds),
+    st.builds(inp.SpeechSustained),
+    st.builds(inp.SpeechEnded),
+    st.builds(inp.SpeechJudged, texts),
+    st.builds(inp.TurnEnded, milliseconds, milliseconds),
+    st.builds(inp.TurnDiscarded),
+    st.builds(inp.TurnTranscribed, items, texts),
+    st.builds(inp.TurnTranscriptionFailed, items, failures),
+    st.builds(inp.PlayoutStarted, generations),
+    st.builds(inp.PlayoutStopped, generations, milliseconds),
+    st.builds(inp.PlayoutCleared, generations, st.integers(-3, 20), milliseconds, st.booleans()),
+    st.builds(inp.TextGenerated, generations, texts),
+    st.builds(inp.GenerationFinished, generations),
+    st.builds(inp.GenerationFailed, generations, failures),
+    st.just(DEADLINE),
+)
+
+lines = st.tuples(
+    st.sampled_from((0.0, 0.1, 1.0, 3.0)),
+    inputs,
+    st.sampled_from((PHONE, PHONE, PHONE, *LEGS)),
+    st.sampled_from(("", "", "k")),
+    texts,
+)
+
+
+def known(talk: Talk) -> list[str]:
+    """Every id that a client may have seen, the youngest first."""
+    found: dict[str, None] = {}
+    for event in talk.events:
+        for name in ("item_id", "response_id"):
+            value = getattr(event, name, None)
+            if value is not None:
+                found[value] = None
+    return list(reversed(found))
+
+
+def resolved(input: inp.Input, talk: Talk) -> inp.Input:
+    """The input with ids that exist in place of symbols."""
+    ids = known(talk)
+    values = {field.name: getattr(input, field.name) for field in fields(input)}
+    for name, value in values.items():
+        if isinstance(value, str) and value.startswith("#") and ids:
+            values[name] = ids[int(value[1:]) % len(ids)]
+    return type(input)(**values)
+
+
+def close(talk: Talk, laws: Laws) -> None:
+    """Whoever has yet to say something says it."""
+    for _ in range(20):
+        conversation, moment = talk.session.state.conversation, talk.session.state.moment
+        if not (conversation.responses or moment.transcribing or moment.voices):
+            return
+        ending: list[tuple[inp.Input, LegId]] = [(LEFT, leg) for leg in LEGS]
+        ending += [(inp.GenerationFinished(it.generation), CHAT) for it in conversation.responses.values()]
+        ending.append((DEADLINE, CHAT))
+        for input, leg in ending:
+            talk.tell((talk.now + 20.0, input, leg))
+            laws.after(talk.told[-1])
+    raise AssertionError("the session does not come to rest")
+
+
+@thorough
+@given(st.sampled_from(STORIES), st.lists(lines, min_size=1, max_size=60))
+def test_any_input_is_handled_in_any_state_and_the_laws_hold(
+    story: tuple[Line, ...], script: list[tuple[float, inp.Input, LegId, str, str]]
+) -> None:
+    talk = Talk()
+    laws = Laws(talk)
+    for line in story:
+        talk.tell(line)
+        laws.after(talk.told[-1])
+    for wait, input, leg, key, digest in script:
+        keyed = key if isinstance(input, COMMANDS) else ""
+        talk.command(talk.now + wait, resolved(input, talk), leg, key=keyed, digest=digest)
+        laws.after(talk.told[-1])
+    close(talk, laws)
+    laws.at_the_end()
+
+
+@thorough
+@given(st.lists(st.integers(0, 1 << 16), min_size=40, max_size=160))
+def test_in_a_world_of_slow_and_unreliable_things_nobody_is_left_hanging(numbers: list[int]) -> None:
+    world = World()
+    for number in numbers:
+        choices = world.choices()
+        choices[number % len(choices)](number // len(choices))
+    world.settle()
+    world.verdict()
+
+
+@thorough
+@given(st.lists(st.integers(0, 1 << 16), min_size=20, max_size=80))
+def test_a_process_may_end_at_any_time_and_every_answer_still_ends_once(numbers: list[int]) -> None:
+    world = World()
+    for number in numbers:
+        choices = world.choices()
+        choices[number % len(choices)](number // len(choices))
+    after = world.talk.reboot()
+    assert after.session.state.conversation == world.talk.session.state.conversation
+    after.tell((after.now, inp.SessionRecovered()))
+    log = after.log
+    started = {fact.response_id for fact in log if isinstance(fact, ev.ResponseStarted)}
+    ended = [fact.response_id for fact in log if isinstance(fact, ev.ResponseEnded)]
+    assert sorted(ended) == sorted(started)
+    assert after.session.state.conversation.responses == {}

@@ -1,0 +1,391 @@
+"""A small world around a session: ears, loudspeakers, models and people, all of them slow and some unreliable.
+
+Each source's reports arrive in the order in which they were made; between sources anything goes, as it
+does between devices, processes and nodes. Every choice is a number, so that a failing world shrinks.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from gateway.core import effects as fx, events as ev, inputs as inp
+from gateway.core.ids import Generation, ItemId, LegId
+from gateway.core.policy import is_stop_word
+from tests.core.laws import Laws
+from tests.core.script import BROKEN, CHAT, DEADLINE, PHONE, STOCK, TABLET, Talk, Told
+
+WORDS: Final = ("", "Yeah.", "Stop.", "What about Tuesday?", "...")
+TOKENS: Final = ("One", " two", " thrée.", " ")
+TYPED: Final = ("Count, please.", "Stop!", "And letters?")
+
+
+@dataclass(slots=True)
+class Sound:
+    """One answer on a loudspeaker."""
+
+    generation: Generation
+    text: str = ""
+    heard: int = 0
+    started: bool = False
+    finished: bool = False
+
+
+@dataclass(slots=True)
+class Device:
+    """A voice leg: its ears, its loudspeaker, and what it has yet to report."""
+
+    leg: LegId
+    reports: deque[inp.Input] = field(default_factory=deque)
+    ear: str = "quiet"
+    in_turn: bool = False
+    held: bool = False
+    judging: int = 0
+    untold: list[ItemId] = field(default_factory=list)
+    """Turns whose words were asked for."""
+
+    sounds: list[Sound] = field(default_factory=list)
+    gone: bool = False
+
+
+class World:
+    """Runs a session by a list of numbers, and keeps the laws."""
+
+    def __init__(self) -> None:
+        self.talk = Talk(voices=())
+        self.laws = Laws(self.talk)
+        self.now = 0.0
+        self.devices: dict[LegId, Device] = {}
+        self.models: set[Generation] = set()
+        self.said: deque[inp.Input] = deque()
+        """What models have said and the session has not yet heard."""
+
+        self.heard: dict[Generation, str] = {}
+        """What was really heard of each answer that a loudspeaker took up."""
+
+        self.hanging: set[ItemId] = set()
+        """Turns whose speakers wait for an answer."""
+
+        self.cutting: set[ItemId] = set()
+        """Turns that stopped a model, so that something is left to say if they hold no words."""
+
+        self._come_or_go(0)
+
+    # --- the session ---
+
+    def tell(self, input: inp.Input, leg: LegId = LegId("")) -> None:
+        """The session learns of something; what it asks for is done at once, or starts to be."""
+        self.talk.tell((self.now, input, leg))
+        told = self.talk.told[-1]
+        self.laws.after(told)
+        self._who_waits(told)
+        for stopping in told.outcome.stopping:
+            self._stop(stopping)
+        for starting in told.outcome.starting:
+            self._start(starting)
+        if isinstance(input, inp.LegLeft):
+            self.devices.pop(leg, None)
+
+    def _who_waits(self, told: Told) -> None:
+        """Words that ask for something want an answer, and a cut for nothing is not the end of one.
+
+        A command changes what is wanted, so that whoever waited before it waits no longer.
+        """
+        if _is_command(told):
+            self.hanging.clear()
+            self.cutting.clear()
+        for event in told.outcome.events:
+            match event:
+                case ev.ItemTranscribed() if not is_stop_word(event.text, "en"):
+                    self.hanging.add(event.item_id)
+                case ev.ItemRemoved(item_id, "not_speech") | ev.ItemTranscriptionFailed(item_id):
+                    self.hanging |= {item_id} & self.cutting
+                case ev.ResponseStarted() | ev.ItemTranscribed():
+                    self.hanging.clear()
+                    self.cutting.clear()
+                case _:
+                    pass
+        voice = self.talk.session.state.moment.voices.get(told.leg)
+        stopped_a_model = any(isinstance(effect, fx.CancelGeneration) for effect in told.outcome.stopping)
+        if stopped_a_model and not _is_command(told) and voice is not None and voice.turn is not None:
+            self.cutting.add(voice.turn)
+
+    def _stop(self, effect: fx.StoppingEffect) -> None:
+        match effect:
+            case fx.CancelGeneration(generation):
+                self.models.discard(generation)
+            case fx.FlushPlayout(leg, generation):
+                self._flush(self.devices[leg], generation)
+            case fx.ReleasePlayout(leg):
+                self.devices[leg].held = False
+            case fx.DropUtterance(leg):
+                self.devices[leg].in_turn = False
+
+    def _flush(self, device: Device, generation: Generation) -> None:
+        device.held = False
+        found = next((it for it in device.sounds if it.generation == generation), None)
+        if found is None:
+            device.reports.append(inp.PlayoutCleared(generation, 0, 0, started=False))
+            return
+        device.sounds.remove(found)
+        report = inp.PlayoutCleared(generation, found.heard, found.heard * 60, found.started)
+        if len(self.talk.told) % 2:
+            device.reports.append(report)  # a loudspeaker on another node
+        else:
+            device.reports.appendleft(report)  # one that answers at once
+
+    def _start(self, effect: fx.StartingEffect) -> None:
+        match effect:
+            case fx.Generate(_, generation):
+                self.models.add(generation)
+            case fx.Recite(_, generation, text):
+                self.said += (inp.TextGenerated(generation, text), inp.GenerationFinished(generation))
+            case _:
+                device = self.devices.get(effect.leg)
+                if device is not None and not device.gone:
+                    self._voice(device, effect)
+
+    def _voice(
+        self,
+        device: Device,
+        effect: fx.BeginSpeech | fx.Speak | fx.FinishSpeech | fx.JudgeUtterance | fx.TranscribeTurn,
+    ) -> None:
+        match effect:
+            case fx.BeginSpeech(_, generation):
+                device.sounds.append(Sound(generation))
+                self.heard[generation] = ""
+            case fx.Speak(_, generation, text):
+                self._sound(device, generation).text += text
+            case fx.FinishSpeech(_, generation):
+                self._sound(device, generation).finished = True
+            case fx.JudgeUtterance():
+                device.judging += 1
+            case fx.TranscribeTurn(_, item_id):
+                device.untold.append(item_id)
+
+    def _sound(self, device: Device, generation: Generation) -> Sound:
+        return next(it for it in device.sounds if it.generation == generation)
+
+    # --- what can happen ---
+
+    def choices(self) -> list[Callable[[int], None]]:
+        """Everything that can happen next; each takes a number that decides the details."""
+        found: list[Callable[[int], None]] = [self._wait, self._wait, self._command, self._come_or_go]
+        for device in self.devices.values():
+            if device.reports:
+                found += [partial(self._report, device)] * 8
+            if not device.gone:
+                found += self._ears(device) + self._mouth(device) * 6 + self._recogniser(device) * 3
+        if self.said:
+            found += [self._hear_model] * 8
+        found += [partial(self._generate, generation) for generation in self.models] * 3
+        return found
+
+    def _wait(self, n: int) -> None:
+        self.now += 3.0 if n % 16 == 15 else 0.05 * (n % 5)
+        due = self.talk.session.next_deadline()
+        if due is not None and due <= self.now:
+            self.tell(DEADLINE)
+
+    def _report(self, device: Device, _: int = 0) -> None:
+        self.tell(device.reports.popleft(), device.leg)
+
+    def _hear_model(self, _: int = 0) -> None:
+        self.tell(self.said.popleft())
+
+    def _come_or_go(self, n: int) -> None:
+        leg = (PHONE, STOCK, TABLET)[n % 3]
+        if n % 8:
+            return
+        if leg not in self.devices:
+            self.devices[leg] = Device(leg)
+            self.tell(inp.VoiceJoined(revocable=leg != STOCK), leg)
+        elif not self.devices[leg].gone:
+            self._leave(self.devices[leg])
+
+    def _leave(self, device: Device) -> None:
+        device.gone = True
+        for sound in device.sounds:
+            device.reports.append(inp.PlayoutCleared(sound.generation, sound.heard, 0, sound.started))
+        device.sounds.clear()
+        device.reports.append(inp.LegLeft())
+
+    def _ears(self, device: Device) -> list[Callable[[int], None]]:
+        moves: dict[str, list[Callable[[int], None]]] = {
+            "quiet": [partial(self._maybe_suspect, device)],
+            "suspected": [partial(self._dismiss, device), partial(self._confirm, device)],
+            "voiced": [partial(self._sustain, device), partial(self._fall_silent, device)],
+        }
+        found = moves[device.ear]
+        if device.in_turn and device.ear == "quiet":
+            found += [partial(self._end_turn, device)] * 2
+        return [*found, partial(self._by_hand, device)]
+
+    def _maybe_suspect(self, device: Device, n: int) -> None:
+        answers = any(sound.started for it in self.devices.values() for sound in it.sounds)
+        if n % 8 < (4 if answers else 1):
+            self._suspect(device)
+
+    def _suspect(self, device: Device) -> None:
+        device.ear, device.held = "suspected", True
+        device.reports.append(inp.SpeechSuspected(int(self.now * 1000)))
+
+    def _dismiss(self, device: Device, _: int = 0) -> None:
+        device.ear, device.held = "quiet", False
+        device.reports.append(inp.SpeechDismissed())
+
+    def _confirm(self, device: Device, n: int) -> None:
+        device.ear, device.in_turn = "voiced", True
+        device.reports.append(inp.SpeechConfirmed(int(self.now * 1000), n % 400))
+
+    def _sustain(self, device: Device, _: int) -> None:
+        device.reports.append(inp.SpeechSustained())
+
+    def _fall_silent(self, device: Device, _: int = 0) -> None:
+        device.ear = "quiet"
+        device.reports.append(inp.SpeechEnded())
+
+    def _end_turn(self, device: Device, _: int) -> None:
+        device.in_turn = False
+        device.reports.append(inp.TurnEnded(0, int(self.now * 1000)))
+
+    def _by_hand(self, device: Device, n: int) -> None:
+        if n % 32 > 29:
+            device.in_turn = False
+            device.reports.append(inp.TurnDiscarded() if n % 2 else inp.TurnEnded(0, int(self.now * 1000)))
+
+    def _recogniser(self, device: Device) -> list[Callable[[int], None]]:
+        found: list[Callable[[int], None]] = []
+        if device.judging:
+            found.append(partial(self._judge, device))
+        if device.untold:
+            found.append(partial(self._transcribe, device))
+        return found
+
+    def _judge(self, device: Device, n: int) -> None:
+        device.judging -= 1
+        if n % 7:  # else it never answers
+            device.reports.append(inp.SpeechJudged(WORDS[n % len(WORDS)]))
+
+    def _transcribe(self, device: Device, n: int) -> None:
+        item_id = device.untold.pop(0)
+        if n % 11 == 1:
+            device.reports.append(inp.TurnTranscriptionFailed(item_id, BROKEN))
+        elif n % 11:  # else it never answers
+            device.reports.append(inp.TurnTranscribed(item_id, WORDS[n % len(WORDS)]))
+
+    def _mouth(self, device: Device) -> list[Callable[[int], None]]:
+        if device.held or not device.sounds:
+            return []
+        sound = device.sounds[0]
+        if not sound.started:
+            return [partial(self._begin, device, sound)]
+        if sound.heard < len(sound.text):
+            return [partial(self._play, sound)]
+        return [partial(self._play_out, device, sound)] if sound.finished else []
+
+    def _begin(self, device: Device, sound: Sound, _: int) -> None:
+        sound.started = True
+        device.reports.append(inp.PlayoutStarted(sound.generation))
+
+    def _play(self, sound: Sound, n: int) -> None:
+        sound.heard = min(len(sound.text), sound.heard + 1 + n % 3)
+        self.heard[sound.generation] = sound.text[: sound.heard]
+
+    def _play_out(self, device: Device, sound: Sound, _: int) -> None:
+        device.sounds.remove(sound)
+        device.reports.append(inp.PlayoutStopped(sound.generation, sound.heard * 60))
+
+    def _generate(self, generation: Generation, n: int) -> None:
+        if n % 16 < 13:
+            self.said.append(inp.TextGenerated(generation, TOKENS[n % len(TOKENS)]))
+            return
+        self.models.discard(generation)
+        ended = inp.GenerationFinished(generation) if n % 16 < 15 else inp.GenerationFailed(generation, BROKEN)
+        self.said.append(ended)
+
+    def _command(self, n: int) -> None:
+        leg = [CHAT, *self.devices][n % (1 + len(self.devices))]
+        if leg in self.devices and self.devices[leg].gone:
+            leg = CHAT
+        n //= 4
+        if n % 2:
+            return
+        n //= 2
+        items, answers = self.talk.path, list(self.laws.generations)
+        commands: list[inp.Input] = [inp.ResponseRequested(("reject", "interrupt")[n % 2], text_only=n % 9 == 8)] * 2
+        commands += [inp.ItemSubmitted("user", TYPED[n % 3])] * 2
+        commands += [inp.CancelRequested(), inp.OutputClearRequested()]
+        commands += [inp.CancelRequested(it) for it in answers[-2:]]
+        commands += [inp.ItemTruncationRequested(it, n) for it in items[-1:]]
+        commands += [inp.ItemDeletionRequested(it) for it in items[n % 5 : n % 5 + 1]]
+        self.tell(commands[n // 10 % len(commands)], leg)
+
+    # --- the end ---
+
+    def settle(self) -> None:
+        """Nothing new happens, and what was begun comes to its end."""
+        for _ in range(2000):
+            move = next(self._closing(), None)
+            if move is None:
+                return
+            move()
+        raise AssertionError("the world does not come to rest")
+
+    def _closing(self) -> Iterator[Callable[[], None]]:
+        for device in self.devices.values():
+            yield from self._closing_of(device)
+        if self.said:
+            yield self._hear_model
+        for generation in self.models:
+            yield partial(self._generate, generation, 13)
+        if self.talk.session.next_deadline() is not None:
+            yield partial(self._wait, 15)
+
+    def _closing_of(self, device: Device) -> Iterator[Callable[[], None]]:
+        if device.reports:
+            yield partial(self._report, device)
+        if device.gone:
+            return
+        if device.ear != "quiet":
+            yield partial(self._dismiss if device.ear == "suspected" else self._fall_silent, device)
+        if device.judging:
+            yield partial(self._judge, device, 1)
+        if device.in_turn:
+            yield partial(self._end_turn, device, 1)
+        if device.untold:
+            yield partial(self._transcribe, device, 5)
+        for move in self._mouth(device):
+            yield partial(move, 5)
+
+    def verdict(self) -> None:
+        """The promises that hold once the world has come to rest."""
+        self.laws.at_the_end()
+        moment = self.talk.session.state.moment
+        assert self.talk.session.state.conversation.responses == {}
+        assert (moment.cuts, moment.pending, moment.transcribing) == ({}, None, {})
+        assert not any(device.held for device in self.devices.values()), "a loudspeaker stays paused"
+        self._what_was_heard_is_kept()
+        assert not self.hanging, "somebody waits for an answer"
+
+    def _what_was_heard_is_kept(self) -> None:
+        items = {fact.item_id: fact.response_id for fact in self.talk.log if isinstance(fact, ev.ItemAdded)}
+        for fact in self.talk.log:
+            if isinstance(fact, ev.ItemTruncated | ev.ItemRemoved):
+                response_id = items[fact.item_id]
+                heard = self.heard.get(self.laws.generations[response_id], "") if response_id is not None else ""
+                assert not isinstance(fact, ev.ItemTruncated) or fact.text == heard
+                assert not isinstance(fact, ev.ItemRemoved) or fact.reason != "unheard" or heard == ""
+
+
+def _is_command(told: Told) -> bool:
+    return isinstance(
+        told.input,
+        inp.ResponseRequested
+        | inp.CancelRequested
+        | inp.OutputClearRequested
+        | inp.ItemTruncationRequested
+        | inp.ItemDeletionRequested
+        | inp.TurnDiscarded,
+    )

@@ -1,0 +1,161 @@
+"""``docs/protocol.md`` tells the truth: each example is what the code reads or writes, each table what it does."""
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import msgspec
+import pytest
+
+from gateway.core import events as ev
+from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.values import Failure, Settings
+from gateway.protocol import realtime as rt
+from gateway.protocol.close_codes import CloseCode
+from gateway.protocol.projection import View, project
+from tests.protocol.examples import CLIENT_EVENTS, DOCUMENT, EXTENSION, SERVER_EVENTS, Json, examples
+from tests.protocol.stock import STANDARD, problems
+
+PAGE: Final = DOCUMENT.read_text("utf-8")
+SOURCES: Final = sorted(path for room in ("gateway", "media") for path in (DOCUMENT.parents[1] / room).rglob("*.py"))
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the table under a heading, without its head."""
+    section = PAGE.split(f"\n## {heading}")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def quoted(cell: str) -> set[str]:
+    return set(re.findall(r"`([^`]+)`", cell))
+
+
+# --- examples ---
+
+
+def test_every_client_event_has_an_example() -> None:
+    assert {sent["type"] for sent in examples("client")} == set(CLIENT_EVENTS)
+
+
+def test_every_server_event_has_an_example() -> None:
+    assert {told["type"] for told in examples("server")} == set(SERVER_EVENTS)
+
+
+@pytest.mark.parametrize("told", examples("server"), ids=lambda told: str(told["type"]))
+def test_a_server_example_is_exactly_what_is_written(told: Json) -> None:
+    event: Any = msgspec.convert(told, SERVER_EVENTS[told["type"]])
+    assert json.loads(rt.encode(event)) == told
+
+
+@pytest.mark.parametrize("told", examples("server"), ids=lambda told: str(told["type"]))
+def test_an_example_is_standard_or_an_extension(told: Json) -> None:
+    if told["type"] in EXTENSION:
+        assert told["type"] not in STANDARD
+    else:
+        assert problems(json.dumps(told)) == []
+
+
+def test_nothing_of_the_extension_has_a_standard_name() -> None:
+    assert not EXTENSION & STANDARD
+
+
+# --- the map ---
+
+FAILURE: Final = Failure("code", "message")
+ITEM, RESPONSE, LEG, FIRST = ItemId("item"), ResponseId("resp"), LegId("leg"), Generation(1)
+
+SAMPLES: Final[list[ev.Event]] = [
+    ev.SessionOpened(Settings()),
+    ev.SettingsChanged(Settings()),
+    ev.ItemAdded(ITEM, None, "user", "completed", "text"),
+    ev.ItemAdded(ITEM, None, "assistant", "in_progress", response_id=RESPONSE, device=DeviceId("d")),
+    ev.ItemTranscribed(ITEM, "text"),
+    ev.ItemTranscriptionFailed(ITEM, FAILURE),
+    ev.ItemCompleted(ITEM, RESPONSE, "completed", "text"),
+    ev.ItemTruncated(ITEM, "te", "xt", 5),
+    ev.ItemRemoved(ITEM, "deleted"),
+    ev.ResponseStarted(RESPONSE, FIRST, LEG),
+    ev.ResponseEnded(RESPONSE, FIRST, "completed", ITEM),
+    ev.PlayoutStarted(RESPONSE, LEG),
+    ev.PlayoutStopped(RESPONSE, LEG),
+    ev.PlayoutCleared(RESPONSE, LEG),
+    ev.CommandApplied("key", "digest", 0.0),
+    ev.TextAppended(RESPONSE, ITEM, 0, "text"),
+    ev.SpeechSuspected(LEG, 5),
+    ev.SpeechConfirmed(LEG),
+    ev.SpeechDismissed(LEG),
+    ev.PlayoutPaused(LEG, RESPONSE),
+    ev.PlayoutResumed(LEG, RESPONSE),
+    ev.SpeechStarted(LEG, ITEM, 5),
+    ev.SpeechStopped(LEG, ITEM, 5),
+    ev.InputCommitted(LEG, ITEM, None),
+    ev.TruncationKept(LEG, ITEM, 5),
+    ev.CommandRejected(LEG, "command", FAILURE),
+]
+
+
+def views() -> Iterator[View]:
+    """A connection of each kind, before an answer and while it sounds."""
+    for extended, alive in itertools.product((False, True), (False, True)):
+        view = View(LEG, extended, lambda: rt.Session("s", "", "", [], {}), buffered=True)
+        if alive:
+            view.spoken.add(RESPONSE)
+            view.sounding.add(RESPONSE)
+        yield view
+
+
+def test_the_map_names_every_event_of_the_core() -> None:
+    kinds = {kind.__name__ for kind in get_args(ev.Event)}
+    assert [quoted(row[0]) for row in rows("5.")] == [{kind.__name__} for kind in get_args(ev.Event)]
+    assert {type(sample).__name__ for sample in SAMPLES} == kinds
+
+
+@pytest.mark.parametrize("row", rows("5."), ids=lambda row: str(row[0]))
+def test_the_map_names_the_events_that_tell_it(row: list[str]) -> None:
+    (name,) = quoted(row[0])
+    samples = [sample for sample in SAMPLES if type(sample).__name__ == name]
+    wires = {type(wire) for sample in samples for view in views() for wire in project(sample, view)}
+    told = {kind for kind, wire in SERVER_EVENTS.items() if wire in wires}
+    assert told == quoted(row[2]) | quoted(row[3])
+    assert told & EXTENSION == quoted(row[3])
+    assert row[1] == ("fact" if isinstance(samples[0], get_args(ev.Fact)) else "signal")
+
+
+def test_the_last_event_that_tells_a_fact_is_numbered_in_the_examples_and_no_other() -> None:
+    facts = [sample for sample in SAMPLES if isinstance(sample, get_args(ev.Fact))]
+    last = {type(wire[-1]) for sample in facts for view in views() if (wire := project(sample, view))}
+    numbered = {told["type"] for told in examples("server") if "prev_seq" in told}
+    assert numbered == {kind for kind, wire in SERVER_EVENTS.items() if wire in last}
+
+
+# --- codes ---
+
+
+def test_every_close_code_is_listed() -> None:
+    listed = [(row[0], *quoted(row[1])) for row in rows("7.")]
+    assert listed == [(str(int(code)), code.name) for code in CloseCode]
+
+
+CODE: Final = re.compile(
+    r"(?:ProtocolViolation|AgentError|StoreError|SpeechError|Failure|reject|failure)\((?:\d+,)?\s*\"([a-z_]+)\""
+)
+NOT_ON_THE_WIRE: Final = {"missing_hook"}
+
+
+def codes_of(path: Path) -> set[str]:
+    return set(CODE.findall(path.read_text("utf-8")))
+
+
+def test_every_error_code_that_the_code_gives_is_listed() -> None:
+    listed = quoted(PAGE.split("\n## 8.")[1].split("\n## ")[0])
+    missing = {(path.name, code) for path in SOURCES for code in codes_of(path) - NOT_ON_THE_WIRE - listed}
+    assert missing == set()
+
+
+def test_codes_are_found_in_the_code() -> None:
+    found = set().union(*map(codes_of, SOURCES))
+    assert {"invalid_json", "response_cancel_not_active", "session_not_found", "node_lost"} <= found

@@ -1,0 +1,284 @@
+"""Sessions come into memory when somebody wants them, leave it when nobody does, and are never lost."""
+
+import asyncio
+
+import pytest
+
+from gateway.agents.scripted import Hold, Pause, Say, ScriptedAgent
+from gateway.core import events as ev, inputs as inp
+from gateway.core.ids import Generation, SessionId, shard_of
+from gateway.core.values import Settings
+from gateway.errors import StoreError
+from gateway.runtime.registry import IDLE_SECONDS, Registry
+from tests.runtime.stage import GatedStore, Stage, VirtualClock, stage
+from tests.virtual_time import run, settle
+
+FIRST = Generation(1)
+
+
+async def texts(on: Stage, session: SessionId) -> list[str]:
+    glance = await (await on.found(session)).glance()
+    contents = await on.store.contents(session, [node.item_id for node in glance.path])
+    return [contents[node.item_id].text for node in glance.path]
+
+
+# --- finding ---
+
+
+def test_a_new_session_has_an_id_of_its_shard_and_is_found_by_it() -> None:
+    async def main() -> None:
+        registry = Registry(GatedStore(), ScriptedAgent(), VirtualClock(), shard=171)
+        actor = await registry.open(Settings())
+        assert shard_of(actor.session_id) == 171
+        assert await registry.find(actor.session_id) is actor
+        await registry.aclose()
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "wanted", ["", "sess_", "sess_00", "nonsense", "sess_zz123", "sess_00nobody", "sess_00\x00", "х"]
+)
+def test_what_is_no_session_is_not_found(wanted: str) -> None:
+    async def main() -> None:
+        async with stage() as on:
+            assert await on.registry.find(SessionId(wanted)) is None
+            assert len(on.registry) == 0
+
+    run(main())
+
+
+def test_who_looks_at_the_same_time_finds_the_same_actor() -> None:
+    async def main() -> None:
+        store = GatedStore()
+        async with stage(store=store) as before:
+            session = (await before.open()).session_id
+            await (await before.found(session)).glance()
+        async with stage(store=store) as after:
+            found = await asyncio.gather(*(after.registry.find(session) for _ in range(20)))
+            assert len(set(map(id, found))) == 1
+            assert len(after.registry) == 1
+
+    run(main())
+
+
+def test_a_log_that_cannot_be_read_is_an_error_now_and_no_obstacle_later() -> None:
+    async def main() -> None:
+        store = GatedStore()
+        async with stage(store=store) as before:
+            session = (await before.open()).session_id
+            await (await before.found(session)).glance()
+        async with stage(store=store) as after:
+            store.broken = True
+            for _ in range(3):
+                with pytest.raises(StoreError):
+                    await after.registry.find(session)
+            store.broken = False
+            assert (await after.found(session)).session_id == session
+
+    run(main())
+
+
+def test_a_session_that_cannot_be_written_is_not_opened() -> None:
+    async def main() -> None:
+        async with stage() as on:
+            on.store.broken = True
+            with pytest.raises(StoreError):
+                await on.open()
+            assert len(on.registry) == 0
+
+    run(main())
+
+
+# --- recovery ---
+
+
+def test_an_answer_that_was_open_when_its_process_ended_is_closed_with_what_was_stored() -> None:
+    async def main() -> None:
+        store = GatedStore()
+        async with stage(ScriptedAgent([Say("One two"), Hold()]), store) as before:
+            client = await before.join(await before.open())
+            await client.ask("go")
+            await client.listener.until_heard(ev.TextAppended)
+            session, epoch, seq = client.actor.session_id, client.actor.epoch, client.actor.seq
+        async with stage(store=store) as after:
+            actor = await after.found(session)
+            client = await after.join(actor)
+            assert actor.epoch == epoch
+            assert client.glance.responses == ()
+            assert [node.status for node in client.glance.path] == ["completed", "incomplete"]
+            assert await texts(after, session) == ["go", "One two"]
+            closing = [stored.fact for stored in await store.read(session, seq)]
+            assert [type(fact) for fact in closing] == [ev.ItemCompleted, ev.ResponseEnded]
+            done = closing[1]
+            assert isinstance(done, ev.ResponseEnded)
+            assert (done.status, done.reason) == ("failed", "node_lost")
+
+    run(main())
+
+
+def test_recovering_twice_closes_once() -> None:
+    async def main() -> None:
+        store = GatedStore()
+        async with stage(ScriptedAgent([Say("One two"), Hold()]), store) as before:
+            client = await before.join(await before.open())
+            await client.ask("go")
+            await client.listener.until_heard(ev.TextAppended)
+            session = client.actor.session_id
+        seqs = []
+        for _ in range(3):
+            async with stage(store=store) as after:
+                seqs.append((await (await after.found(session)).glance()).seq)
+        assert seqs[0] == seqs[1] == seqs[2]
+
+    run(main())
+
+
+def test_a_sounding_answer_of_an_ended_process_sounds_no_more() -> None:
+    async def main() -> None:
+        store = GatedStore()
+        async with stage(ScriptedAgent("One two three."), store) as before:
+            client = await before.join(await before.open(), voice=True)
+            await client.ask("go")
+            await client.listener.until_heard(ev.ResponseEnded)
+            client.report(inp.PlayoutStarted(FIRST))
+            await client.listener.until_heard(ev.PlayoutStarted)
+            session = client.actor.session_id
+        async with stage(ScriptedAgent("Fine."), store) as after:
+            client = await after.join(await after.found(session))
+            assert client.glance.responses == ()
+            await client.ask("and now?")
+            assert (await client.listener.until_heard(ev.ResponseEnded)).status == "completed"
+
+    run(main())
+
+
+def test_a_session_that_ended_before_its_first_fact_still_opens() -> None:
+    async def main() -> None:
+        store = GatedStore()
+        await store.create(SessionId("sess_00empty"), "epoch")
+        async with stage(ScriptedAgent("Yes."), store) as on:
+            client = await on.join(await on.found(SessionId("sess_00empty")))
+            await client.ask("hello")
+            await client.listener.until_heard(ev.ResponseEnded)
+
+    run(main())
+
+
+# --- eviction ---
+
+
+def test_an_idle_session_leaves_memory_and_its_log_stays() -> None:
+    async def main() -> None:
+        async with stage(ScriptedAgent("One.")) as on:
+            client = await on.join(await on.open())
+            await client.ask("go")
+            await client.listener.until_heard(ev.ResponseEnded)
+            session = client.actor.session_id
+            client.leave()
+            await asyncio.sleep(IDLE_SECONDS - 1)
+            on.registry.evict_idle()
+            await settle()
+            assert len(on.registry) == 1
+            await asyncio.sleep(2)
+            on.registry.evict_idle()
+            await settle()
+            assert len(on.registry) == 0
+            assert await texts(on, session) == ["go", "One."]
+
+    run(main())
+
+
+def test_a_session_with_somebody_in_it_stays() -> None:
+    async def main() -> None:
+        async with stage() as on:
+            client = await on.join(await on.open())
+            await asyncio.sleep(IDLE_SECONDS * 10)
+            on.registry.evict_idle()
+            await settle()
+            assert len(on.registry) == 1
+            assert client.listener.ended is None
+
+    run(main())
+
+
+def test_a_session_whose_answer_is_being_given_stays() -> None:
+    async def main() -> None:
+        async with stage(ScriptedAgent([Say("One"), Pause(IDLE_SECONDS * 3), Say(" two.")])) as on:
+            client = await on.join(await on.open())
+            await client.ask("go")
+            await client.listener.until_heard(ev.TextAppended)
+            session = client.actor.session_id
+            client.leave()
+            await asyncio.sleep(IDLE_SECONDS * 2)
+            on.registry.evict_idle()
+            await asyncio.sleep(IDLE_SECONDS * 2)
+            assert await texts(on, session) == ["go", "One two."]
+
+    run(main())
+
+
+def test_a_session_that_is_busy_writing_stays() -> None:
+    async def main() -> None:
+        async with stage() as on:
+            client = await on.join(await on.open())
+            client.leave()
+            await asyncio.sleep(IDLE_SECONDS * 2)
+            on.store.open.clear()
+            on.store.arrived.clear()
+            client.actor.post(inp.ItemSubmitted("user", "late"))
+            await on.store.arrived.wait()
+            on.registry.evict_idle()
+            await settle()
+            on.store.open.set()
+            await settle()
+            assert await texts(on, client.actor.session_id) == ["late"]
+
+    run(main())
+
+
+def test_who_finds_a_session_that_is_just_leaving_gets_one_that_lives() -> None:
+    async def main() -> None:
+        async with stage() as on:
+            actor = await on.open()
+            await actor.glance()
+            await asyncio.sleep(IDLE_SECONDS * 2)
+            on.registry.evict_idle()
+            found = await on.found(actor.session_id)
+            client = await on.join(found)
+            await client.do(inp.ItemSubmitted("user", "hello"))
+            await client.listener.until_heard(ev.ItemAdded)
+
+    run(main())
+
+
+def test_a_session_that_was_just_found_waits_for_whoever_found_it() -> None:
+    async def main() -> None:
+        async with stage() as on:
+            actor = await on.open()
+            await actor.glance()
+            await asyncio.sleep(IDLE_SECONDS * 2)
+            found = await on.found(actor.session_id)
+            on.registry.evict_idle()
+            await settle()
+            client = await on.join(found)
+            await client.do(inp.ItemSubmitted("user", "hello"))
+            await client.listener.until_heard(ev.ItemAdded)
+
+    run(main())
+
+
+def test_closing_ends_every_session_and_cancels_every_model() -> None:
+    async def main() -> None:
+        agent = ScriptedAgent([Hold()], [Hold()])
+        async with stage(agent) as on:
+            clients = [await on.join(await on.open()) for _ in range(2)]
+            for client in clients:
+                await client.ask("go")
+            await settle()
+            await on.registry.aclose()
+            assert [client.listener.ended for client in clients] == ["shutdown", "shutdown"]
+            assert agent.endings == ["cancelled", "cancelled"]
+            assert len(on.registry) == 0
+
+    run(main())

@@ -1,0 +1,137 @@
+"""The stock client: ``openai``'s own Realtime client, with only its base URL changed."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import numpy as np
+from openai import AsyncOpenAI
+from openai.resources.realtime.realtime import AsyncRealtimeConnection
+from openai.types.realtime import RealtimeServerEvent
+
+from gateway.agents.scripted import Hold, Say, ScriptedAgent
+from gateway.runtime.ports import Agent
+from media.leg import Engines
+from tests.media.engines import LoudnessModel, ScriptedRecognizer, ToneSynthesizer
+from tests.protocol.stock import STANDARD, problems
+from tests.transports.server import serving
+
+Talk = Callable[[AsyncRealtimeConnection], Awaitable[None]]
+
+
+def connected(folder: Path, talk: Talk, *, agent: Agent | None = None, engines: Engines | None = None) -> None:
+    async def main() -> None:
+        async with (
+            asyncio.timeout(25),
+            serving(folder, agent=agent, engines=engines, token="k3y") as gateway,
+            AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key="k3y") as client,
+            client.realtime.connect(model="gpt-realtime") as connection,
+        ):
+            await talk(connection)
+
+    asyncio.run(main())
+
+
+async def until(connection: AsyncRealtimeConnection, kind: str) -> list[RealtimeServerEvent]:
+    """What comes up to and with the next event of a type, every one of them as the package's types want it."""
+    found: list[RealtimeServerEvent] = []
+    async for event in connection:
+        assert event.type in STANDARD
+        assert problems(json.dumps(event.to_dict())) == []
+        found.append(event)
+        if event.type == kind:
+            return found
+    raise AssertionError("the connection was closed")
+
+
+async def type_text(connection: AsyncRealtimeConnection, text: str) -> None:
+    await connection.conversation.item.create(
+        item={"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+    )
+    await connection.response.create()
+
+
+def test_a_written_conversation(tmp_path: Path) -> None:
+    async def talk(connection: AsyncRealtimeConnection) -> None:
+        created = (await until(connection, "session.created"))[0]
+        assert created.type == "session.created"
+        await connection.session.update(
+            session={"type": "realtime", "instructions": "Be brief.", "output_modalities": ["text"], "tools": []}
+        )
+        updated = (await until(connection, "session.updated"))[-1]
+        assert updated.type == "session.updated"
+        assert updated.session.type == "realtime"
+        assert updated.session.instructions == "Be brief."
+        await type_text(connection, "Hello")
+        events = await until(connection, "response.done")
+        text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+        assert text == "Hello to you."
+
+    connected(tmp_path, talk, agent=ScriptedAgent([Say("Hello "), Say("to you.")]))
+
+
+def test_an_answer_is_cancelled_and_a_mistake_is_an_error_event(tmp_path: Path) -> None:
+    async def talk(connection: AsyncRealtimeConnection) -> None:
+        await connection.response.cancel(event_id="e1")
+        error = (await until(connection, "error"))[-1]
+        assert error.type == "error"
+        assert (error.error.code, error.error.event_id) == ("response_cancel_not_active", "e1")
+        await type_text(connection, "Hello")
+        await until(connection, "response.output_text.delta")
+        await connection.response.cancel()
+        done = (await until(connection, "response.done"))[-1]
+        assert done.type == "response.done"
+        assert done.response.status == "cancelled"
+        assert done.response.status_details is not None
+        assert done.response.status_details.reason == "client_cancelled"
+
+    connected(tmp_path, talk, agent=ScriptedAgent([Say("Hello "), Hold()]))
+
+
+def test_items_are_read_and_deleted_and_clients_name_them(tmp_path: Path) -> None:
+    async def talk(connection: AsyncRealtimeConnection) -> None:
+        await connection.conversation.item.create(
+            item={
+                "id": "mine",
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "Hello"}],
+            }
+        )
+        await connection.conversation.item.retrieve(item_id="mine")
+        retrieved = (await until(connection, "conversation.item.retrieved"))[-1]
+        assert retrieved.type == "conversation.item.retrieved"
+        assert retrieved.item.type == "message"
+        assert retrieved.item.id == "mine"
+        await connection.conversation.item.delete(item_id="mine")
+        deleted = (await until(connection, "conversation.item.deleted"))[-1]
+        assert deleted.type == "conversation.item.deleted"
+        assert deleted.item_id == "mine"
+
+    connected(tmp_path, talk)
+
+
+def test_a_conversation_by_voice_with_push_to_talk(tmp_path: Path) -> None:
+    tone = (8000 * np.sin(2 * np.pi * 300 * np.arange(24_000) / 24_000)).astype("<i2").tobytes()
+
+    async def talk(connection: AsyncRealtimeConnection) -> None:
+        await connection.session.update(session={"type": "realtime", "audio": {"input": {"turn_detection": None}}})
+        await until(connection, "session.updated")
+        for at in range(0, len(tone), 9600):
+            await connection.input_audio_buffer.append(audio=base64.b64encode(tone[at : at + 9600]).decode())
+        await connection.input_audio_buffer.commit()
+        said = (await until(connection, "conversation.item.input_audio_transcription.completed"))[-1]
+        assert said.type == "conversation.item.input_audio_transcription.completed"
+        assert said.transcript == "what time is it"
+        await connection.response.create()
+        events = await until(connection, "response.done")
+        sound = b"".join(
+            base64.b64decode(event.delta) for event in events if event.type == "response.output_audio.delta"
+        )
+        assert len(sound) == 2 * 24_000 * 3 // 5  # three words of 200 ms
+        assert events[-2].type == "response.output_item.done"
+
+    engines = Engines(ToneSynthesizer(), ScriptedRecognizer("what time is it"), LoudnessModel)
+    connected(tmp_path, talk, agent=ScriptedAgent("It is noon."), engines=engines)
