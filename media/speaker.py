@@ -75,13 +75,23 @@ class Speaker:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _speak(self, generation: int, answer: _Answer) -> None:
-        try:
-            while (clause := await answer.clauses.get()) is not None:
-                await self._speak_clause(generation, clause)
-        except SpeechError as error:
-            # What could not be spoken stands in the text; the answer ends as heard so far.
-            log.warning("speech synthesis failed", extra={"code": error.code, "generation": generation})
+        fails = False
+        while (clause := await answer.clauses.get()) is not None:
+            # What cannot be spoken stands in the text; the answer still ends when its text does, and not before.
+            fails = fails or not await self._speaks(generation, clause)
         self._playout.finish(generation)
+
+    async def _speaks(self, generation: int, clause: Clause) -> bool:
+        """Speak a clause; False when the engine could not."""
+        try:
+            await self._speak_clause(generation, clause)
+        except SpeechError as error:
+            log.warning("speech synthesis failed: %s", error.code, extra={"generation": generation})
+        except Exception as error:  # an engine is other people's code; its message may quote the text
+            log.error("speech synthesis crashed: %s", type(error).__name__, extra={"generation": generation})
+        else:
+            return True
+        return False
 
     async def _speak_clause(self, generation: int, clause: Clause) -> None:
         exact = self._synthesizer.exact_words

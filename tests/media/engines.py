@@ -18,8 +18,9 @@ class ToneSynthesizer:
 
     exact_words = True
 
-    def __init__(self, fail_at: str | None = None) -> None:
+    def __init__(self, fail_at: str | None = None, error: Exception | None = None) -> None:
         self.fail_at = fail_at
+        self.error = error or SpeechError("engine_failed", "told to")
         self.closed = 0
         self.spoken: list[str] = []
 
@@ -29,7 +30,7 @@ class ToneSynthesizer:
         try:
             for index, word in enumerate(re.finditer(r"\S+", text)):
                 if word.group() == self.fail_at:
-                    raise SpeechError("engine_failed", "told to")
+                    raise self.error
                 await asyncio.sleep(0)
                 self.spoken.append(word.group())
                 yield Speech(tone, (Word(word.start(), word.end(), index * length),))

@@ -261,6 +261,22 @@ def test_a_synthesizer_that_fails_ends_the_answer_where_it_stood() -> None:
         assert stopped.heard_ms == 200
 
     run(story, lambda: Desk(synthesizer=ToneSynthesizer(fail_at="two")))
+    run(story, lambda: Desk(synthesizer=ToneSynthesizer("two", ZeroDivisionError("one two three."))))
+
+
+def test_an_answer_whose_engine_failed_ends_only_when_its_text_does() -> None:
+    async def story(desk: Desk) -> None:
+        desk.leg.begin(1, "resp_1", "item_1")
+        desk.leg.speak(1, "one two three. And there is more of it. ")
+        await desk.settle()
+        await desk.tick(times=60)
+        assert "Stopped" not in desk.kinds()
+        desk.leg.finish(1)
+        await desk.settle()
+        await desk.tick(times=5)
+        assert desk.kinds()[-1] == "Stopped"
+
+    run(story, lambda: Desk(synthesizer=ToneSynthesizer(fail_at="two")))
 
 
 def test_cutting_closes_the_synthesizer() -> None:
