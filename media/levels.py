@@ -1,30 +1,15 @@
-"""How loud a piece of sound is. 0 dBFS is a square wave at full scale, so a full-scale sine reads -3 dBFS."""
+"""How loud a piece of sound is, and where in it a sound sets in."""
 
-from math import log10
 from typing import Final
 
 import numpy as np
 
 from media.frames import Pcm
 
-FLOOR_DBFS: Final = -96.0
-"""What silence reads: 16 bit cannot tell anything below it from nothing (20 log10 of 1/65536)."""
-
-_FULL_SCALE: Final = 32768.0
-
 
 def peak(pcm: Pcm) -> int:
     """The largest magnitude in *pcm*, 0 to 32768; 0 when it is empty."""
     return max(int(pcm.max()), -int(pcm.min())) if len(pcm) else 0
-
-
-def rms_dbfs(pcm: Pcm) -> float:
-    """The root mean square of *pcm* in dB below full scale, never under :data:`FLOOR_DBFS` (also when empty)."""
-    if not len(pcm):
-        return FLOOR_DBFS
-    wide = pcm.astype(np.float64)
-    mean_square = float(wide @ wide) / len(wide)
-    return max(FLOOR_DBFS, 10 * log10(mean_square / _FULL_SCALE**2)) if mean_square else FLOOR_DBFS
 
 
 _ONSET_BLOCK: Final = 64

@@ -75,10 +75,11 @@ class Speaker:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _speak(self, generation: int, answer: _Answer) -> None:
-        fails = False
+        speaks = True
         while (clause := await answer.clauses.get()) is not None:
             # What cannot be spoken stands in the text; the answer still ends when its text does, and not before.
-            fails = fails or not await self._speaks(generation, clause)
+            if speaks:
+                speaks = await self._speaks(generation, clause)
         self._playout.finish(generation)
 
     async def _speaks(self, generation: int, clause: Clause) -> bool:

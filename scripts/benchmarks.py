@@ -26,9 +26,10 @@ from rich.table import Table
 
 from gateway.replay import ReplayOptions, Transport, parse, replay
 from gateway.replay.own_gateway import own_gateway
+from gateway.replay.sound import ONSET, read_clip
 from media.detector import Detector
 from media.edges import Suspected
-from media.frames import MIC_FRAME, MIC_RATE_HZ, Pcm, milliseconds
+from media.frames import MIC_FRAME, MIC_RATE_HZ, VOICE_RATE_HZ, Pcm, milliseconds
 from media.opus import Decoder, Encoder
 from media.peer import Peer, PeerOptions
 from media.resample import resample
@@ -37,7 +38,6 @@ from media.vad.silero import load_model
 ROOT = Path(__file__).resolve().parent.parent
 CALLERS = ROOT / "tests" / "data" / "callers"
 BENCH_CLIPS = ROOT.parent / "shared" / "data" / "callers"
-LOUD = 300
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 console = Console()
@@ -62,14 +62,6 @@ def _cpuinfo() -> Iterator[str]:
 def _write(path: Path | None, name: str, figures: dict[str, Any]) -> None:
     if path is not None:
         path.write_text(json.dumps({"bench": name, "machine": _machine(), **figures}, indent=2) + "\n")
-
-
-def _wav(path: Path) -> tuple[Pcm, int]:
-    import wave
-
-    with wave.open(str(path)) as file:
-        pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-        return pcm[:: file.getnchannels()], file.getframerate()
 
 
 # --- stop: from the first sample of a voice to the last audible packet of the answer ---
@@ -99,7 +91,7 @@ def stop(
         table.add_row(name, str(len(latencies)), f"{middle:.0f}", f"{p95:.0f}", f"{max(latencies):.0f}", f"{ratio:.2f}")
     console.print(table)
     console.print(
-        f"detector alone (pause, from the first sample over {LOUD}): {statistics.median(reference):.0f} ms median"
+        f"detector alone (pause, from the first sample over {ONSET}): {statistics.median(reference):.0f} ms median"
     )
     _write(json_path, "stop", figures)
 
@@ -122,9 +114,9 @@ async def _stops(transport: Transport, clips: list[Path]) -> list[float]:
 
 def _detector_alone(path: Path) -> float:
     """What the detector takes to suspect the clip's voice, fed in packets of 20 ms."""
-    pcm, rate_hz = _wav(path)
-    sound = resample(pcm, rate_hz, MIC_RATE_HZ)
-    first = int(np.argmax(np.abs(sound.astype(np.int32)) > LOUD)) // MIC_FRAME * MIC_FRAME
+    clip = read_clip(path)
+    assert clip.onset_frame is not None, "a bench clip holds a voice"
+    sound, first = resample(clip.pcm, VOICE_RATE_HZ, MIC_RATE_HZ), clip.onset_frame * MIC_FRAME
     detector = Detector(model=load_model())
     for at in range(0, len(sound) - MIC_FRAME, MIC_FRAME):
         if any(isinstance(edge, Suspected) for edge in detector.process(sound[at : at + MIC_FRAME], True)):
@@ -172,8 +164,7 @@ def cpu(
 async def _cpu(sessions: int, seconds: float) -> dict[str, Any]:
     async with own_gateway() as url:
         pid = _gateway_pid()
-        ask, rate_hz = _wav(CALLERS / "ask_long_story.wav")
-        assert rate_hz == MIC_RATE_HZ
+        ask = resample(read_clip(CALLERS / "ask_long_story.wav").pcm, VOICE_RATE_HZ, MIC_RATE_HZ)
         calls = [await _call(url) for _ in range(sessions)]
         await asyncio.sleep(2)
         idle = await _measured(pid, sessions, seconds)
@@ -245,7 +236,7 @@ async def _measured(pid: int, sessions: int, seconds: float) -> dict[str, float]
 
 def _codec_floor() -> float:
     """CPU ms to decode one second of speech at 16 kHz and encode one second at 24 kHz."""
-    speech = resample(*_wav(CALLERS / "ask_long_story.wav"), 24_000)[: 24_000 * 2]
+    speech = read_clip(CALLERS / "ask_long_story.wav").pcm[: 2 * VOICE_RATE_HZ]
     encoder, decoder = Encoder(24_000), Decoder(16_000)
     frames = [speech[at : at + 480] for at in range(0, len(speech) - 479, 480)]
     started = time.process_time()

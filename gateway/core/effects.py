@@ -101,4 +101,3 @@ class TranscribeTurn:
 
 StoppingEffect: TypeAlias = CancelGeneration | FlushPlayout | DropUtterance | ReleasePlayout
 StartingEffect: TypeAlias = Generate | Recite | BeginSpeech | Speak | FinishSpeech | JudgeUtterance | TranscribeTurn
-Effect: TypeAlias = StoppingEffect | StartingEffect

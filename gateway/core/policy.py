@@ -30,9 +30,6 @@ class Policy:
     transcribe_within: float = 15.0
     """A turn whose transcript has not come by then is treated as failed, so that nobody is left hanging."""
 
-    create_response: bool = True
-    """An ended turn is answered without being asked (Realtime ``turn_detection.create_response``)."""
-
     after_empty_cut: str = "continue"
     """What follows a cut with nothing said after it: ``continue`` speaks the unheard rest, ``silent`` does not."""
 

@@ -76,7 +76,7 @@ def _take_words(step: Step, input: inp.TurnTranscribed, leg: LegId, over: Genera
     if over_answer and is_stop_word(input.text, step.conversation.settings.language):
         step.moment.pending = None
         heard.cut(step, [r for r in step.state.alive() if r.generation <= (over or 0)], "turn_detected")
-    elif step.policy.create_response and _answers(step, leg):
+    elif _answers(step, leg):
         step.moment.pending = Pending(replace(step.stamp, leg=leg), spoken=True)
         heard.cut(step, step.state.alive(), "turn_detected")
     elif pending is not None and pending.rest is not None:

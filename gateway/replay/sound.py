@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from gateway.replay.errors import ReplayError
-from media.frames import PTIME_MS, VOICE_FRAME, VOICE_RATE_HZ, Pcm, samples, silence
+from media.frames import VOICE_FRAME, VOICE_RATE_HZ, Pcm, samples, silence
 from media.resample import resample
 
 ONSET: Final = 300
@@ -31,10 +31,6 @@ class Clip:
 
     def __len__(self) -> int:
         return len(self.pcm) // VOICE_FRAME
-
-    @property
-    def duration_ms(self) -> int:
-        return len(self) * PTIME_MS
 
 
 def clip(pcm: Pcm) -> Clip:

@@ -37,6 +37,9 @@ G1, G2, G3 = Generation(1), Generation(2), Generation(3)
 ANSWER: Final = "One two three four five."
 
 SUSPECTED: Final = inp.SpeechSuspected(onset_ms=1000)
+NOT_ASKED: Final = inp.VoiceJoined(revocable=True, answers=False)
+"""From now on the turns of this leg are answered only when its client asks for it."""
+
 DISMISSED: Final = inp.SpeechDismissed()
 CONFIRMED: Final = inp.SpeechConfirmed(onset_ms=1000, prefix_ms=300)
 SUSTAINED: Final = inp.SpeechSustained()

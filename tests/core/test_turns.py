@@ -16,6 +16,7 @@ from tests.core.script import (
     G2,
     INTERRUPT,
     LEFT,
+    NOT_ASKED,
     PHONE,
     SUSPECTED,
     SUSTAINED,
@@ -90,8 +91,8 @@ def test_words_arrive_once() -> None:
 
 
 def test_a_session_may_leave_answering_to_its_client() -> None:
-    talk = Talk(Policy(create_response=False))
-    talk.tell(*turn(1.0))
+    talk = Talk()
+    talk.tell((0.1, NOT_ASKED), *turn(1.0))
     assert kinds(talk.says(2.5, "Hello.").events) == [ev.ItemTranscribed]
 
 
@@ -138,8 +139,8 @@ def test_an_answer_that_is_asked_for_by_hand_waits_for_the_words_of_the_turn() -
 
 @pytest.mark.parametrize("words", ["", "Stop."])
 def test_an_answer_that_is_asked_for_by_hand_is_given_whatever_the_words_are(words: str) -> None:
-    talk = Talk(Policy(create_response=False))
-    talk.tell(*answering(0.5), (1.0, TURN_ENDED), (1.0, ASK))
+    talk = Talk()
+    talk.tell((0.1, NOT_ASKED), *answering(0.5), (1.0, TURN_ENDED), (1.0, ASK))
     assert kinds(talk.says(1.4, words).starting) == [fx.Generate]
 
 
@@ -150,8 +151,8 @@ def test_an_answer_that_is_asked_for_by_hand_is_given_when_the_words_cannot_be_h
 
 
 def test_an_answer_that_waits_for_words_can_be_cancelled() -> None:
-    talk = Talk(Policy(create_response=False))
-    talk.tell((1.0, TURN_ENDED), (1.0, ASK))
+    talk = Talk()
+    talk.tell((0.1, NOT_ASKED), (1.0, TURN_ENDED), (1.0, ASK))
     assert talk.tell((1.1, CANCEL)).accepted
     assert talk.says(1.4, "Hello.").starting == ()
 

@@ -3,13 +3,13 @@
 import pytest
 
 from gateway.core import effects as fx, events as ev, inputs as inp
-from gateway.core.policy import Policy
 from tests.core.script import (
     CONFIRMED,
     ENDED,
     G1,
     G2,
     LEFT,
+    NOT_ASKED,
     PHONE,
     SUSPECTED,
     TABLET,
@@ -93,8 +93,8 @@ def test_a_turn_is_answered_even_if_another_client_asks_for_answers_itself() -> 
 
 
 def test_what_was_cut_does_not_go_on_after_words_that_are_not_answered_by_themselves() -> None:
-    talk = cut_by_voice(Policy(create_response=False))
-    talk.tell((3.3, CONFIRMED))
+    talk = cut_by_voice()
+    talk.tell((3.2, NOT_ASKED), (3.3, CONFIRMED))
     talk.says(3.5, "")
     talk.tell((4.0, TURN_ENDED))
     assert talk.says(4.2, "And letters?").starting == ()

@@ -1,11 +1,10 @@
-"""Levels: the extremes of 16 bit, silence, and where a sound sets in."""
+"""Levels: the extremes of 16 bit, and where a sound sets in."""
 
 import numpy as np
-import pytest
 from hypothesis import given, strategies as st
 
 from media.frames import silence
-from media.levels import FLOOR_DBFS, onset, peak, rms_dbfs
+from media.levels import onset, peak
 
 
 def test_the_peak_of_the_lowest_sample_does_not_overflow() -> None:
@@ -15,27 +14,6 @@ def test_the_peak_of_the_lowest_sample_does_not_overflow() -> None:
 @given(st.lists(st.integers(-32768, 32767)))
 def test_the_peak_is_the_largest_magnitude(values: list[int]) -> None:
     assert peak(np.array(values, dtype=np.int16)) == max((abs(value) for value in values), default=0)
-
-
-def test_silence_reads_the_floor() -> None:
-    assert rms_dbfs(silence(320)) == rms_dbfs(silence(0)) == FLOOR_DBFS
-
-
-def test_one_step_in_a_long_silence_still_reads_the_floor() -> None:
-    pcm = silence(16_000)
-    pcm[0] = 1
-    assert rms_dbfs(pcm) == FLOOR_DBFS
-
-
-def test_a_full_scale_square_is_zero_and_a_sine_three_less() -> None:
-    sine = np.rint(32767 * np.sin(2 * np.pi * np.arange(16_000) / 100)).astype(np.int16)
-    assert rms_dbfs(np.full(320, -32768, dtype=np.int16)) == 0
-    assert rms_dbfs(sine) == pytest.approx(-3.01, abs=0.01)
-
-
-@given(st.lists(st.integers(-32768, 32767), max_size=50))
-def test_the_level_lies_between_the_floor_and_full_scale(values: list[int]) -> None:
-    assert FLOOR_DBFS <= rms_dbfs(np.array(values, dtype=np.int16)) <= 0
 
 
 def test_an_onset_is_where_the_sound_rises_from_the_noise() -> None:

@@ -31,7 +31,7 @@ def tone(samples: int, rate: int = RATE, peak: int = 10_000) -> Pcm:
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 24_000, 44_100, 48_000])
 def test_a_file_of_any_usual_rate_lasts_as_long_as_before(tmp_path: Path, rate: int) -> None:
     played = read_clip(write(tmp_path / "a.wav", tone(rate, rate).tobytes(), rate=rate))
-    assert played.duration_ms == 1000
+    assert len(played) == 50  # frames of 20 ms
     assert np.abs(played.pcm).max() == pytest.approx(10_000, rel=0.02)
 
 
