@@ -29,6 +29,7 @@ from aiortc import (
     RTCIceTransport,
     RTCPeerConnection,
     RTCRtpReceiver,
+    RTCRtpSender,
     RTCSessionDescription,
 )
 from aiortc.codecs import get_capabilities
@@ -59,6 +60,7 @@ _TIME_BASE: Final = Fraction(1, RTP_RATE_HZ)
 _DEFAULTS: Final = PeerOptions()
 _CONNECTION: Final = "_RTCPeerConnection__"
 _RECEIVER: Final = "_RTCRtpReceiver__"
+_SENDER: Final = "_RTCRtpSender__"
 
 _HOOKS: Final = (
     Method(RTCPeerConnection, f"{_CONNECTION}connect"),
@@ -70,6 +72,7 @@ _HOOKS: Final = (
     Attribute(RTCRtpReceiver, f"{_RECEIVER}started"),
     Attribute(RTCRtpReceiver, f"{_RECEIVER}rtcp_task"),
     Attribute(RTCRtpReceiver, f"{_RECEIVER}remote_streams"),
+    Attribute(RTCRtpSender, f"{_SENDER}rtt"),
     Attribute(RTCIceTransport, "_connection"),
     Method(Connection, "get_component_candidates", ("component", "addresses", "timeout")),
     Method(Connection, "query_consent"),
@@ -158,11 +161,13 @@ class _Receiver:
         if packet.ssrc == self._source:
             self.inbound.receive(packet.sequence_number, packet.timestamp, packet.payload, self._loop.time())
 
-    def stats(self, sent: int) -> PeerStats:
+    def stats(self, sent: int, round_trip_ms: float | None) -> PeerStats:
         lost = sum(each.packets_lost for each in self._streams.values())
         jitter = self._streams[self._source].jitter if self._streams else 0
         counts = asdict(self.inbound.counts)
-        return PeerStats(sent=sent, lost=lost, jitter_ms=jitter * 1000 / RTP_RATE_HZ, **counts)
+        return PeerStats(
+            sent=sent, lost=lost, jitter_ms=jitter * 1000 / RTP_RATE_HZ, round_trip_ms=round_trip_ms, **counts
+        )
 
 
 def _connection(configuration: RTCConfiguration) -> RTCPeerConnection:
@@ -280,7 +285,10 @@ class Peer:
 
     def stats(self) -> PeerStats:
         """The counts so far; also of a peer that is closed."""
-        return self._receiver.stats(self._voice.outbound.sent)
+        round_trip_s: float | None = vars(self._transceiver.sender)[f"{_SENDER}rtt"]
+        # The clocks of both sides are read at different moments: on a short way the difference may come out negative.
+        round_trip_ms = None if round_trip_s is None else max(round_trip_s, 0.0) * 1_000
+        return self._receiver.stats(self._voice.outbound.sent, round_trip_ms)
 
     async def close(self) -> None:
         """End the connection and free what it holds, within :data:`CLOSE_TIMEOUT_S`. Calling it twice is harmless."""

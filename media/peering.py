@@ -106,3 +106,6 @@ class PeerStats:
     """Above the rate at which a call may send."""
 
     jitter_ms: float
+
+    round_trip_ms: float | None = None
+    """To the other side and back, smoothed, from its receiver reports (RFC 3550, 6.4.1); None before the first."""

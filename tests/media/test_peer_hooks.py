@@ -9,6 +9,8 @@ from contextlib import closing
 from typing import Any
 
 import aioice.ice
+import aiortc.rtcrtpreceiver
+import aiortc.rtcrtpsender
 import pytest
 from aioice import stun
 from aiortc import InvalidStateError, RTCPeerConnection, RTCRtpReceiver
@@ -17,7 +19,7 @@ from aiortc.rtcrtpreceiver import StreamStatistics
 from media import ice, peer as peer_module
 from media.hooks import Attribute, Method
 from media.peer import IceServer, Peer, PeerError, PeerOptions, check_hooks
-from tests.media.calls import Listener, Run, Tone, called, mute, nothing_runs, on_both_loops, play
+from tests.media.calls import LIMIT_S, Listener, Run, Tone, called, mute, nothing_runs, on_both_loops, play
 from tests.media.test_sdp import BROWSER
 
 CALLER_HZ = 440
@@ -144,6 +146,21 @@ def test_receiver_reports_are_made_from_our_statistics() -> None:
             assert isinstance(statistics, StreamStatistics)
             assert statistics.packets_received == call.gateway.stats().received
             assert list(table) == [call.caller._transceiver.sender._ssrc]
+
+    play(main)
+
+
+def test_the_round_trip_is_told_by_receiver_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (aiortc.rtcrtpsender, aiortc.rtcrtpreceiver):
+        monkeypatch.setattr(module.random, "random", lambda: -0.4)
+
+    async def main() -> None:
+        async with called(Tone(CALLER_HZ), Tone(CALLER_HZ)) as call:
+            assert call.gateway.stats().round_trip_ms is None
+            await call.at_gateway.until(lambda: call.gateway.stats().round_trip_ms is not None)
+            round_trip_ms = call.gateway.stats().round_trip_ms
+            assert round_trip_ms is not None
+            assert 0 <= round_trip_ms < 1_000 * LIMIT_S
 
     play(main)
 
