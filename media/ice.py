@@ -109,14 +109,17 @@ def mend(connection: Connection) -> None:
     vars(connection).update(get_component_candidates=gather_something, query_consent=consent_while_open)
 
 
-def guard(connection: Connection, line: Line) -> None:
-    """After *connection* has gathered its candidates: let in only what *line* admits."""
+def guard(connection: Connection, line: Line, take: Callable[[bytes], bool] | None = None) -> None:
+    """After *connection* has gathered its candidates: let in only what *line* admits.
+
+    What *take* takes of it (and tells so) goes no further.
+    """
 
     def candidates() -> Iterator[Address]:
         return ((each.host, each.port) for each in connection.remote_candidates)
 
     def guarded(let_in: Callable[..., None], data: bytes, addr: tuple[Any, ...]) -> None:
-        if line.admits(data, (addr[0], addr[1]), candidates):
+        if line.admits(data, (addr[0], addr[1]), candidates) and not (take is not None and take(data)):
             let_in(data, addr)
 
     for protocol in connection._protocols:

@@ -19,7 +19,7 @@ Pull: TypeAlias = Callable[[], Pcm | None]
 class PeerError(Exception):
     """A peer cannot be had, or used like this. ``code`` is stable; the message tells nothing of what was exchanged.
 
-    Codes: ``invalid_sdp``, ``unsupported_codec``, ``missing_hook``, ``connect_timeout``, ``closed``,
+    Codes: ``invalid_sdp``, ``unsupported_codec``, ``connect_timeout``, ``closed``,
     ``channel_closed``, ``channel_full``, ``message_too_large``.
     """
 
@@ -79,6 +79,9 @@ class PeerOptions:
     silence_timeout_s: float = 10.0
     """No datagram for so long is a disconnect. The other side's consent checks alone bring one each 6 s at the latest,
     and its answers to ours as many (RFC 7675, 5.1)."""
+
+    media: Literal["direct", "stock"] = "direct"
+    """Whose media path serves: ours, or aiortc's, which also serves where ours has lost a hook."""
 
     private_candidates: bool = False
     """Whether an offer may name addresses in networks that are not public, which makes us probe them. Peers there

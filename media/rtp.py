@@ -1,28 +1,21 @@
-"""The two clocks of a call: packets become sound as they arrive, and sound becomes packets every 20 ms.
+"""The packets of a call become sound as they arrive.
 
 There is no jitter buffer. A detector gains 80 to 300 ms by hearing each packet at once, in order, with short gaps
 filled; whoever plays the sound to a person has a jitter buffer of its own.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from media.frames import PTIME_MS, Pcm
-from media.opus import Decoder, Encoder, OpusError
-from media.peering import Pull
+from media.opus import Decoder, OpusError
 
 RTP_RATE_HZ: Final = 48_000
 """The RTP clock of Opus, whatever rate is coded (RFC 7587, 4.1)."""
 
 RTP_FRAME: Final = RTP_RATE_HZ * PTIME_MS // 1000
 """RTP time of one tick: 960."""
-
-TICK_S: Final = PTIME_MS / 1000
-
-MAX_LATE_S: Final = 0.2
-"""A pacer that is later than this drops the ticks it missed: a burst would only fill the other side's buffer."""
 
 MAX_CONCEALED: Final = 3
 """Missing packets that are concealed. Concealment fades within 60 ms, and more would be silence that nobody sent."""
@@ -34,52 +27,6 @@ _HALF_16: Final = 1 << 15
 _MASK_16: Final = (1 << 16) - 1
 _HALF_32: Final = 1 << 31
 _MASK_32: Final = (1 << 32) - 1
-
-
-class Pacer:
-    """An absolute schedule of ticks, so that no delay adds up. Its clock is the caller's."""
-
-    __slots__ = ("_next", "_started")
-
-    def __init__(self, now: float) -> None:
-        self._started = now
-        self._next = 0
-
-    def next(self, now: float) -> tuple[int, float]:
-        """The next tick and when it is due. Ticks count 20 ms since the start; missed ones are counted as well."""
-        behind = now - self._due(self._next)
-        if behind > MAX_LATE_S:
-            self._next += int(behind / TICK_S)
-        tick = self._next
-        self._next += 1
-        return tick, self._due(tick)
-
-    def _due(self, tick: int) -> float:
-        return self._started + tick * TICK_S
-
-
-class Outbound:
-    """The sound of a call as packets, one each 20 ms; it is asked for when it is due, and nothing is made ahead."""
-
-    __slots__ = ("_encoder", "_pacer", "_pull", "sent")
-
-    def __init__(self, pull: Pull, encoder: Encoder) -> None:
-        self._pull = pull
-        self._encoder = encoder
-        self._pacer: Pacer | None = None
-        self.sent = 0
-
-    async def next(self) -> tuple[bytes, int]:
-        """Wait for the next tick; its payload and its RTP time. The first is due at once, and starts the clock."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        self._pacer = self._pacer or Pacer(now)
-        tick, due = self._pacer.next(now)
-        if due > now:
-            await asyncio.sleep(due - now)
-        payload = self._encoder.encode(self._pull())
-        self.sent += 1
-        return payload, tick * RTP_FRAME
 
 
 @dataclass(slots=True)

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from aiortc.rtp import RtpPacket
 
-from media import peer as peer_module
 from media.frames import Pcm
 from media.ice import Address, Line
 from media.opus import SILENCE
+from media.outbound import HANGOVER_TICKS, REFRESH_TICKS
 from media.peer import Peer, PeerError, PeerOptions
+from media.peer.direct import MAX_SOURCES, Direct
 from media.rtp import RTP_FRAME
 from tests.media.calls import LIMIT_S, Listener, Run, Tone, called, mute, nothing_runs, on_both_loops, play
 from tests.media.sounds import pitch, rms
@@ -155,12 +156,15 @@ def test_a_caller_who_falls_silent_is_disconnected(monkeypatch: pytest.MonkeyPat
     play(main)
 
 
-def test_silence_arrives_as_zeros() -> None:
+def test_silence_arrives_as_zeros_and_then_as_a_pause() -> None:
     async def main() -> None:
         async with called() as call:
-            await call.at_caller.hear(20)
+            await call.at_caller.hear(HANGOVER_TICKS + 2)
             assert not np.concatenate(call.at_caller.pcm).any()
-            assert min(call.at_caller.steps()) >= RTP_FRAME
+            steps = call.at_caller.steps()
+            assert steps[:HANGOVER_TICKS] == [RTP_FRAME] * HANGOVER_TICKS
+            assert steps[HANGOVER_TICKS] == REFRESH_TICKS * RTP_FRAME
+            assert call.caller.stats().concealed == call.caller.stats().lost == 0
 
     play(main)
 
@@ -257,18 +261,25 @@ def test_a_microphone_that_breaks_ends_the_call(caplog: pytest.LogCaptureFixture
     assert "unplugged" in caplog.text
 
 
+def direct(peer: Peer) -> Direct:
+    assert isinstance(peer._media, Direct)
+    return peer._media
+
+
 def test_a_caller_who_changes_his_source_all_the_time_is_dropped() -> None:
+    callers: list[Peer] = []
+
+    def masked() -> None:
+        for outbound in (direct(caller)._sender._outbound for caller in callers):
+            assert outbound is not None
+            outbound._ssrc = (outbound._ssrc + 1) & 0xFFFFFFFF
+
     async def main() -> None:
-        async with called() as call:
-            sender = call.caller._transceiver.sender
-
-            def masked() -> None:
-                sender._ssrc = (sender._ssrc + 1) & 0xFFFFFFFF
-
-            call.caller._voice.outbound._pull = masked
+        async with called(masked) as call:
+            callers.append(call.caller)
             await call.at_gateway.until(lambda: call.at_gateway.ends != [])
             assert call.at_gateway.ends == ["failed"]
-            assert len(call.gateway._receiver._streams) == peer_module.MAX_SOURCES
+            assert len(direct(call.gateway)._receiver._streams) == MAX_SOURCES
 
     play(main)
 
@@ -277,14 +288,20 @@ def test_a_caller_may_change_his_source_and_its_numbers_start_anew() -> None:
     async def main() -> None:
         async with called(Tone(CALLER_HZ)) as call:
             await call.at_gateway.hear(5)
+            receiver = direct(call.gateway)._receiver
+            (payload_type,) = receiver._payload_types
             old = call.caller._transceiver.sender._ssrc
-            newest = call.gateway._receiver._streams[old].max_seq
+            newest = receiver._streams[old].max_seq
             assert newest is not None
+
+            def take(sequence: int, rtp_time: int, source: int) -> None:
+                packet = RtpPacket(payload_type, 0, sequence & 0xFFFF, rtp_time, source, SILENCE)
+                receiver._read(packet.serialize())
+
             for number in range(2):
-                packet = RtpPacket(111, 0, (newest - 100 + number) & 0xFFFF, number * RTP_FRAME, old ^ 1, SILENCE)
-                await call.gateway._receiver._take(packet, 0)
+                take(newest - 100 + number, number * RTP_FRAME, old ^ 1)
             assert call.at_gateway.times[-2:] == [0, RTP_FRAME]
-            await call.gateway._receiver._take(RtpPacket(111, 0, newest + 1 & 0xFFFF, 0, old, SILENCE), 0)
+            take(newest + 1, 0, old)
             assert call.at_gateway.times[-1] == RTP_FRAME
             assert call.at_gateway.ends == []
 

@@ -1,13 +1,12 @@
-"""The two clocks of a call: what is made of packets as they come, and when packets are made."""
-
-import asyncio
+"""What is made of packets as they come."""
 
 import numpy as np
 import pytest
 
 from media.frames import Pcm, silence
+from media.metronome import TICK_S
 from media.opus import SILENCE, Decoder, Encoder
-from media.rtp import MAX_CONCEALED, MAX_LATE_S, MAX_PACKETS_PER_S, RTP_FRAME, TICK_S, Inbound, Outbound, Pacer
+from media.rtp import MAX_CONCEALED, MAX_PACKETS_PER_S, RTP_FRAME, Inbound
 from tests.media.sounds import harmonics, pitch, rms, sine
 from tests.media.test_opus import browser_packets
 
@@ -164,48 +163,3 @@ def test_a_flood_is_refused_and_passes() -> None:
     assert inbound.counts.refused == 50
     inbound.receive(1_000, 1_000 * RTP_FRAME, SILENCE, 101.0)
     assert len(heard) == MAX_PACKETS_PER_S + 1
-
-
-def test_ticks_are_20_ms_apart_however_late_the_caller_asks() -> None:
-    pacer = Pacer(10.0)
-    asked = [10.0, 10.001, 10.025, 10.04, 10.11]
-    due = [pacer.next(now) for now in asked]
-    assert [tick for tick, _ in due] == [0, 1, 2, 3, 4]
-    assert [at for _, at in due] == pytest.approx([10.0, 10.02, 10.04, 10.06, 10.08])
-
-
-def test_a_pacer_that_was_held_up_skips_what_it_missed() -> None:
-    pacer = Pacer(0.0)
-    pacer.next(0.0)
-    tick, due = pacer.next(TICK_S + MAX_LATE_S + 0.105)
-    assert tick == 16
-    assert due == pytest.approx(16 * TICK_S)
-    assert pacer.next(due)[0] == 17
-
-
-def test_a_pacer_that_is_a_little_late_catches_up() -> None:
-    pacer = Pacer(0.0)
-    pacer.next(0.0)
-    assert [pacer.next(TICK_S + MAX_LATE_S - 0.001)[0] for _ in range(5)] == [1, 2, 3, 4, 5]
-
-
-def test_a_frame_is_pulled_when_it_is_sent_and_not_before() -> None:
-    pulled: list[float] = []
-
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-
-        def pull() -> Pcm | None:
-            pulled.append(loop.time())
-            return silence(480) if len(pulled) == 2 else None
-
-        outbound = Outbound(pull, Encoder())
-        assert not pulled
-        sent = [await outbound.next() for _ in range(4)]
-        assert len(pulled) == outbound.sent == 4
-        assert [rtp_time for _, rtp_time in sent] == [0, RTP_FRAME, 2 * RTP_FRAME, 3 * RTP_FRAME]
-        assert sent[3][0] == SILENCE
-
-    asyncio.run(main())
-    # A timer may fire within its clock's resolution early, and never earlier.
-    assert all(at - pulled[0] >= number * TICK_S - 0.002 for number, at in enumerate(pulled))

@@ -1,0 +1,248 @@
+"""Our own media path: a packet is decoded where its datagram arrives, and made where it leaves.
+
+aiortc's path costs a queue, a task, a thread and a resampler for each direction and call, and a jitter buffer of 80 to
+300 ms. Its RTCP stays: it reads the counters and the table of streams that are kept for it here.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from struct import Struct
+from typing import Any, Final, cast
+
+from aiortc import RTCDtlsTransport, RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver, clock
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters, RTCRtpReceiveParameters
+from aiortc.rtcrtpreceiver import StreamStatistics
+from aiortc.rtp import HeaderExtensions, RtpPacket
+from pylibsrtp import Error as SrtpError, Session
+
+from media.frames import Pcm
+from media.metronome import metronome
+from media.opus import Decoder, Encoder
+from media.outbound import Outbound
+from media.peer.hooks import RECEIVER, SENDER
+from media.peering import PeerOptions, PeerStats, Pull
+from media.rtp import RTP_RATE_HZ, Inbound
+
+MAX_SOURCES: Final = 8
+"""Streams (SSRC) one call may have had. A browser needs one, and each costs memory in three libraries."""
+
+_HEADER: Final = Struct("!BBHII")
+_PADDED: Final = 0x20
+_EXTENDED: Final = 0x10
+_SOURCES: Final = 0x0F
+
+
+class Direct:
+    """The sound of one connection. *on_broken* is called when it cannot go on."""
+
+    def __init__(
+        self,
+        transceiver: RTCRtpTransceiver,
+        pull: Pull,
+        deliver: Callable[[Pcm, int, float], None],
+        options: PeerOptions,
+        on_broken: Callable[[], None],
+    ) -> None:
+        encoder = Encoder(options.send_rate_hz, options.bitrate_bps)
+        self._sender = _Sender(transceiver, pull, encoder, on_broken)
+        self._receiver = _Receiver(transceiver.receiver, Inbound(Decoder(options.receive_rate_hz), deliver), on_broken)
+
+    def take(self, datagram: bytes) -> bool:
+        """Take a datagram that is RTP and can be read by now; False for any other."""
+        return self._receiver.take(datagram)
+
+    def stop(self) -> None:
+        """Send and deliver nothing more."""
+        self._sender.stop()
+        self._receiver.stop()
+
+    def stats(self) -> PeerStats:
+        """The counts so far."""
+        return self._receiver.stats(self._sender.sent, self._sender.round_trip_ms)
+
+
+class _Sender:
+    """Takes the place of the task in which an aiortc sender waits for its track, encodes and sends."""
+
+    def __init__(
+        self, transceiver: RTCRtpTransceiver, pull: Pull, encoder: Encoder, on_broken: Callable[[], None]
+    ) -> None:
+        self._transceiver = transceiver
+        self._pull = pull
+        self._encoder = encoder
+        self._on_broken = on_broken
+        self._hidden: dict[str, Any] = vars(transceiver.sender)
+        self._hidden["_run_rtp"] = self._run
+        self._outbound: Outbound | None = None
+        self._leave: Callable[[], None] | None = None
+        self._stopped = False
+
+    @property
+    def sent(self) -> int:
+        return self._outbound.sent if self._outbound is not None else 0
+
+    @property
+    def round_trip_ms(self) -> float | None:
+        seconds: float | None = self._hidden[f"{SENDER}rtt"]
+        # The clocks of both sides are read at different moments: on a short way the difference may come out negative.
+        return None if seconds is None else max(seconds, 0.0) * 1_000
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._leave is not None:
+            self._leave()
+            self._leave = None
+
+    async def _run(self, codec: RTCRtpCodecParameters) -> None:
+        """Begins when the connection is up; aiortc cancels it to end it, and waits for both events."""
+        self._hidden[f"{SENDER}rtp_started"].set()
+        try:
+            self._start(codec)
+            with suppress(asyncio.CancelledError):
+                await asyncio.get_running_loop().create_future()
+        finally:
+            self.stop()
+            self._hidden[f"{SENDER}rtp_exited"].set()
+
+    def _start(self, codec: RTCRtpCodecParameters) -> None:
+        if self._stopped:
+            return
+        assert codec.payloadType is not None, "negotiated codecs have a number"
+        sender: RTCRtpSender = self._transceiver.sender
+        transport: RTCDtlsTransport = sender.transport
+        # In the lower half, so that the first wrap is not lost on a decryption that begins late (RFC 3711, 3.3.1).
+        sequence = secrets.randbelow(1 << 15)
+        self._outbound = Outbound(
+            self._pull,
+            self._encoder,
+            payload_type=codec.payloadType,
+            ssrc=sender._ssrc,
+            sequence=sequence,
+            rtp_origin=secrets.randbits(32),
+            clock_rate_hz=codec.clockRate,
+            extension=_named(transport, self._transceiver.mid),
+        )
+        self._protect = transport._tx_srtp.protect
+        self._nominated = transport.transport._connection._nominated
+        self._leave = metronome().join(self._beat, self._on_broken)
+
+    def _beat(self, tick: int) -> bool:
+        outbound = self._outbound
+        pair = self._nominated.get(1)
+        if outbound is None or pair is None:
+            return False
+        packet = outbound.packet(tick)
+        if packet is not None:
+            pair.protocol.transport.sendto(self._protect(packet), pair.remote_addr)
+        self._count(outbound)
+        return packet is not None
+
+    def _count(self, outbound: Outbound) -> None:
+        """For the sender reports: which time of ours is which RTP time, and how much was sent (RFC 3550, 6.4.1)."""
+        hidden = self._hidden
+        hidden[f"{SENDER}ntp_timestamp"] = clock.current_ntp_time()
+        hidden[f"{SENDER}rtp_timestamp"] = outbound.rtp_time
+        hidden[f"{SENDER}packet_count"] = outbound.sent
+        hidden[f"{SENDER}octet_count"] = outbound.octets
+
+
+def _named(transport: RTCDtlsTransport, mid: str | None) -> bytes:
+    """The header extension that names our section of the description (RFC 8843, 9.2), if both sides know it."""
+    profile, value = transport._rtp_header_extensions_map.set(HeaderExtensions(mid=mid))
+    return b"".join((profile.to_bytes(2, "big"), (len(value) // 4).to_bytes(2, "big"), value)) if value else b""
+
+
+class _Header:
+    """What the statistics read of a packet."""
+
+    __slots__ = ("sequence_number", "timestamp")
+
+    sequence_number: int
+    timestamp: int
+
+
+class _Receiver:
+    """Takes the place of what is behind an aiortc receiver, from the datagram on."""
+
+    def __init__(self, receiver: RTCRtpReceiver, inbound: Inbound, on_flood: Callable[[], None]) -> None:
+        self._inbound = inbound
+        self._receiver = receiver
+        self._on_flood = on_flood
+        self._now = asyncio.get_running_loop().time
+        self._header = _Header()
+        self._payload_types: frozenset[int] = frozenset()
+        self._source = 0
+        self._stopped = False
+        # aiortc's own table: it makes the receiver reports from it.
+        self._streams: dict[int, StreamStatistics] = vars(receiver)[f"{RECEIVER}remote_streams"]
+        vars(receiver)["receive"] = self._start
+
+    async def _start(self, parameters: RTCRtpReceiveParameters) -> None:
+        """As aiortc does, without the thread that decodes."""
+        hidden = vars(self._receiver)
+        if not hidden[f"{RECEIVER}started"]:
+            self._receiver.transport._register_rtp_receiver(self._receiver, parameters)
+            hidden[f"{RECEIVER}rtcp_task"] = asyncio.ensure_future(self._receiver._run_rtcp())
+            hidden[f"{RECEIVER}started"] = True
+            self._payload_types = frozenset(codec.payloadType or 0 for codec in parameters.codecs)
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    def take(self, datagram: bytes) -> bool:
+        """See :meth:`Direct.take`."""
+        srtp: Session | None = self._receiver.transport._rx_srtp
+        if srtp is None or not _is_rtp(datagram):
+            return False
+        if not self._stopped:
+            with suppress(SrtpError):
+                self._read(srtp.unprotect(datagram))
+        return True
+
+    def _read(self, packet: bytes) -> None:
+        """Take an RTP packet (RFC 3550, 5.1) whose sender has proved itself. What is malformed is dropped."""
+        first, second, sequence, rtp_time, source = _HEADER.unpack_from(packet)
+        if second & 0x7F not in self._payload_types:
+            return
+        start = _HEADER.size + 4 * (first & _SOURCES)
+        if first & _EXTENDED:
+            start += 4 + 4 * int.from_bytes(packet[start + 2 : start + 4], "big")
+        end = len(packet) - (packet[-1] if first & _PADDED else 0)
+        if start > end or (first & _PADDED and end == len(packet)):
+            return
+        stream = self._streams.get(source)
+        if stream is None:
+            stream = self._new_stream(source)
+        if stream is None:
+            return
+        self._header.sequence_number, self._header.timestamp = sequence, rtp_time
+        stream.add(cast(RtpPacket, self._header))
+        if source == self._source:
+            self._inbound.receive(sequence, rtp_time, packet[start:end], self._now())
+
+    def _new_stream(self, source: int) -> StreamStatistics | None:
+        if len(self._streams) == MAX_SOURCES:
+            self._on_flood()
+            return None
+        stream = self._streams[source] = StreamStatistics(RTP_RATE_HZ)
+        # By this it finds to whom a sender report goes.
+        self._receiver.transport._rtp_router.ssrc_table[source] = self._receiver
+        self._source = source
+        self._inbound.restart()
+        return stream
+
+    def stats(self, sent: int, round_trip_ms: float | None) -> PeerStats:
+        lost = sum(each.packets_lost for each in self._streams.values())
+        jitter = self._streams[self._source].jitter if self._streams else 0
+        counts = asdict(self._inbound.counts)
+        return PeerStats(
+            sent=sent, lost=lost, jitter_ms=jitter * 1000 / RTP_RATE_HZ, round_trip_ms=round_trip_ms, **counts
+        )
+
+
+def _is_rtp(datagram: bytes) -> bool:
+    """RTP by its first byte (RFC 7983, 7), and not RTCP by its second (RFC 5761, 4)."""
+    return len(datagram) > _HEADER.size and 128 <= datagram[0] <= 191 and not 64 <= datagram[1] & 0x7F <= 95
