@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from media.codec import RTP_RATES_HZ, CodecError
 from media.frames import PTIME_MS, Pcm, silence
 
 SILENCE: Final = b"\xf8\xff\xfe"
@@ -34,7 +35,7 @@ _SET_COMPLEXITY: Final = 4010
 _RESET_STATE: Final = 4028
 
 
-class OpusError(Exception):
+class OpusError(CodecError):
     """libopus is missing, or refused a payload or a setting. The message is libopus's own word for it."""
 
 
@@ -67,6 +68,7 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
         "opus_get_version_string": (ctypes.c_char_p, []),
         "opus_strerror": (ctypes.c_char_p, [integer]),
         "opus_decoder_create": (state, [integer, integer, error]),
+        "opus_decoder_get_size": (integer, [integer]),
         "opus_decoder_destroy": (None, [state]),
         "opus_decode": (integer, [state, ctypes.c_char_p, integer, pointer, integer, integer]),
         "opus_encoder_create": (state, [integer, integer, integer, error]),
@@ -110,7 +112,7 @@ class Decoder:
     Raises :class:`OpusError` for a rate that is not in :data:`RATES_HZ`.
     """
 
-    __slots__ = ("__weakref__", "_address", "_pcm", "_state", "rate_hz")
+    __slots__ = ("__weakref__", "_address", "_pcm", "_size", "_state", "rate_hz")
 
     def __init__(self, rate_hz: int = 16_000) -> None:
         library, error = _library(), ctypes.c_int()
@@ -118,6 +120,7 @@ class Decoder:
         self._state: Final = library.opus_decoder_create(rate_hz, 1, ctypes.byref(error))
         _checked(error.value)
         weakref.finalize(self, library.opus_decoder_destroy, self._state)
+        self._size: Final = library.opus_decoder_get_size(1)
         self._pcm: Final = silence(rate_hz * _MAX_FRAME_MS // 1000)
         self._address: Final = self._pcm.ctypes.data
 
@@ -134,6 +137,16 @@ class Decoder:
     def recover(self, payload: bytes, samples: int) -> Pcm:
         """The last *samples* before *payload*: from its in-band FEC (RFC 7587, 7.1) if it has any, else concealed."""
         return self._run(payload, self._room(samples), 1)
+
+    def save(self) -> bytes:
+        """The state: one block of memory, which may be copied as such (opus.h, "Opus Decoder")."""
+        return ctypes.string_at(self._state, self._size)
+
+    def restore(self, saved: object) -> None:
+        """Go back to where *saved* was taken, of this same decoder."""
+        if not isinstance(saved, bytes) or len(saved) != self._size:
+            raise OpusError("not a state of this decoder")
+        ctypes.memmove(self._state, saved, self._size)
 
     def _room(self, samples: int) -> int:
         if not 0 < samples <= len(self._pcm):
@@ -152,7 +165,7 @@ class Encoder:
     Raises :class:`OpusError` for a setting that libopus refuses.
     """
 
-    __slots__ = ("__weakref__", "_address", "_packet", "_pause", "_state", "_zeros", "frame", "rate_hz")
+    __slots__ = ("__weakref__", "_address", "_packet", "_pause", "_state", "_zeros", "frame", "rate_hz", "rtp_step")
 
     def __init__(
         self,
@@ -163,6 +176,7 @@ class Encoder:
         library, error = _library(), ctypes.c_int()
         self.rate_hz: Final = rate_hz
         self.frame: Final = rate_hz * PTIME_MS // 1000
+        self.rtp_step: Final = RTP_RATES_HZ["opus"] * PTIME_MS // 1000
         self._state: Final = library.opus_encoder_create(rate_hz, 1, _LOW_DELAY, ctypes.byref(error))
         _checked(error.value)
         weakref.finalize(self, library.opus_encoder_destroy, self._state)

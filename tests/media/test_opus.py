@@ -160,6 +160,20 @@ def test_a_decoded_frame_is_not_overwritten_by_the_next() -> None:
     assert np.array_equal(first, copy)
 
 
+def test_a_decoder_may_go_back_and_hears_the_same_again() -> None:
+    encoder, decoder = Encoder(), Decoder()
+    packets = [encoder.encode(frame) for frame in frames(harmonics(140, 24_000, 400), 480)]
+    for packet in packets[:8]:
+        decoder.decode(packet)
+    saved = decoder.save()
+    first = np.concatenate([decoder.conceal(320), *map(decoder.decode, packets[9:])])
+    decoder.restore(saved)
+    again = np.concatenate([decoder.conceal(320), *map(decoder.decode, packets[9:])])
+    assert np.array_equal(first, again)
+    with pytest.raises(OpusError):
+        decoder.restore(b"something else")
+
+
 @pytest.mark.parametrize("samples", [0, -320, 100, 1_000_000])
 def test_concealment_of_an_impossible_length_is_refused(samples: int) -> None:
     with pytest.raises(OpusError):
