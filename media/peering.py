@@ -19,7 +19,7 @@ Pull: TypeAlias = Callable[[], Pcm | None]
 class PeerError(Exception):
     """A peer cannot be had, or used like this. ``code`` is stable; the message tells nothing of what was exchanged.
 
-    Codes: ``invalid_sdp``, ``unsupported_codec``, ``connect_timeout``, ``closed``,
+    Codes: ``invalid_sdp``, ``unsupported_codec``, ``no_udp_port``, ``connect_timeout``, ``closed``,
     ``channel_closed``, ``channel_full``, ``message_too_large``.
     """
 
@@ -76,9 +76,8 @@ class PeerOptions:
     connect_timeout_s: float = 15.0
     """How long both descriptions may be known without a connection; then the peer has failed."""
 
-    silence_timeout_s: float = 10.0
-    """No datagram for so long is a disconnect. The other side's consent checks alone bring one each 6 s at the latest,
-    and its answers to ours as many (RFC 7675, 5.1)."""
+    silence_timeout_s: float = 4.5
+    """No datagram for so long is a disconnect. A line that is quiet is asked, and answers if it is there."""
 
     media: Literal["direct", "stock"] = "direct"
     """Whose media path serves: ours, or aiortc's, which also serves where ours has lost a hook."""
@@ -86,6 +85,15 @@ class PeerOptions:
     private_candidates: bool = False
     """Whether an offer may name addresses in networks that are not public, which makes us probe them. Peers there
     connect without it, by their own checks, unless a firewall wants us to speak first."""
+
+    max_message_bytes: int = 262_144
+    """The longest text message that is taken, which our description says. One that is longer ends the peer."""
+
+    ports: range | None = None
+    """UDP ports to take, one for each address of this machine; None lets the system choose."""
+
+    public_address: str = ""
+    """An address under which a router passes everything on to this machine, port by port (1:1 NAT); "" for none."""
 
 
 @dataclass(frozen=True, slots=True)

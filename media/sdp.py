@@ -15,12 +15,20 @@ from typing import Final, TypeAlias
 from media.channel import DEFAULT_MESSAGE_BYTES
 from media.peering import PeerError
 
-MAX_BYTES: Final = 64 * 1024
-MAX_LINES: Final = 1_000
-MAX_SECTIONS: Final = 4
-MAX_CANDIDATES: Final = 40
+MAX_BYTES: Final = 16 * 1024
+MAX_LINES: Final = 500
+MAX_SECTIONS: Final = 3
+MAX_ATTRIBUTES: Final = 64
+"""In a section that is used. The header extensions and feedback that browsers list for video do not count."""
+
+MAX_CANDIDATES: Final = 20
+"""Candidates that are checked. Browsers on machines with many networks name more: those further down fall away."""
 
 _UNPRIVILEGED_PORT: Final = 1_024
+_HOST_PREFERENCE: Final = 126
+_REFLEXIVE_PREFERENCE: Final = 100
+"""RFC 8445, 5.1.2.2."""
+
 _AUDIO_FORMAT: Final = "minptime=10;useinbandfec=1;stereo=0;sprop-stereo=0"
 _DROPPED: Final = ("a=end-of-candidates", "a=extmap:", "a=extmap-allow-mixed", "a=rtcp-fb:")
 """Header extensions and feedback are not used, so they are not negotiated. Candidates never end here: after the end
@@ -60,6 +68,7 @@ def read(text: str, *, private: bool) -> Remote:
     _check_bundle(session, sections)
     for section in sections:
         _check_transport(session, section)
+        _check_size(section)
     audio = [section for section in sections if section[0].startswith("m=audio ")]
     channels = [section for section in sections if section[0].startswith("m=application ")]
     if not audio:
@@ -74,7 +83,38 @@ def read(text: str, *, private: bool) -> Remote:
         if not any(line in _DIRECTIONS for line in session + section):
             section.append("a=sendrecv")
     kept = [reduced for line in chain(session, *sections) if (reduced := _reduced(line, private)) is not None]
+    checked = iter(range(MAX_CANDIDATES))
+    kept = [line for line in kept if not line.startswith("a=candidate:") or next(checked, None) is not None]
     return Remote("\r\n".join(kept) + "\r\n", limit)
+
+
+def limit_messages(text: str, longest: int) -> str:
+    """Our own description with the longest message that its data channel takes, in bytes."""
+    return re.sub(r"a=max-message-size:\d+", f"a=max-message-size:{longest}", text)
+
+
+def announce(text: str, public_address: str) -> str:
+    """Our own description with a candidate at *public_address* beside each at an address of its kind that it may
+    stand for (1:1 NAT); as it is for ``""``."""
+    if not public_address:
+        return text
+    public = ip_address(public_address)
+    return "".join(
+        line + (_translated(line, public) or "") if line.startswith("a=candidate:") else line
+        for line in text.splitlines(keepends=True)
+    )
+
+
+def _translated(line: str, public: Address) -> str | None:
+    match = _CANDIDATE.fullmatch(line.strip())
+    if match is None or match[7] != "host":
+        return None
+    own = ip_address(match[5])
+    if own.is_loopback or own.version != public.version or own == public:
+        return None
+    # Below every host candidate (RFC 8445, 5.1.2.2): in its own network a peer should not go around by the router.
+    priority = int(match[4]) - (_HOST_PREFERENCE - _REFLEXIVE_PREFERENCE << 24)
+    return f"a=candidate:{match[1]}n 1 udp {priority} {public} {match[6]} typ srflx raddr {own} rport {match[6]}\r\n"
 
 
 def prefer_mono(text: str) -> str:
@@ -97,8 +137,6 @@ def _lines(text: str) -> Lines:
         raise _invalid("does not begin with its version")
     if sum(line.startswith("m=") for line in lines) > MAX_SECTIONS:
         raise _invalid(f"has more than {MAX_SECTIONS} media sections")
-    if sum(line.startswith("a=candidate:") for line in lines) > MAX_CANDIDATES:
-        raise _invalid(f"has more than {MAX_CANDIDATES} candidates")
     return lines
 
 
@@ -131,6 +169,12 @@ def _check_transport(session: Lines, section: Lines) -> None:
     for needed in ("a=ice-ufrag:", "a=ice-pwd:", "a=setup:", "a=fingerprint:sha-256 "):
         if not any(line.lower().startswith(needed) for line in said):
             raise _invalid(f"has a section without {needed.rstrip(': ')}")
+
+
+def _check_size(section: Lines) -> None:
+    attributes = sum(line.startswith("a=") and not line.startswith((*_DROPPED, "a=candidate:")) for line in section)
+    if attributes > MAX_ATTRIBUTES and not section[0].startswith("m=video "):
+        raise _invalid(f"has a section with more than {MAX_ATTRIBUTES} attributes")
 
 
 def _check_channel(section: Lines) -> int:

@@ -25,7 +25,7 @@ from aiortc import (
 from aiortc.codecs import get_capabilities
 from aiortc.exceptions import OperationError
 
-from media import ice, sdp
+from media import fragments, ice, sdp
 from media.channel import Channel
 from media.frames import Pcm
 from media.ice import Line
@@ -99,7 +99,7 @@ class Peer:
         self._transceiver = self._pc.addTransceiver("audio", "sendrecv")
         capabilities = get_capabilities("audio").codecs
         self._transceiver.setCodecPreferences([each for each in capabilities if each.mimeType == "audio/opus"])
-        broken = partial(self._finish, "failed")
+        broken, pull = partial(self._finish, "failed"), self._line.gated(pull)
         self._media: Direct | Stock = (
             Stock(self._pc, self._transceiver, pull, self._hear, options, broken)
             if options.media == "stock" or not has_media()
@@ -112,7 +112,7 @@ class Peer:
     async def accept(cls, offer_sdp: str, ears: Ears, pull: Pull, options: PeerOptions = _DEFAULTS) -> Self:
         """Answer an offer; :attr:`answer_sdp` is what the other side needs to connect.
 
-        Raises :class:`PeerError`: ``invalid_sdp``, ``unsupported_codec``.
+        Raises :class:`PeerError`: ``invalid_sdp``, ``unsupported_codec``, ``no_udp_port``.
         """
         remote = sdp.read(offer_sdp, private=options.private_candidates)
         peer = cls(ears, pull, options, RTCBundlePolicy.BALANCED)
@@ -148,12 +148,16 @@ class Peer:
     @property
     def offer_sdp(self) -> str:
         """Our description, in the role that offers."""
-        return self._pc.localDescription.sdp
+        return self._described
 
     @property
     def answer_sdp(self) -> str:
         """Our description, in the role that answers."""
-        return self._pc.localDescription.sdp
+        return self._described
+
+    @property
+    def _described(self) -> str:
+        return sdp.announce(self._pc.localDescription.sdp, self._options.public_address)
 
     async def wait_connected(self, timeout_s: float) -> None:
         """Wait until sound flows. Raises :class:`PeerError`: ``connect_timeout``, ``closed``."""
@@ -196,18 +200,27 @@ class Peer:
             raise
 
     async def _describe(self, description: RTCSessionDescription) -> None:
+        if has_network():
+            await self._describe_mended(description)
+        else:
+            await self._pc.setLocalDescription(
+                RTCSessionDescription(sdp.prefer_mono(description.sdp), description.type)
+            )
+        self._transceiver.receiver.transport.on("statechange", self._look)
+
+    async def _describe_mended(self, description: RTCSessionDescription) -> None:
         transports = {each.receiver.transport.transport for each in self._pc.getTransceivers()}
         if self._pc.sctp is not None:
             transports.add(self._pc.sctp.transport.transport)
-        ours = transports if has_network() else ()
-        for transport in ours:
-            ice.mend(transport._connection)
-        described = RTCSessionDescription(sdp.prefer_mono(description.sdp), description.type)
-        await self._pc.setLocalDescription(described)
-        for transport in ours:
+            fragments.bound(self._pc.sctp, self._options.max_message_bytes, partial(self._finish, "failed"))
+        for transport in transports:
+            ice.mend(transport._connection, self._options.ports)
+        text = sdp.limit_messages(sdp.prefer_mono(description.sdp), self._options.max_message_bytes)
+        await self._pc.setLocalDescription(RTCSessionDescription(text, description.type))
+        for transport in transports:
             sounds = transport is self._transceiver.receiver.transport.transport
             ice.guard(transport._connection, self._line, self._media.take if sounds else None)
-        self._transceiver.receiver.transport.on("statechange", self._look)
+        self._line.ask = partial(ice.ask, [each._connection for each in transports])
 
     def _expect(self, remote: sdp.Remote) -> None:
         self._channel.max_message_bytes = remote.max_message_bytes
@@ -261,7 +274,11 @@ class Peer:
                 self._ears.on_channel_open()
 
         def message(text: str | bytes) -> None:
-            if isinstance(text, str) and self._state is not _State.CLOSED:
+            if self._state is _State.CLOSED:
+                return
+            if len(text) > self._options.max_message_bytes:
+                self._finish("failed")
+            elif isinstance(text, str):
                 self._ears.on_message(text)
 
         if channel.label != CHANNEL or self._channel.usable:

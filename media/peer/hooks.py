@@ -13,6 +13,7 @@ from aioice.ice import CandidatePair, Connection, StunProtocol
 from aiortc import RTCDtlsTransport, RTCIceTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.rtcdtlstransport import RtpRouter
 from aiortc.rtcrtpreceiver import StreamStatistics
+from aiortc.rtcsctptransport import InboundStream, RTCSctpTransport
 from aiortc.rtp import HeaderExtensionsMap
 
 log = logging.getLogger(__name__)
@@ -70,10 +71,22 @@ NETWORK: Final[tuple[Hook, ...]] = (
     Method(Connection, "get_component_candidates", ("component", "addresses", "timeout")),
     Method(Connection, "query_consent"),
     Method(StunProtocol, "datagram_received", ("data", "addr")),
+    Method(Connection, "build_request", ("pair", "nominate")),
+    Method(StunProtocol, "send_stun", ("message", "addr")),
     Attribute(Connection, "_closing"),
     Attribute(Connection, "_protocols"),
+    Attribute(Connection, "_check_list"),
+    Attribute(Connection, "_nominated"),
+    Attribute(Connection, "_remote_candidates"),
+    Attribute(CandidatePair, "protocol"),
+    Attribute(CandidatePair, "state"),
+    Property(CandidatePair, "remote_addr"),
+    Method(RTCSctpTransport, "_receive_data_chunk", ("chunk",)),
+    Attribute(RTCSctpTransport, "_advertised_rwnd"),
+    Attribute(RTCSctpTransport, "_inbound_streams"),
+    Attribute(InboundStream, "reassembly"),
 )
-"""What the care for addresses, strangers and silence is built on: :mod:`media.ice`."""
+"""What the care for addresses, strangers and silence (:mod:`media.ice`) and :mod:`media.fragments` need."""
 
 MEDIA: Final[tuple[Hook, ...]] = (
     *NETWORK,
@@ -100,9 +113,6 @@ MEDIA: Final[tuple[Hook, ...]] = (
     Attribute(RtpRouter, "ssrc_table"),
     Attribute(RTCDtlsTransport, "_rx_srtp"),
     Attribute(RTCDtlsTransport, "_tx_srtp"),
-    Attribute(Connection, "_nominated"),
-    Attribute(CandidatePair, "protocol"),
-    Property(CandidatePair, "remote_addr"),
     Attribute(StunProtocol, "transport", "connection_made"),
 )
 """What our own media path is built on: :mod:`media.peer.direct`. It stands in the way that datagrams take."""
@@ -116,7 +126,7 @@ def missing(hooks: Iterable[Hook]) -> str | None:
 @cache
 def has_network() -> bool:
     """Whether all of :data:`NETWORK` is there; warns once if not."""
-    return _all_there(NETWORK, "strangers' datagrams and a dead network are left to aioice")
+    return _all_there(NETWORK, "the network is left to aioice, with no guard and no choice of ports")
 
 
 @cache

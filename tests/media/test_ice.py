@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aioice.ice import Connection
 
+from media.frames import silence
 from media.ice import Address, Line, mend
+from tests.virtual_time import now, run
 
 FRIEND: Address = ("192.0.2.7", 4_000)
 STRANGER: Address = ("192.0.2.8", 4_000)
@@ -17,14 +19,16 @@ SRTP = b"\x80\x6f"
 
 
 def on_line(script: Callable[[Line, asyncio.Event], Awaitable[None]]) -> None:
+    """Run *script* in virtual time."""
+
     async def main() -> None:
         silent = asyncio.Event()
         line = Line(silent.set)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(100):
             await script(line, silent)
         line.stop()
 
-    asyncio.run(main())
+    run(main())
 
 
 @pytest.mark.parametrize("datagram", [STUN, DTLS, SRTP, b""])
@@ -46,28 +50,97 @@ def test_an_address_that_was_known_once_stays_known() -> None:
     on_line(script)
 
 
-def test_silence_is_noticed() -> None:
+def asked(line: Line) -> list[float]:
+    """When *line* asks, from now on, in seconds since then."""
+    times: list[float] = []
+    begin = now()
+    line.ask = lambda: times.append(round(now() - begin, 3))
+    return times
+
+
+def test_a_line_that_falls_silent_is_asked_and_then_given_up() -> None:
     async def script(line: Line, silent: asyncio.Event) -> None:
-        line.watch(0.01)
+        questions = asked(line)
+        line.watch(4.5)
         await silent.wait()
+        assert now() == pytest.approx(4.5)
+        assert questions == [1.5, 2.0, 2.5, 3.0, 3.5, 4.0]
+
+    on_line(script)
+
+
+def test_a_line_that_answers_when_it_is_asked_lives() -> None:
+    """A microphone that is muted may send nothing at all."""
+
+    async def script(line: Line, silent: asyncio.Event) -> None:
+        questions = asked(line)
+
+        def answer() -> None:
+            questions.append(now())
+            line.admits(STUN, FRIEND, lambda: [FRIEND])
+
+        line.ask = answer
+        line.watch(4.5)
+        await asyncio.sleep(60)
+        assert not silent.is_set()
+        assert questions == pytest.approx([1.5 * count for count in range(1, 40)], abs=0.01)
+
+    on_line(script)
+
+
+def test_a_line_that_is_heard_is_never_asked() -> None:
+    async def script(line: Line, silent: asyncio.Event) -> None:
+        questions = asked(line)
+        line.watch(4.5)
+        for _ in range(20):
+            await asyncio.sleep(1.4)
+            line.admits(SRTP, FRIEND, lambda: [FRIEND])
+        assert questions == []
 
     on_line(script)
 
 
 def test_silence_counts_from_the_last_datagram_of_a_known_address() -> None:
     async def script(line: Line, silent: asyncio.Event) -> None:
-        loop = asyncio.get_running_loop()
-        line.watch(0.1)
-        spoken: list[float] = []
-
-        def speak(source: Address) -> None:
-            line.admits(STUN, source, lambda: [FRIEND])
-            spoken.append(loop.time())
-
-        loop.call_later(0.05, speak, FRIEND)
-        loop.call_later(0.08, speak, STRANGER)
+        line.watch(4.5)
+        await asyncio.sleep(1)
+        line.admits(STUN, FRIEND, lambda: [FRIEND])
+        await asyncio.sleep(2)
+        line.admits(STUN, STRANGER, lambda: [FRIEND])
         await silent.wait()
-        assert loop.time() - spoken[0] >= 0.099
+        assert now() == pytest.approx(5.5)
+
+    on_line(script)
+
+
+def test_time_in_which_we_could_not_listen_does_not_count() -> None:
+    """A process that stood still finds what came meanwhile in its sockets, but only after its alarms."""
+
+    async def script(line: Line, silent: asyncio.Event) -> None:
+        line.watch(4.5)
+        await asyncio.sleep(1)
+        assert line._alarm is not None
+        line._alarm.cancel()
+        await asyncio.sleep(60)
+        line._listen(4.5, 1.5)
+        assert not silent.is_set()
+        await silent.wait()
+        assert now() == pytest.approx(61 + 4.5 - 1.5)
+
+    on_line(script)
+
+
+def test_sound_stands_still_while_nobody_may_hear_it() -> None:
+    async def script(line: Line, silent: asyncio.Event) -> None:
+        pull = line.gated(lambda: silence(480))
+        assert pull() is not None
+        line.watch(4.5)
+        await asyncio.sleep(2.4)
+        assert pull() is not None
+        await asyncio.sleep(0.2)
+        assert pull() is None
+        line.admits(STUN, FRIEND, lambda: [FRIEND])
+        assert pull() is not None
 
     on_line(script)
 

@@ -156,6 +156,39 @@ def test_a_caller_who_falls_silent_is_disconnected(monkeypatch: pytest.MonkeyPat
     play(main)
 
 
+def test_a_caller_who_sends_nothing_but_answers_is_not_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser may send nothing for a microphone that is muted."""
+
+    async def main() -> None:
+        async with called(options=PeerOptions(silence_timeout_s=0.3)) as call:
+            await call.opened()
+            line = call.gateway._line
+            questions, answers = 0, asyncio.Event()
+            ask, admits = line.ask, Line.admits
+
+            def count() -> None:
+                nonlocal questions
+                questions += 1
+                ask()
+
+            def only_answers(self: Line, datagram: bytes, source: Any, proven: Any) -> bool:
+                if self is not line or datagram[0] > 3:
+                    return self is not line and admits(self, datagram, source, proven)
+                if questions == 6:
+                    answers.set()
+                return admits(self, datagram, source, proven)
+
+            line.ask = count
+            monkeypatch.setattr(Line, "admits", only_answers)
+            await answers.wait()
+            assert call.at_gateway.ends == []
+            monkeypatch.setattr(Line, "admits", lambda self, *_: False)
+            await call.at_gateway.until(lambda: call.at_gateway.ends != [])
+            assert call.at_gateway.ends == ["disconnected"]
+
+    play(main)
+
+
 def test_silence_arrives_as_zeros_and_then_as_a_pause() -> None:
     async def main() -> None:
         async with called() as call:

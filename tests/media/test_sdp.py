@@ -220,12 +220,47 @@ def test_a_malformed_description_is_refused(text: str) -> None:
         BROWSER + "a=" + "é" * 32_768 + "\r\n",
         BROWSER + "a=x\x0b" * 2_000,
         BROWSER + "a=x\u2028" * 2_000,
-        BROWSER + CANDIDATE.format("8.8.8.8", 4_000) * 40,
-        BROWSER + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" * 3,
+        BROWSER + "a=x\r\n" * 65,
+        BROWSER.replace("m=application", "a=x\r\n" * 65 + "m=application"),
+        BROWSER + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" * 2,
     ],
 )
 def test_a_description_that_would_cost_too_much_is_refused(text: str) -> None:
     assert refusal(text) == "invalid_sdp"
+
+
+def test_no_more_candidates_are_checked_than_twenty() -> None:
+    """Machines with many networks name more, and are no attackers: the first ones are enough."""
+    many = BROWSER + "".join(CANDIDATE.format("8.8.8.8", 4_000 + number) for number in range(60))
+    kept = candidates(many, private=False)
+    assert kept == ["8.8.4.4 53083", *(f"8.8.8.8 {4_000 + number}" for number in range(19))]
+
+
+def test_what_browsers_list_for_video_does_not_count() -> None:
+    transport = "".join(
+        f"{line}\r\n" for line in BROWSER.splitlines() if line.startswith(("a=ice-", "a=finger", "a=setup"))
+    )
+    lists = "a=extmap:1 urn:x\r\n" * 30 + "a=rtcp-fb:96 nack\r\n" * 80 + "a=rtpmap:96 VP8/90000\r\n" * 70
+    sdp.read(f"{BROWSER}m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:2\r\n{transport}{lists}", private=False)
+
+
+OURS = "a=candidate:1 1 udp 2130706431 10.0.0.7 40001 typ host\r\n"
+
+
+def test_a_public_address_is_announced_beside_the_one_it_stands_for() -> None:
+    public = "a=candidate:1n 1 udp 1694498815 8.8.4.4 40001 typ srflx raddr 10.0.0.7 rport 40001\r\n"
+    assert sdp.announce(OURS, "8.8.4.4") == OURS + public
+    assert sdp.announce(OURS, "") == OURS
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "fd00::7", "8.8.4.4"])
+def test_a_public_address_stands_for_none_of_these(host: str) -> None:
+    own = OURS.replace("10.0.0.7", host)
+    assert sdp.announce(own, "8.8.4.4") == own
+
+
+def test_our_limit_of_messages_is_said() -> None:
+    assert "a=max-message-size:65536\r\n" in sdp.limit_messages(BROWSER, 65_536)
 
 
 def test_a_caller_without_opus_is_told_so() -> None:
