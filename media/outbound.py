@@ -1,9 +1,9 @@
 """The sound of a call as RTP packets (RFC 3550, RFC 7587), one for each tick, and pauses where there is no sound."""
 
 from struct import Struct
-from typing import Final, Protocol
+from typing import Final
 
-from media.frames import PTIME_MS, Pcm
+from media.codec import Encoder
 from media.peering import Pull
 
 HANGOVER_TICKS: Final = 10
@@ -21,12 +21,6 @@ _HEADER: Final = Struct("!BBHII")
 _VERSION: Final = 0x80
 _EXTENDED: Final = 0x10
 _MARKER: Final = 0x80
-
-
-class Encoder(Protocol):
-    """Makes one payload of each frame; None is silence."""
-
-    def encode(self, pcm: Pcm | None) -> bytes: ...
 
 
 class Outbound:
@@ -63,7 +57,6 @@ class Outbound:
         ssrc: int,
         sequence: int,
         rtp_origin: int,
-        clock_rate_hz: int = 48_000,
         extension: bytes = b"",
         pause: bytes | None = OPUS_PAUSE,
     ) -> None:
@@ -73,7 +66,7 @@ class Outbound:
         self._ssrc = ssrc
         self._sequence = sequence
         self._origin = rtp_origin
-        self._step = clock_rate_hz * PTIME_MS // 1000
+        self._step = encoder.rtp_step
         self._extension = extension
         self._first_byte = _VERSION | (_EXTENDED if extension else 0)
         self._pause = pause

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from media.codec import CodecError, Decoder
 from media.frames import PTIME_MS, Pcm
-from media.opus import Decoder, OpusError
 
 RTP_RATE_HZ: Final = 48_000
 """The RTP clock of Opus, whatever rate is coded (RFC 7587, 4.1)."""
@@ -88,7 +88,7 @@ class Inbound:
             if 0 < missing <= MAX_CONCEALED:
                 self._fill(missing, rtp_time, payload, arrival)
             pcm = self._decoder.decode(payload)
-        except OpusError:
+        except CodecError:
             self.counts.undecodable += 1
             return
         self._frame = len(pcm)

@@ -6,6 +6,7 @@ aiortc's path costs a queue, a task, a thread and a resampler for each direction
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -18,16 +19,24 @@ from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import HeaderExtensions, RtpPacket
 from pylibsrtp import Error as SrtpError, Session
 
+from media import formats
+from media.codec import Encoder, Format, Name
 from media.frames import Pcm
 from media.metronome import metronome
-from media.opus import Decoder, Encoder
-from media.outbound import Outbound
+from media.outbound import OPUS_PAUSE, Outbound
 from media.peer.hooks import RECEIVER, SENDER
 from media.peering import PeerOptions, PeerStats, Pull
-from media.rtp import RTP_RATE_HZ, Inbound
+from media.rtp import Counts, Inbound
 
 MAX_SOURCES: Final = 8
 """Streams (SSRC) one call may have had. A browser needs one, and each costs memory in three libraries."""
+
+_NTP_TIME: Final = f"{SENDER}ntp_timestamp"
+_RTP_TIME: Final = f"{SENDER}rtp_timestamp"
+_PACKETS: Final = f"{SENDER}packet_count"
+_OCTETS: Final = f"{SENDER}octet_count"
+
+_NTP_SECOND: Final = 1 << 32
 
 _HEADER: Final = Struct("!BBHII")
 _PADDED: Final = 0x20
@@ -46,9 +55,16 @@ class Direct:
         options: PeerOptions,
         on_broken: Callable[[], None],
     ) -> None:
-        encoder = Encoder(options.send_rate_hz, options.bitrate_bps)
-        self._sender = _Sender(transceiver, pull, encoder, on_broken)
-        self._receiver = _Receiver(transceiver.receiver, Inbound(Decoder(options.receive_rate_hz), deliver), on_broken)
+        self._options = options
+        self._deliver = deliver
+        self._sender = _Sender(transceiver, pull, self._encoder, on_broken)
+        self._receiver = _Receiver(transceiver.receiver, self._inbound, on_broken)
+
+    def _encoder(self, form: Format) -> Encoder:
+        return formats.encoder(form, self._options.send_rate_hz, self._options.bitrate_bps)
+
+    def _inbound(self, form: Format) -> Inbound:
+        return Inbound(formats.decoder(form, self._options.receive_rate_hz), self._deliver)
 
     def take(self, datagram: bytes) -> bool:
         """Take a datagram that is RTP and can be read by now; False for any other."""
@@ -68,7 +84,11 @@ class _Sender:
     """Takes the place of the task in which an aiortc sender waits for its track, encodes and sends."""
 
     def __init__(
-        self, transceiver: RTCRtpTransceiver, pull: Pull, encoder: Encoder, on_broken: Callable[[], None]
+        self,
+        transceiver: RTCRtpTransceiver,
+        pull: Pull,
+        encoder: Callable[[Format], Encoder],
+        on_broken: Callable[[], None],
     ) -> None:
         self._transceiver = transceiver
         self._pull = pull
@@ -110,21 +130,22 @@ class _Sender:
     def _start(self, codec: RTCRtpCodecParameters) -> None:
         if self._stopped:
             return
-        assert codec.payloadType is not None, "negotiated codecs have a number"
+        form = _format(codec)
         sender: RTCRtpSender = self._transceiver.sender
         transport: RTCDtlsTransport = sender.transport
         # In the lower half, so that the first wrap is not lost on a decryption that begins late (RFC 3711, 3.3.1).
         sequence = secrets.randbelow(1 << 15)
         self._outbound = Outbound(
             self._pull,
-            self._encoder,
-            payload_type=codec.payloadType,
+            self._encoder(form),
+            payload_type=form.payload_type,
             ssrc=sender._ssrc,
             sequence=sequence,
             rtp_origin=secrets.randbits(32),
-            clock_rate_hz=codec.clockRate,
             extension=_named(transport, self._transceiver.mid),
+            pause=OPUS_PAUSE if form.codec == "opus" else None,
         )
+        self._ntp_start, self._started = clock.current_ntp_time(), time.monotonic()
         self._protect = transport._tx_srtp.protect
         self._nominated = transport.transport._connection._nominated
         self._leave = metronome().join(self._beat, self._on_broken)
@@ -143,10 +164,15 @@ class _Sender:
     def _count(self, outbound: Outbound) -> None:
         """For the sender reports: which time of ours is which RTP time, and how much was sent (RFC 3550, 6.4.1)."""
         hidden = self._hidden
-        hidden[f"{SENDER}ntp_timestamp"] = clock.current_ntp_time()
-        hidden[f"{SENDER}rtp_timestamp"] = outbound.rtp_time
-        hidden[f"{SENDER}packet_count"] = outbound.sent
-        hidden[f"{SENDER}octet_count"] = outbound.octets
+        hidden[_NTP_TIME] = self._ntp_start + int((time.monotonic() - self._started) * _NTP_SECOND)
+        hidden[_RTP_TIME] = outbound.rtp_time
+        hidden[_PACKETS] = outbound.sent
+        hidden[_OCTETS] = outbound.octets
+
+
+def _format(codec: RTCRtpCodecParameters) -> Format:
+    assert codec.payloadType is not None, "negotiated codecs have a number"
+    return Format(cast(Name, codec.name), codec.payloadType)
 
 
 def _named(transport: RTCDtlsTransport, mid: str | None) -> bytes:
@@ -167,15 +193,21 @@ class _Header:
 class _Receiver:
     """Takes the place of what is behind an aiortc receiver, from the datagram on."""
 
-    def __init__(self, receiver: RTCRtpReceiver, inbound: Inbound, on_flood: Callable[[], None]) -> None:
-        self._inbound = inbound
+    def __init__(
+        self, receiver: RTCRtpReceiver, make: Callable[[Format], Inbound], on_flood: Callable[[], None]
+    ) -> None:
+        self._make = make
+        self._inbound: Inbound | None = None
+        """None before the codec is known, and when nothing more is to be heard."""
+
+        self._counts = Counts()
+        self._payload_type = 0
+        self._clock_rate_hz = 1
         self._receiver = receiver
         self._on_flood = on_flood
         self._now = asyncio.get_running_loop().time
         self._header = _Header()
-        self._payload_types: frozenset[int] = frozenset()
         self._source = 0
-        self._stopped = False
         # aiortc's own table: it makes the receiver reports from it.
         self._streams: dict[int, StreamStatistics] = vars(receiver)[f"{RECEIVER}remote_streams"]
         vars(receiver)["receive"] = self._start
@@ -187,25 +219,34 @@ class _Receiver:
             self._receiver.transport._register_rtp_receiver(self._receiver, parameters)
             hidden[f"{RECEIVER}rtcp_task"] = asyncio.ensure_future(self._receiver._run_rtcp())
             hidden[f"{RECEIVER}started"] = True
-            self._payload_types = frozenset(codec.payloadType or 0 for codec in parameters.codecs)
+            form = _format(parameters.codecs[0])
+            self._payload_type, self._clock_rate_hz = form.payload_type, form.rtp_rate_hz
+            self._inbound = self._make(form)
+            self._counts = self._inbound.counts
 
     def stop(self) -> None:
-        self._stopped = True
+        self._inbound = None
 
     def take(self, datagram: bytes) -> bool:
         """See :meth:`Direct.take`."""
-        srtp: Session | None = self._receiver.transport._rx_srtp
-        if srtp is None or not _is_rtp(datagram):
+        # RTP by its first byte (RFC 7983, 7), and not RTCP by its second (RFC 5761, 4).
+        if len(datagram) <= _HEADER.size or not 128 <= datagram[0] <= 191 or 64 <= datagram[1] & 0x7F <= 95:
             return False
-        if not self._stopped:
-            with suppress(SrtpError):
-                self._read(srtp.unprotect(datagram))
+        srtp: Session | None = self._receiver.transport._rx_srtp
+        if srtp is None:
+            return False
+        try:
+            packet = srtp.unprotect(datagram)
+        except SrtpError:
+            return True
+        if self._inbound is not None:
+            self._read(packet, self._inbound)
         return True
 
-    def _read(self, packet: bytes) -> None:
+    def _read(self, packet: bytes, inbound: Inbound) -> None:
         """Take an RTP packet (RFC 3550, 5.1) whose sender has proved itself. What is malformed is dropped."""
         first, second, sequence, rtp_time, source = _HEADER.unpack_from(packet)
-        if second & 0x7F not in self._payload_types:
+        if second & 0x7F != self._payload_type:
             return
         start = _HEADER.size + 4 * (first & _SOURCES)
         if first & _EXTENDED:
@@ -215,34 +256,27 @@ class _Receiver:
             return
         stream = self._streams.get(source)
         if stream is None:
+            if len(self._streams) == MAX_SOURCES:
+                self._on_flood()
+                return
             stream = self._new_stream(source)
-        if stream is None:
-            return
+            inbound.restart()
         self._header.sequence_number, self._header.timestamp = sequence, rtp_time
         stream.add(cast(RtpPacket, self._header))
         if source == self._source:
-            self._inbound.receive(sequence, rtp_time, packet[start:end], self._now())
+            inbound.receive(sequence, rtp_time, packet[start:end], self._now())
 
-    def _new_stream(self, source: int) -> StreamStatistics | None:
-        if len(self._streams) == MAX_SOURCES:
-            self._on_flood()
-            return None
-        stream = self._streams[source] = StreamStatistics(RTP_RATE_HZ)
-        # By this it finds to whom a sender report goes.
+    def _new_stream(self, source: int) -> StreamStatistics:
+        # By this table aiortc finds to whom a sender report goes.
         self._receiver.transport._rtp_router.ssrc_table[source] = self._receiver
         self._source = source
-        self._inbound.restart()
+        stream = self._streams[source] = StreamStatistics(self._clock_rate_hz)
         return stream
 
     def stats(self, sent: int, round_trip_ms: float | None) -> PeerStats:
         lost = sum(each.packets_lost for each in self._streams.values())
         jitter = self._streams[self._source].jitter if self._streams else 0
-        counts = asdict(self._inbound.counts)
+        counts = asdict(self._counts)
         return PeerStats(
-            sent=sent, lost=lost, jitter_ms=jitter * 1000 / RTP_RATE_HZ, round_trip_ms=round_trip_ms, **counts
+            sent=sent, lost=lost, jitter_ms=jitter * 1000 / self._clock_rate_hz, round_trip_ms=round_trip_ms, **counts
         )
-
-
-def _is_rtp(datagram: bytes) -> bool:
-    """RTP by its first byte (RFC 7983, 7), and not RTCP by its second (RFC 5761, 4)."""
-    return len(datagram) > _HEADER.size and 128 <= datagram[0] <= 191 and not 64 <= datagram[1] & 0x7F <= 95

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from media.metronome import LATENESS_WINDOW_S, MAX_LATE_S, SLOT_S, SLOTS, TICK_S, LatenessMeter, Metronome, Pacer
+from media.metronome import CROWD, LATENESS_WINDOW_S, MAX_LATE_S, SLOT_S, SLOTS, TICK_S, LatenessMeter, Metronome, Pacer
 
 
 def test_ticks_are_20_ms_apart_however_late_the_caller_asks() -> None:
@@ -113,23 +113,38 @@ def test_a_call_is_asked_each_20_ms_from_its_first_tick_on() -> None:
     assert times == pytest.approx([times[0] + number * TICK_S for number in range(len(times))])
 
 
-def test_calls_are_spread_evenly_and_the_next_one_takes_the_emptiest_place() -> None:
+def phases(calls: list[tuple[list[int], list[float], Callable[[], None]]]) -> list[int]:
+    return sorted(round((times[0] - 100.0) / SLOT_S) % SLOTS for _, times, _ in calls)
+
+
+@pytest.mark.parametrize(
+    ("number", "slots"), [(1, 1), (CROWD, 1), (CROWD + 1, 2), (SLOTS * CROWD, SLOTS), (3 * SLOTS * CROWD, SLOTS)]
+)
+def test_a_few_calls_share_their_slots_and_many_are_spread_evenly(number: int, slots: int) -> None:
     stage = Stage()
-    calls = [stage.listener() for _ in range(3 * SLOTS)]
+    calls = [stage.listener() for _ in range(number)]
     stage.loop.run(TICK_S * 2)
-    phases = sorted(round((times[0] - 100.0) / SLOT_S) % SLOTS for _, times, _ in calls)
-    assert phases == sorted([*range(SLOTS)] * 3)
+    used = phases(calls)
+    counts = [used.count(slot) for slot in sorted(set(used))]
+    assert len(counts) == slots
+    assert max(counts) == max(min(number, CROWD), number // SLOTS)
+
+
+def test_the_next_call_takes_the_emptiest_slot() -> None:
+    stage = Stage()
+    calls = [stage.listener() for _ in range(2 * SLOTS * CROWD)]
     calls[5][2]()
-    _, times, _ = stage.listener()
+    calls.append(stage.listener())
     stage.loop.run(TICK_S * 2)
-    assert times[0] % TICK_S == pytest.approx(calls[5][1][0] % TICK_S, abs=1e-6)
+    del calls[5]
+    assert phases(calls) == sorted([*range(SLOTS)] * 2 * CROWD)
 
 
 def test_a_slot_wakes_the_loop_once_for_all_its_calls_and_never_for_none() -> None:
     stage = Stage()
-    leaves = [stage.listener()[2] for _ in range(2 * SLOTS)]
+    leaves = [stage.listener()[2] for _ in range(2 * CROWD)]
     stage.loop.run(1.0)
-    assert stage.loop.woken in range(50 * SLOTS, 51 * SLOTS + 1)
+    assert stage.loop.woken in range(50 * 2, 51 * 2 + 1)
     for leave in leaves:
         assert stage.idle == 0
         leave()
@@ -162,9 +177,9 @@ def test_who_breaks_is_told_once_and_hurts_nobody_else() -> None:
         next(asked)
         raise OSError("unplugged")
 
-    others = [stage.listener()[0] for _ in range(SLOTS - 1)]
+    others = [stage.listener()[0]]
     stage.join("broken", broken)
-    others += [stage.listener()[0] for _ in range(SLOTS)]
+    others += [stage.listener()[0] for _ in range(CROWD)]
     stage.loop.run(0.5)
     assert stage.broken == ["broken"]
     assert next(asked) == 1
@@ -187,8 +202,6 @@ def test_who_leaves_in_a_tick_is_not_asked_in_it() -> None:
         return False
 
     stage.join("first", first)
-    for _ in range(SLOTS - 1):
-        stage.listener()
     leaves.append(stage.join("second", second))
     stage.loop.run(0.1)
     assert set(asked) == {"first"}

@@ -322,14 +322,15 @@ def test_a_caller_may_change_his_source_and_its_numbers_start_anew() -> None:
         async with called(Tone(CALLER_HZ)) as call:
             await call.at_gateway.hear(5)
             receiver = direct(call.gateway)._receiver
-            (payload_type,) = receiver._payload_types
+            inbound = receiver._inbound
+            assert inbound is not None
             old = call.caller._transceiver.sender._ssrc
             newest = receiver._streams[old].max_seq
             assert newest is not None
 
             def take(sequence: int, rtp_time: int, source: int) -> None:
-                packet = RtpPacket(payload_type, 0, sequence & 0xFFFF, rtp_time, source, SILENCE)
-                receiver._read(packet.serialize())
+                packet = RtpPacket(receiver._payload_type, 0, sequence & 0xFFFF, rtp_time, source, SILENCE)
+                receiver._read(packet.serialize(), inbound)
 
             for number in range(2):
                 take(newest - 100 + number, number * RTP_FRAME, old ^ 1)
