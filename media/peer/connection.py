@@ -236,6 +236,7 @@ class Peer:
         elif self._state is _State.CONNECTING and "connected" in states:
             self._state = _State.CONNECTED
             self._settled.set()
+            self._media.connected()
             if has_network():
                 self._line.watch(self._options.silence_timeout_s)
             else:

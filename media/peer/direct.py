@@ -66,6 +66,10 @@ class Direct:
     def _inbound(self, form: Format) -> Inbound:
         return Inbound(formats.decoder(form, self._options.receive_rate_hz), self._deliver)
 
+    def connected(self) -> None:
+        """The connection is up, in the directions that both sides want."""
+        self._sender.play_on()
+
     def take(self, datagram: bytes) -> bool:
         """Take a datagram that is RTP and can be read by now; False for any other."""
         return self._receiver.take(datagram)
@@ -109,6 +113,17 @@ class _Sender:
         seconds: float | None = self._hidden[f"{SENDER}rtt"]
         # The clocks of both sides are read at different moments: on a short way the difference may come out negative.
         return None if seconds is None else max(seconds, 0.0) * 1_000
+
+    def play_on(self) -> None:
+        """Pull also for who does not want to hear it: the sound goes by, and what waits for its end goes on."""
+
+        def unheard(_tick: int) -> bool:
+            self._pull()
+            return False
+
+        wanted = (self._transceiver.currentDirection or "inactive").startswith("send")
+        if not wanted and not self._stopped and self._leave is None:
+            self._leave = metronome().join(unheard, self._on_broken)
 
     def stop(self) -> None:
         self._stopped = True

@@ -84,6 +84,9 @@ class Stock:
         self._round_trip_ms: float | None = None
         pc.on("track", self._listen)
 
+    def connected(self) -> None:
+        """The connection is up. aiortc knows the directions itself."""
+
     def take(self, datagram: bytes) -> bool:
         """Everything is left to aiortc."""
         return False
