@@ -59,6 +59,10 @@ class Decoder(Protocol):
         """Rate of the sound that comes out."""
         ...
 
+    def samples(self, payload: bytes) -> int:
+        """How long the sound of one packet is. Raises :class:`CodecError` if that cannot be told."""
+        ...
+
     def decode(self, payload: bytes) -> Pcm:
         """The sound of one packet. Raises :class:`CodecError` if it is damaged, empty, or longer than 120 ms."""
         ...

@@ -9,6 +9,7 @@ from media.edges import Confirmed, Dismissed, Edge as VoiceEdge, Ended, Suspecte
 from media.endpoint import Endpointer, TurnEdge, TurnEnded, TurnOptions
 from media.frames import Pcm
 from media.speech import Recognition, Recognizer
+from media.tape import Tape
 from media.vad import SpeechModel
 
 Edge: TypeAlias = VoiceEdge | TurnEdge
@@ -23,9 +24,7 @@ class Ears:
     def __init__(self, model: SpeechModel | None, recognizer: Recognizer | None, options: TurnOptions | None) -> None:
         self._recognizer = recognizer
         self._detector = Detector(DetectorOptions(), model)
-        self._preroll: deque[tuple[int, Pcm]] = deque()
-        """Sound taken lately, each piece with the clock at its end (ms)."""
-
+        self._tape = Tape(PREROLL_MS)
         self._open: Recognition | None = None
         self._ended: deque[Recognition | None] = deque()
         """Turns that have ended and whose words nobody has asked for, oldest first."""
@@ -51,15 +50,19 @@ class Ears:
     def hear(self, pcm: Pcm, *, sounding: bool) -> list[Edge]:
         """Take 16 kHz sound; *sounding* while an answer may be heard in the room."""
         edges = self._detector.process(pcm, sounding)
-        self._keep(pcm)
+        self._tape.keep(pcm, self._detector.clock_ms)
         if self._open is not None:
-            self._open.feed(pcm)
+            self._feed(self._open, self._tape.read())
         if self.options is None:
             self._begin(0)
             return []
         for edge in edges:
             self._note(edge)
         return self._with_turns(edges, self._endpointer.process(edges, self._detector.clock_ms))
+
+    def repair(self, pcm: Pcm) -> None:
+        """The last samples heard were these. Only words profit: what the detector found stands."""
+        self._tape.repair(pcm)
 
     def commit(self) -> list[Edge]:
         """End the turn now, by the client's hand; what was heard since the last one is the turn."""
@@ -91,9 +94,11 @@ class Ears:
         for turn in turns:
             self.in_turn = not isinstance(turn, TurnEnded)
             if not self.in_turn:
+                if self._open is not None:
+                    self._feed(self._open, self._tape.read_all())
                 self._ended.append(self._open)
                 self._open = None
-                self._preroll.clear()  # the next turn's padding must not reach into this one
+                self._tape.clear()  # the next turn's padding must not reach into this one
         return [*edges, *turns]
 
     def _note(self, edge: VoiceEdge) -> None:
@@ -109,11 +114,10 @@ class Ears:
         """Listen for words, from before the voice was sure."""
         if self._open is None and self._recognizer is not None:
             self._open = self._recognizer.listen()
-            for end_ms, pcm in self._preroll:
-                if end_ms > from_ms:
-                    self._open.feed(pcm)
+            self._tape.rewind(from_ms)
+            self._feed(self._open, self._tape.read())
 
-    def _keep(self, pcm: Pcm) -> None:
-        self._preroll.append((self._detector.clock_ms, pcm))
-        while self._preroll[0][0] < self._detector.clock_ms - PREROLL_MS:
-            self._preroll.popleft()
+    @staticmethod
+    def _feed(recognition: Recognition, pieces: Sequence[Pcm]) -> None:
+        for pcm in pieces:
+            recognition.feed(pcm)

@@ -95,6 +95,10 @@ class VoiceLeg:
             self._reflex(edge)
             self._report(edge)
 
+    def repair(self, pcm: Pcm) -> None:
+        """The last samples heard were these: a packet of them came late."""
+        self._ears.repair(pcm)
+
     def pull(self) -> Pcm | None:
         """The answer's next 480 samples, 24 kHz; None for silence. Once every 20 ms."""
         frame = self._playout.pull()

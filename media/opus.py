@@ -25,6 +25,9 @@ SILENCE: Final = b"\xf8\xff\xfe"
 RATES_HZ: Final = (8_000, 12_000, 16_000, 24_000, 48_000)
 
 _MAX_FRAME_MS: Final = 120
+_MAX_FRAMES: Final = 48
+"""In one packet: 120 ms of 2.5 (RFC 6716, R5)."""
+
 _MAX_PAYLOAD: Final = 1_275
 _LOW_DELAY: Final = 2051
 """CELT only: 4 ms less delay than ``AUDIO`` at the same cost, a quarter of the cost of ``VOIP``, and the only kind
@@ -71,6 +74,8 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
         "opus_decoder_get_size": (integer, [integer]),
         "opus_decoder_destroy": (None, [state]),
         "opus_decode": (integer, [state, ctypes.c_char_p, integer, pointer, integer, integer]),
+        "opus_packet_parse": (integer, [ctypes.c_char_p, integer, pointer, pointer, pointer, pointer]),
+        "opus_packet_get_samples_per_frame": (integer, [ctypes.c_char_p, integer]),
         "opus_encoder_create": (state, [integer, integer, integer, error]),
         "opus_encoder_destroy": (None, [state]),
         "opus_encode": (integer, [state, pointer, integer, pointer, integer]),
@@ -123,6 +128,12 @@ class Decoder:
         self._size: Final = library.opus_decoder_get_size(1)
         self._pcm: Final = silence(rate_hz * _MAX_FRAME_MS // 1000)
         self._address: Final = self._pcm.ctypes.data
+
+    def samples(self, payload: bytes) -> int:
+        """How long the sound of one packet is. Raises :class:`OpusError` if its frames cannot be told apart."""
+        library, sizes = _library(), (ctypes.c_int16 * _MAX_FRAMES)()
+        frames = _checked(library.opus_packet_parse(payload, len(payload), None, None, sizes, None))
+        return frames * int(library.opus_packet_get_samples_per_frame(payload, self.rate_hz))
 
     def decode(self, payload: bytes) -> Pcm:
         """The sound of one packet, 2.5 to 120 ms. Raises :class:`OpusError` if it is damaged or empty."""

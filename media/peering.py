@@ -34,8 +34,13 @@ class Ears(Protocol):
     def on_audio(self, pcm: Pcm, rtp_time: int, arrival: float) -> None:
         """The sound of a packet, when it arrives.
 
-        *rtp_time* counts 48 kHz modulo 2**32, whatever the rate of *pcm*; *arrival* is the loop's clock.
+        *rtp_time* counts 48 kHz modulo 2**32, whatever the rate of *pcm* and the codec's clock; *arrival* is the loop's
+        clock.
         """
+        ...
+
+    def on_repair(self, pcm: Pcm) -> None:
+        """The last ``len(pcm)`` samples heard were made up in part: a packet of them came late. These are they."""
         ...
 
     def on_channel_open(self) -> None:
@@ -82,6 +87,10 @@ class PeerOptions:
     media: Literal["direct", "stock"] = "direct"
     """Whose media path serves: ours, or aiortc's, which also serves where ours has lost a hook."""
 
+    fill_pauses: bool = False
+    """Whether sound is to last as long as the stream: silence is heard while the other side sends nothing. Its times
+    may be those of sound that comes after all, behind it, when the network had only been slow."""
+
     private_candidates: bool = False
     """Whether an offer may name addresses in networks that are not public, which makes us probe them. Peers there
     connect without it, by their own checks, unless a firewall wants us to speak first."""
@@ -107,7 +116,10 @@ class PeerStats:
     """Missing so far by sequence number, as in our receiver reports."""
 
     late: int
-    """Dropped because a newer one had been heard."""
+    """Dropped because newer ones had been heard, and it was too late for a repair."""
+
+    repaired: int
+    """Used although a newer one had been heard."""
 
     concealed: int
     """Made up for missing ones."""

@@ -48,6 +48,10 @@ class Voice:
         """Take 16 kHz sound of the microphone."""
         self._leg.hear(pcm)
 
+    def repair(self, pcm: Pcm) -> None:
+        """The last samples heard were these."""
+        self._leg.repair(pcm)
+
     def pull(self) -> Pcm | None:
         """The next 480 samples to be played, 24 kHz; None for silence."""
         return self._leg.pull()

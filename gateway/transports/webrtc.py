@@ -20,12 +20,14 @@ from gateway.transports.requests import caller_of, session_of
 from gateway.transports.telling import Caller
 from gateway.transports.voice import Voice
 from media.frames import Pcm
-from media.peer import Peer, PeerError
+from media.peer import Peer, PeerError, PeerOptions
 
 log = logging.getLogger(__name__)
 
 CLIENT_BUFFER_MS: Final = 60
 """What a browser's jitter buffer holds on a quiet network; a measured value will come from RTCP."""
+
+_OPTIONS: Final = PeerOptions(fill_pauses=True)
 
 
 class Call:
@@ -40,7 +42,7 @@ class Call:
 
     async def answer(self, offer: str) -> str:
         """The SDP answer. Raises :class:`media.peer.PeerError`."""
-        self._peer = await Peer.accept(offer, self, self._pull)
+        self._peer = await Peer.accept(offer, self, self._pull, _OPTIONS)
         return self._peer.answer_sdp
 
     def join(self, services: Services, actor: Actor, caller: Caller, config: conf.ConnectionConfig) -> None:
@@ -90,6 +92,10 @@ class Call:
     def on_audio(self, pcm: Pcm, rtp_time: int, arrival: float) -> None:
         if self._voice is not None:
             self._voice.hear(pcm)
+
+    def on_repair(self, pcm: Pcm) -> None:
+        if self._voice is not None:
+            self._voice.repair(pcm)
 
     def on_channel_open(self) -> None:
         self._take("")

@@ -103,7 +103,7 @@ class Peer:
         self._media: Direct | Stock = (
             Stock(self._pc, self._transceiver, pull, self._hear, options, broken)
             if options.media == "stock" or not has_media()
-            else Direct(self._transceiver, pull, self._hear, options, broken)
+            else Direct(self._transceiver, pull, self._hear, self._mend, options, broken)
         )
         self._pc.on("connectionstatechange", self._look)
         self._pc.on("datachannel", self._adopt)
@@ -267,6 +267,10 @@ class Peer:
     def _hear(self, pcm: Pcm, rtp_time: int, arrival: float) -> None:
         if self._state is not _State.CLOSED:
             self._ears.on_audio(pcm, rtp_time, arrival)
+
+    def _mend(self, pcm: Pcm) -> None:
+        if self._state is not _State.CLOSED:
+            self._ears.on_repair(pcm)
 
     def _adopt(self, channel: RTCDataChannel) -> None:
         def opened() -> None:

@@ -52,19 +52,30 @@ class Direct:
         transceiver: RTCRtpTransceiver,
         pull: Pull,
         deliver: Callable[[Pcm, int, float], None],
+        repair: Callable[[Pcm], None],
         options: PeerOptions,
         on_broken: Callable[[], None],
     ) -> None:
         self._options = options
+        self._pull = pull
         self._deliver = deliver
-        self._sender = _Sender(transceiver, pull, self._encoder, on_broken)
+        self._repair = repair
+        self._sender = _Sender(transceiver, self._tick, self._encoder, on_broken)
         self._receiver = _Receiver(transceiver.receiver, self._inbound, on_broken)
 
     def _encoder(self, form: Format) -> Encoder:
         return formats.encoder(form, self._options.send_rate_hz, self._options.bitrate_bps)
 
     def _inbound(self, form: Format) -> Inbound:
-        return Inbound(formats.decoder(form, self._options.receive_rate_hz), self._deliver)
+        options = self._options
+        decoder = formats.decoder(form, options.receive_rate_hz)
+        return Inbound(
+            decoder, self._deliver, self._repair, rtp_rate_hz=form.rtp_rate_hz, fill_pauses=options.fill_pauses
+        )
+
+    def _tick(self) -> Pcm | None:
+        self._receiver.idle()
+        return self._pull()
 
     def connected(self) -> None:
         """The connection is up, in the directions that both sides want."""
@@ -238,6 +249,11 @@ class _Receiver:
             self._payload_type, self._clock_rate_hz = form.payload_type, form.rtp_rate_hz
             self._inbound = self._make(form)
             self._counts = self._inbound.counts
+
+    def idle(self) -> None:
+        """A tick has passed."""
+        if self._inbound is not None:
+            self._inbound.idle(self._now())
 
     def stop(self) -> None:
         self._inbound = None

@@ -5,6 +5,7 @@ It adds a jitter buffer of 80 to 300 ms to what is heard, and costs about eight 
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -13,10 +14,10 @@ import numpy as np
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpTransceiver
 from aiortc.mediastreams import MediaStreamError
 
-from media.frames import Pcm, samples, silence
+from media.frames import PTIME_MS, Pcm, samples, silence
 from media.metronome import Pacer
 from media.peering import PeerOptions, PeerStats, Pull
-from media.rtp import RTP_RATE_HZ
+from media.rtp import PAUSE_S, RTP_RATE_HZ
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class _Voice(MediaStreamTrack):
         super().__init__()
         self._pull = pull
         self._rate_hz = rate_hz
-        self._silence = silence(samples(20, rate_hz))
+        self._silence = silence(samples(PTIME_MS, rate_hz))
         self._pacer: Pacer | None = None
         self.sent = 0
 
@@ -70,15 +71,21 @@ class Stock:
     ) -> None:
         self._pc = pc
         self._deliver = deliver
+        self._pull = pull
+        self._fill_pauses = options.fill_pauses
         self._rate_hz = options.receive_rate_hz
         self._on_broken = on_broken
         self._stopped = False
         self._tasks: list[asyncio.Task[None]] = []
         self._transceiver = transceiver
-        self._voice = _Voice(pull, options.send_rate_hz)
+        self._voice = _Voice(self._tick, options.send_rate_hz)
         self._voice.on("ended", self._ended)
         transceiver.sender.replaceTrack(self._voice)
         self._received = 0
+        self._heard = 0
+        """Samples delivered."""
+
+        self._heard_at = math.inf
         self._lost = 0
         self._jitter_ms = 0.0
         self._round_trip_ms: float | None = None
@@ -105,6 +112,7 @@ class Stock:
             received=self._received,
             lost=self._lost,
             late=0,
+            repaired=0,
             concealed=0,
             undecodable=0,
             refused=0,
@@ -123,8 +131,6 @@ class Stock:
 
     async def _hear(self, track: MediaStreamTrack) -> None:
         resampler = av.AudioResampler("s16", "mono", self._rate_hz)
-        loop = asyncio.get_running_loop()
-        heard = 0
         while not self._stopped:
             try:
                 decoded = await track.recv()
@@ -133,10 +139,18 @@ class Stock:
             assert isinstance(decoded, av.AudioFrame)
             self._received += 1
             for frame in resampler.resample(decoded):
-                pcm = frame.to_ndarray().reshape(-1).astype(np.int16, copy=False)
-                rtp_time = heard * RTP_RATE_HZ // self._rate_hz
-                heard += len(pcm)
-                self._deliver(pcm, rtp_time & 0xFFFFFFFF, loop.time())
+                self._heard_at = asyncio.get_running_loop().time()
+                self._give(frame.to_ndarray().reshape(-1).astype(np.int16, copy=False))
+
+    def _give(self, pcm: Pcm) -> None:
+        rtp_time = self._heard * RTP_RATE_HZ // self._rate_hz & 0xFFFFFFFF
+        self._heard += len(pcm)
+        self._deliver(pcm, rtp_time, asyncio.get_running_loop().time())
+
+    def _tick(self) -> Pcm | None:
+        if self._fill_pauses and asyncio.get_running_loop().time() - self._heard_at > PAUSE_S:
+            self._give(silence(samples(PTIME_MS, self._rate_hz)))
+        return self._pull()
 
     async def _watch(self) -> None:
         while not self._stopped:

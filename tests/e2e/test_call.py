@@ -52,6 +52,8 @@ class Caller:
             self.heard += 1
             self._tell()
 
+    def on_repair(self, pcm: Pcm) -> None: ...
+
     def on_channel_open(self) -> None: ...
 
     def on_message(self, text: str) -> None:

@@ -34,6 +34,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.pcm: list[Pcm] = []
+        self.repairs: list[Pcm] = []
         self.times: list[int] = []
         self.arrivals: list[float] = []
         self.messages: list[str] = []
@@ -45,6 +46,10 @@ class Listener:
         self.pcm.append(pcm)
         self.times.append(rtp_time)
         self.arrivals.append(arrival)
+        self._news.set()
+
+    def on_repair(self, pcm: Pcm) -> None:
+        self.repairs.append(pcm)
         self._news.set()
 
     def on_channel_open(self) -> None:

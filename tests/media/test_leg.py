@@ -316,3 +316,26 @@ def test_suspicions_are_reported_with_the_microphones_clock() -> None:
         assert 980 <= suspected.onset_ms <= 1040
 
     run(story)
+
+
+def test_words_are_told_from_repaired_sound_also_before_the_voice_was_sure() -> None:
+    """A packet of the word's beginning, and one in its middle, come late."""
+
+    async def story(desk: Desk) -> None:
+        await desk.tick(times=20)
+        await desk.tick(VOICE)
+        await desk.tick(QUIET)
+        desk.leg.repair(np.concatenate((VOICE, VOICE + 1)))
+        await desk.tick(VOICE, times=20)
+        await desk.tick(QUIET)
+        await desk.tick(VOICE)
+        desk.leg.repair(np.concatenate((VOICE + 2, VOICE)))
+        await desk.tick(VOICE, times=10)
+        await desk.tick(times=60)
+        heard = np.concatenate(desk.recognizer.opened[0].heard).reshape(-1, MIC_FRAME)
+        voiced = [frame for frame in heard if frame.any()]
+        assert len(voiced) == 34
+        assert np.array_equal(voiced[1], VOICE + 1)
+        assert np.array_equal(voiced[22], VOICE + 2)
+
+    run(story)

@@ -222,6 +222,8 @@ class WebRtcGateway:
         for told in self.conversation.hear(pcm if len(pcm) else silence(VOICE_FRAME)):
             self._tell(told)
 
+    def on_repair(self, pcm: Pcm) -> None: ...
+
     def on_channel_open(self) -> None:
         self._tell({"type": "session.created", "session": {"id": "sess_1"}})
 
