@@ -22,7 +22,7 @@ from gateway.runtime.ports import Agent
 from gateway.runtime.registry import Registry
 from gateway.settings import Settings
 from gateway.store.sqlite import SqliteStore
-from gateway.transports import http, webrtc, websocket
+from gateway.transports import http, network, webrtc, websocket
 from gateway.transports.connection import Services
 from gateway.transports.guard import Guard, Rules
 from media.leg import Engines
@@ -58,7 +58,9 @@ def create_app(settings: Settings, *, agent: Agent | None = None, engines: Engin
             Route("/healthz", http.healthz),
             Route("/readyz", http.readyz),
             Route("/v1/sessions/{session_id}/items", http.items),
+            Route("/v1/realtime/ice_servers", network.ice_servers),
             Route("/v1/realtime/calls", webrtc.create, methods=["POST"]),
+            Route("/v1/realtime/calls/{call_id}", webrtc.go_on, methods=["POST"]),
             Route("/v1/realtime/calls/{call_id}", webrtc.hang_up, methods=["DELETE"]),
             Route("/v1/realtime/calls/{call_id}/hangup", webrtc.hang_up, methods=["POST"]),
             WebSocketRoute("/v1/realtime", websocket.realtime),
@@ -80,6 +82,14 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
         registry, store, clock, limits, engines, _about(agent, engines), settings.instructions
     )
     app.state.calls = webrtc.Calls()
+    app.state.offers = network.Offers(settings.max_offers)
+    app.state.network = network.Network(
+        settings.ports,
+        settings.rtc_public_ip,
+        settings.stun_servers,
+        network.Turn(settings.turn_servers, settings.turn_username, settings.turn_credential, settings.turn_secret),
+        settings.max_event_bytes,
+    )
     await _warm_up(agent, engines)
     chores = asyncio.create_task(_evict(registry), name="evict")
     try:

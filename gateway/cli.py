@@ -160,7 +160,7 @@ def _build_serve() -> Any:
         ),
     ]
     for setting in fields(Settings):
-        secret = setting.name in ("api_key", "token")
+        secret = not setting.repr
         option = typer.Option(
             envvar=conf.variables(setting.name), help=conf.help_of(setting.name), show_default=not secret
         )

@@ -6,6 +6,7 @@ else from its default. The command line itself is built from this class, so that
 """
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,6 +16,11 @@ from gateway.errors import SettingsError
 
 ALSO: Final = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"}
 """Variables with a name of their own, read when ``BARGEIN_<NAME>`` is not set."""
+
+_PORTS: Final = re.compile(r"(\d{1,5})-(\d{1,5})")
+_STUN: Final = re.compile(r"stun:[^\s:?,]+(:\d{1,5})?")
+_TURN: Final = re.compile(r"turns?:[^\s:?,]+(:\d{1,5})?(\?transport=(udp|tcp))?")
+"""RFC 7064 and RFC 7065, as far as both sides understand them."""
 
 ELSEWHERE: Final = frozenset({"BARGEIN_CONFIG", "BARGEIN_EXAMPLES"})
 """Variables of ours that are no settings: where the file is, and how long property tests run."""
@@ -47,6 +53,14 @@ class Settings:
     max_event_bytes: int = _setting(64 * 1024, "Largest client event, in bytes.")
     max_append_bytes: int = _setting(15 * 1024 * 1024, "Largest input_audio_buffer.append, in bytes.")
     after_empty_cut: str = _setting("continue", "After a cut with nothing said: 'continue' the answer, or 'silent'.")
+    rtc_public_ip: str = _setting("", "Address that a router passes on to this machine, port by port (1:1 NAT).")
+    rtc_ports: str = _setting("", "UDP ports for calls, as 50000-50999; else the system chooses.")
+    stun: str = _setting("", "STUN servers for both sides, as stun:HOST:PORT, separated by commas.")
+    turn: str = _setting("", "TURN servers for both sides, as turn:HOST:PORT?transport=udp, separated by commas.")
+    turn_username: str = _setting("", "User name for the TURN servers.")
+    turn_credential: str = _setting("", "Password for the TURN servers. Every client gets it.", secret=True)
+    turn_secret: str = _setting("", "Or the secret that they share, from which passwords are made.", secret=True)
+    max_offers: int = _setting(10, "WebRTC offers a minute for each client address; 0 for any number.")
     log_level: str = _setting("warning", "debug, info, warning or error.")
 
     def __post_init__(self) -> None:
@@ -62,8 +76,39 @@ class Settings:
         _require(not self.base_url or "://" in self.base_url, "base_url", "give a whole URL, as http://host:port/v1")
         plain = all(char.isalnum() or char in "-._~" for char in self.token) and self.token.isascii()
         _require(plain, "token", "letters, digits and - . _ ~ only, so that it fits into headers and addresses")
+        _require(self.max_offers >= 0, "max_offers", "not less than 0")
+        self._check_network()
         exposed = not is_loopback(self.host) and not self.token
         _require(not exposed, "host", "an address that others can reach needs a --token")
+
+    def _check_network(self) -> None:
+        _require(not self.rtc_public_ip or _may_be_announced(self.rtc_public_ip), "rtc_public_ip", "give an IP address")
+        _require(not self.rtc_ports or self.ports is not None, "rtc_ports", "give two ports, as 50000-50999")
+        for url in self.stun_servers:
+            _require(_STUN.fullmatch(url) is not None, "stun", "give stun:HOST or stun:HOST:PORT")
+        for url in self.turn_servers:
+            _require(_TURN.fullmatch(url) is not None, "turn", "give turn:HOST:PORT or turns:HOST:PORT")
+        let_in = bool(self.turn_username and self.turn_credential) != bool(self.turn_secret)
+        unused = not (self.turn_username or self.turn_credential or self.turn_secret)
+        enough = let_in if self.turn_servers else unused
+        _require(enough, "turn", "it goes with --turn-username and --turn-credential, or with --turn-secret")
+
+    @property
+    def ports(self) -> range | None:
+        """The UDP ports that calls may take; None for any, or where they cannot be read."""
+        match = _PORTS.fullmatch(self.rtc_ports)
+        first, last = (int(match[1]), int(match[2])) if match else (0, 0)
+        return range(first, last + 1) if 0 < first <= last <= 65535 else None
+
+    @property
+    def stun_servers(self) -> tuple[str, ...]:
+        """STUN servers, as a tuple."""
+        return _listed(self.stun)
+
+    @property
+    def turn_servers(self) -> tuple[str, ...]:
+        """TURN servers, as a tuple."""
+        return _listed(self.turn)
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -121,6 +166,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _may_be_announced(address: str) -> bool:
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return not (known.is_loopback or known.is_unspecified or known.is_multicast)
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -39,13 +39,37 @@ def test_the_defaults_are_allowed() -> None:
     [
         *({"port": -1}, {"port": 65536}, {"agent": "nobody"}, {"base_url": "example.com"}, {"log_level": "loud"}),
         *({"synthesizer": "x"}, {"recognizer": "espeak"}, {"after_empty_cut": "ask"}),
-        *({"max_event_bytes": 10}, {"max_append_bytes": 0}, {"host": "0.0.0.0"}),
+        *({"max_event_bytes": 10}, {"max_append_bytes": 0}, {"host": "0.0.0.0"}, {"max_offers": -1}),
+        *({"rtc_public_ip": wrong} for wrong in ("example.com", "127.0.0.1", "0.0.0.0", "300.1.1.1", "224.0.0.1")),
+        *({"rtc_ports": wrong} for wrong in ("50000", "50000-", "0-10", "10-9", "1-65536", "a-b", "50000-50010,5")),
+        *({"stun": wrong} for wrong in ("example.com", "http://x", "stun:", "stun:x:y", "turn:x", "stun:x,y")),
+        *({"turn": wrong} for wrong in ("example.com", "stun:x", "turn:x?transport=sctp", "turn:x")),
     ],
 )
 def test_a_wrong_value_is_named(wrong: dict[str, object]) -> None:
     (name,) = wrong
     with pytest.raises(SettingsError, match=f"Setting '{name}' is wrong: "):
         Settings(**wrong)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_the_network_can_be_said() -> None:
+    known = Settings(rtc_ports="50000-50009", stun="stun:a, stun:b:3479", rtc_public_ip="203.0.113.7")
+    assert known.ports == range(50_000, 50_010)
+    assert known.stun_servers == ("stun:a", "stun:b:3479")
+    assert Settings().ports is None
+
+
+NAMED, SHARED = {"turn_username": "u", "turn_credential": "p"}, {"turn_secret": "s"}
+
+
+@pytest.mark.parametrize("given", [NAMED, SHARED])
+def test_a_turn_server_lets_in_by_name_or_by_a_shared_secret(given: dict[str, str]) -> None:
+    assert Settings(turn="turns:a:443?transport=tcp", **given).turn_servers == ("turns:a:443?transport=tcp",)  # type: ignore[arg-type]
+    assert "'p'" not in repr(Settings(turn="turn:a", **given))  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="'turn' is wrong"):
+        Settings(**given)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="'turn' is wrong"):
+        Settings(turn="turn:a", **NAMED, **SHARED)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost"])

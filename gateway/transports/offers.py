@@ -10,9 +10,11 @@ from starlette.types import Message
 from gateway.errors import ProtocolViolation
 from gateway.protocol import realtime as rt
 
-MAX_OFFER_BYTES: Final = 64 * 1024
-MAX_BODY_BYTES: Final = 2 * MAX_OFFER_BYTES
-"""An offer, the session's JSON, and what a form wraps around them."""
+MAX_OFFER_BYTES: Final = 16 * 1024
+"""Three times what browsers send."""
+
+MAX_BODY_BYTES: Final = MAX_OFFER_BYTES + 80 * 1024
+"""An offer, the session's JSON (as long as an event may be), and what a form wraps around them."""
 
 
 async def read_offer(request: Request) -> tuple[str, rt.SessionChanges]:
@@ -37,7 +39,7 @@ async def read_offer(request: Request) -> tuple[str, rt.SessionChanges]:
 
 
 def _too_large() -> ProtocolViolation:
-    return ProtocolViolation("offer_too_large", "An offer may have 64 KiB at most.", param="sdp")
+    return ProtocolViolation("offer_too_large", "An offer may have 16 KiB at most.", param="sdp")
 
 
 def _bounded(request: Request) -> Request:

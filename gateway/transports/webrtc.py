@@ -1,4 +1,4 @@
-"""``POST /v1/realtime/calls``: an SDP offer opens a call, with sound and a data channel for events."""
+"""``POST /v1/realtime/calls``: an SDP offer opens a call, or another one goes on with it. Sound, and a data channel."""
 
 import asyncio
 import logging
@@ -15,35 +15,37 @@ from gateway.runtime.actor import Actor
 from gateway.transports import config as conf
 from gateway.transports.connection import Connection, Services
 from gateway.transports.failures import failure, refusal
+from gateway.transports.network import Network, Offers
 from gateway.transports.offers import read_offer
+from gateway.transports.paths import Paths
 from gateway.transports.requests import caller_of, session_of
 from gateway.transports.telling import Caller
 from gateway.transports.voice import Voice
 from media.frames import Pcm
-from media.peer import Peer, PeerError, PeerOptions
+from media.peer import PeerError, PeerOptions
 
 log = logging.getLogger(__name__)
 
 CLIENT_BUFFER_MS: Final = 60
 """What a browser's jitter buffer holds on a quiet network; a measured value will come from RTCP."""
 
-_OPTIONS: Final = PeerOptions(fill_pauses=True)
-
 
 class Call:
-    """One peer and, once its session is known, its connection. Gives the peer its ears."""
+    """A client's peers and, once its session is known, its connection. Gives the peers their ears."""
 
     def __init__(self, call_id: str) -> None:
         self.call_id = call_id
-        self._peer: Peer | None = None
+        self._paths = Paths(self, self._pull)
         self._connection: Connection | None = None
         self._voice: Voice | None = None
         self._messages: asyncio.Queue[str | None] = asyncio.Queue(maxsize=1024)
 
-    async def answer(self, offer: str) -> str:
-        """The SDP answer. Raises :class:`media.peer.PeerError`."""
-        self._peer = await Peer.accept(offer, self, self._pull, _OPTIONS)
-        return self._peer.answer_sdp
+    async def answer(self, offer: str, options: PeerOptions) -> str:
+        """The SDP answer, to the first offer or to one with which the client goes on with this call.
+
+        Raises :class:`media.peer.PeerError`.
+        """
+        return await self._paths.add(offer, options)
 
     def join(self, services: Services, actor: Actor, caller: Caller, config: conf.ConnectionConfig) -> None:
         """Connect the peer to a session."""
@@ -77,9 +79,8 @@ class Call:
             await self.aclose()
 
     async def aclose(self) -> None:
-        """Let go of the peer."""
-        if self._peer is not None:
-            await self._peer.close()
+        """Let go of the peers."""
+        await self._paths.close()
 
     def hang_up(self) -> None:
         """End the call."""
@@ -119,10 +120,8 @@ class Call:
             self._messages.put_nowait(message)
 
     def _send(self, text: str) -> None:
-        if self._peer is None:
-            return
         try:
-            self._peer.send(text)
+            self._paths.send(text)
         except PeerError:
             self.hang_up()  # it does not read: joining again brings it up to date
 
@@ -143,6 +142,10 @@ class Calls:
         task = asyncio.create_task(self._serve(call), name=call.call_id)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def get(self, call_id: str) -> Call | None:
+        """A call that goes on."""
+        return self._calls.get(call_id)
 
     def hang_up(self, call_id: str) -> bool:
         """End a call. False for one that is unknown, or over."""
@@ -170,8 +173,8 @@ class Calls:
 async def create(request: Request) -> Response:
     """Answer an offer: 201, the answer as body, and the call's ``Location``."""
     services: Services = request.app.state.services
-    if services.engines is None:
-        return failure(503, "voice_unavailable", "This gateway serves text alone: install bargein[offline].")
+    if (refused := _refusal(request)) is not None:
+        return refused
     call = Call(f"rtc_{services.clock.token()}")
     extended = request.query_params.get("ext") == SUBPROTOCOL
     try:
@@ -181,21 +184,64 @@ async def create(request: Request) -> Response:
         actor = await services.registry.find(wanted) if wanted is not None else None
         if wanted is not None and actor is None:
             return failure(404, "session_not_found", "There is no session with this id.")
-        answer = await call.answer(offer)
-    except ProtocolViolation as violation:
-        return refusal(violation)
-    except PeerError as error:
-        return failure(400, error.code, str(error))
+        answer = await call.answer(offer, _options(request))
+    except (ProtocolViolation, PeerError) as error:
+        return _no_answer(error)
     if actor is None:  # opened last: an offer that cannot be answered must not leave a session behind
         actor = await services.registry.open(conf.shared(Settings(instructions=services.instructions), changes))
     call.join(services, actor, caller_of(request.query_params, services.clock, extended=extended), config)
     request.app.state.calls.start(call)
+    return _answered(201, call, answer)
+
+
+async def go_on(request: Request) -> Response:
+    """Answer an offer that is to replace the peer of a call: 200. The call goes on over the new peer when that is
+    connected, and over the old one until then."""
+    if (refused := _refusal(request)) is not None:
+        return refused
+    call: Call | None = request.app.state.calls.get(request.path_params["call_id"])
+    if call is None:
+        return _no_call()
+    try:
+        offer, _ = await read_offer(request)
+        return _answered(200, call, await call.answer(offer, _options(request)))
+    except (ProtocolViolation, PeerError) as error:
+        return _no_answer(error)
+
+
+def _refusal(request: Request) -> Response | None:
+    services: Services = request.app.state.services
+    offers: Offers = request.app.state.offers
+    if services.engines is None:
+        return failure(503, "voice_unavailable", "This gateway serves text alone: install bargein[offline].")
+    return offers.refusal(request)
+
+
+def _options(request: Request) -> PeerOptions:
+    network: Network = request.app.state.network
+    services: Services = request.app.state.services
+    return network.options(services.clock.wall())
+
+
+def _answered(status: int, call: Call, answer: str) -> Response:
     headers = {"Location": f"/v1/realtime/calls/{call.call_id}", "Access-Control-Expose-Headers": "Location"}
-    return PlainTextResponse(answer, 201, headers, media_type="application/sdp")
+    return PlainTextResponse(answer, status, headers, media_type="application/sdp")
+
+
+def _no_answer(error: ProtocolViolation | PeerError) -> Response:
+    if isinstance(error, ProtocolViolation):
+        return refusal(error)
+    if error.code == "closed":
+        return _no_call()
+    return failure(503 if error.code == "no_udp_port" else 400, error.code, str(error))
+
+
+def _no_call() -> Response:
+    return failure(404, "call_id_not_found", "There is no call with this id.")
 
 
 async def hang_up(request: Request) -> Response:
     """End a call. 404 for one that is unknown, or over."""
     if request.app.state.calls.hang_up(request.path_params["call_id"]):
         return Response(status_code=200)
-    return failure(404, "call_id_not_found", "There is no call with this id.")
+    return _no_call()
