@@ -89,6 +89,7 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
         settings.stun_servers,
         network.Turn(settings.turn_servers, settings.turn_username, settings.turn_credential, settings.turn_secret),
         settings.max_event_bytes,
+        "stock" if settings.media == "stock" else "direct",
     )
     await _warm_up(agent, engines)
     chores = asyncio.create_task(_evict(registry), name="evict")

@@ -53,6 +53,7 @@ class Settings:
     max_event_bytes: int = _setting(64 * 1024, "Largest client event, in bytes.")
     max_append_bytes: int = _setting(15 * 1024 * 1024, "Largest input_audio_buffer.append, in bytes.")
     after_empty_cut: str = _setting("continue", "After a cut with nothing said: 'continue' the answer, or 'silent'.")
+    media: str = _setting("direct", "Path of WebRTC sound: 'direct' (ours) or 'stock' (aiortc's, slower and dearer).")
     rtc_public_ip: str = _setting("", "Address that a router passes on to this machine, port by port (1:1 NAT).")
     rtc_ports: str = _setting("", "UDP ports for calls, as 50000-50999; else the system chooses.")
     stun: str = _setting("", "STUN servers for both sides, as stun:HOST:PORT, separated by commas.")
@@ -68,6 +69,7 @@ class Settings:
         _one_of("synthesizer", self.synthesizer, ("", "espeak", "openai", "none"))
         _one_of("recognizer", self.recognizer, ("", "sphinx", "openai", "none"))
         _one_of("after_empty_cut", self.after_empty_cut, ("continue", "silent"))
+        _one_of("media", self.media, ("direct", "stock"))
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
         known = self.agent in ("", "offline", "openai_chat") or ":" in self.agent
         _require(known, "agent", "give 'offline', 'openai_chat' or 'package.module:function'")

@@ -12,6 +12,9 @@ CHANNEL: Final = "oai-events"
 Reason: TypeAlias = Literal["closed", "failed", "disconnected"]
 """Why a peer ended: either side closed it; it never came up, or broke; the other side fell silent."""
 
+Media: TypeAlias = Literal["direct", "stock"]
+"""Whose media path: ours, or aiortc's."""
+
 Pull: TypeAlias = Callable[[], Pcm | None]
 """Called in the event loop for each 20 ms of a call, when they are about to be sent: the sound, or None for silence."""
 
@@ -84,7 +87,7 @@ class PeerOptions:
     silence_timeout_s: float = 4.5
     """No datagram for so long is a disconnect. A line that is quiet is asked, and answers if it is there."""
 
-    media: Literal["direct", "stock"] = "direct"
+    media: Media = "direct"
     """Whose media path serves: ours, or aiortc's, which also serves where ours has lost a hook."""
 
     fill_pauses: bool = False

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.transports.failures import failure
 from gateway.transports.flood import Bucket
-from media.peer import IceServer, PeerOptions
+from media.peer import IceServer, Media, PeerOptions
 
 CREDENTIAL_LASTS_S: Final = 600
 """Long enough to place a call, which then keeps what it was given; too short to be worth passing on."""
@@ -49,6 +49,7 @@ class Network:
     stun: tuple[str, ...] = ()
     turn: Turn = Turn()
     max_message_bytes: int = 64 * 1024
+    media: Media = "direct"
 
     def options(self, wall: float) -> PeerOptions:
         """How a peer of ours is made."""
@@ -60,6 +61,7 @@ class Network:
             ports=self.ports,
             public_address=self.public_address,
             max_message_bytes=self.max_message_bytes,
+            media=self.media,
             fill_pauses=True,
         )
 

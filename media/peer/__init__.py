@@ -2,13 +2,14 @@
 
 from media.metronome import Lateness, send_lateness
 from media.peer.connection import Peer
-from media.peering import CHANNEL, Ears, IceServer, PeerError, PeerOptions, PeerStats, Pull, Reason
+from media.peering import CHANNEL, Ears, IceServer, Media, PeerError, PeerOptions, PeerStats, Pull, Reason
 
 __all__ = [
     "CHANNEL",
     "Ears",
     "IceServer",
     "Lateness",
+    "Media",
     "Peer",
     "PeerError",
     "PeerOptions",

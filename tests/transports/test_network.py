@@ -93,6 +93,15 @@ def test_without_servers_there_are_none(tmp_path: Path) -> None:
     served(tmp_path, talk)
 
 
+@pytest.mark.parametrize("media", ["direct", "stock"])
+def test_the_path_of_the_sound_can_be_chosen(tmp_path: Path, media: str) -> None:
+    async def talk(gateway: Gateway) -> None:
+        network: Network = gateway.app.state.network
+        assert network.options(0.0).media == media
+
+    served(tmp_path, talk, media=media)
+
+
 def test_with_a_secret_passwords_last_for_minutes() -> None:
     network = Network(turn=Turn(("turn:t.example",), secret="s"))
     username = f"{1_000 + CREDENTIAL_LASTS_S}:bargein"
