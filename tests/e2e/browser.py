@@ -19,7 +19,7 @@ CALLERS: Final = Path(__file__).parent.parent / "data" / "callers"
 CAPTURE_RATE_HZ: Final = 48_000
 """The rate at which Chromium takes a recording as it is."""
 
-_FLAGS: Final = (
+FLAGS: Final = (
     "--no-sandbox",  # Chromium refuses to run as root with it
     "--disable-gpu",
     "--disable-quic",
@@ -29,7 +29,7 @@ _FLAGS: Final = (
     "--no-first-run",
 )
 
-_NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 
 _UNTIL: Final = """([test, within]) => new Promise((resolve, reject) => {
   const begin = performance.now();
@@ -50,10 +50,10 @@ def chromium(playwright: Playwright, microphone: Path | None = None) -> Iterator
 
     Without it there is no microphone to be found. Skips the test where Chromium is not installed.
     """
-    path = next((found for name in _NAMES if (found := shutil.which(name))), None)
+    path = next((found for name in NAMES if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("Chromium is not installed (scripts/system-packages chromium)")
-    flags = list(_FLAGS)
+    flags = list(FLAGS)
     if microphone is not None:
         flags += [
             "--use-fake-ui-for-media-stream",
