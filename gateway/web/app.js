@@ -44,6 +44,7 @@ const call = new Call(() => ({ session: socket.sessionId, device }), {
   microphone: (stream) => meter.listen("microphone", stream),
   sound: play,
   error: (error) => view.notify(error.message, error.code ?? "call_failed"),
+  busy: () => canStop(floor),
 });
 
 // --- what is told ---
@@ -210,6 +211,7 @@ function model() {
     trail: shown.trail,
     canStop: canStop(floor),
     call: call.state,
+    via: call.via,
     muted: call.muted,
     obstacle: obstacle()?.message ?? (about?.voice === false ? VOICE_UNAVAILABLE : null),
     about,
@@ -226,6 +228,8 @@ window.bargein = Object.freeze({
       device,
       connection: socket.state.kind,
       call: call.state,
+      via: call.via,
+      paths: call.paths,
       status: statusOf(floor),
       trail: [...shown.trail],
       items: structuredClone(conversation.items),
@@ -235,7 +239,13 @@ window.bargein = Object.freeze({
   },
 });
 
-window.addEventListener("online", () => socket.renew());
+function networkChanged() {
+  socket.renew();
+  call.networkChanged();
+}
+
+window.addEventListener("online", networkChanged);
+navigator.connection?.addEventListener("change", () => call.networkChanged());
 window.addEventListener("pagehide", () => call.stop());
 watch(offerMicrophones);
 offerMicrophones();

@@ -1,57 +1,43 @@
 /**
- * The call: sound both ways over WebRTC, and the data channel `oai-events`, in the session of the control socket.
+ * The call: sound both ways, in the session of the control socket.
  *
- * While it is on it mends itself: when the connection is lost, it is offered anew with the same microphone.
+ * It goes by WebRTC, or by a WebSocket where that does not get through. While it is on it mends itself: when its path
+ * breaks or the network changes, another one takes over, with the same microphone, and only then is the old one closed.
  */
 
-import { authorisation } from "./keep.js";
 import { open } from "./microphone.js";
+import { RtcPath } from "./path-rtc.js";
+import { SocketPath } from "./path-socket.js";
 import { Retry } from "./retry.js";
 
-const CHANNEL = "oai-events";
-const GATHER_WITHIN_MS = 1000;
-const ANSWER_WITHIN_MS = 15_000;
-/** A lost packet or two also shows as "disconnected" and heals by itself. */
-const HEAL_WITHIN_MS = 2000;
+/** So long a path may take to open; then the next one is tried. */
+const OPEN_WITHIN_MS = 4000;
 const PROBE_WITHIN_MS = 2000;
 
-/** Failures after which the user is told, while it goes on trying. */
-const TELL_AFTER = 2;
+/** By WebSocket: when WebRTC is tried again. Each time it was in vain, twice as late. */
+const UPGRADE_AFTER_MS = 20_000;
+const UPGRADE_AT_LATEST_MS = 300_000;
 
-/** There is no call, or not yet. `code` is stable. */
-export class CallError extends Error {
-  constructor(code, message) {
-    super(message);
-    this.code = code;
-  }
-}
-
-const NO_NETWORK = new CallError(
-  "no_network_for_sound",
-  "Browsers send sound only over a network, even to their own computer, and there is none. Join one and press Talk again, or type.",
-);
-const UNREACHABLE = new CallError(
-  "sound_unreachable",
-  "No way was found for the sound (UDP between this browser and the gateway). Still trying; you can type meanwhile.",
-);
+/** Refusals that no other path would change. */
+const FINAL = new Set(["voice_unavailable"]);
 
 export class Call {
   #place;
   #on;
   #state = "off";
   #microphone = null;
-  #peer = null;
-  #channel = null;
-  #location = null;
+  #path = null;
+  #paths = 0;
   #heard = 0;
-  #failures = 0;
-  #timers = new Set();
-  #retry = new Retry(() => this.#offer());
+  #opening = null;
+  #upgradeAfter = UPGRADE_AFTER_MS;
+  #upgrade = null;
+  #retry = new Retry(() => this.#connect());
 
   /**
    * `place()` gives `{session, device}`. `on.state(state)` is told off, asking, connecting, live, waiting;
-   * `on.event(event)` gets what comes by the channel; `on.microphone(stream)`, `on.sound(stream)` the streams;
-   * `on.error(error)` what went wrong; it is off then, or tries again.
+   * `on.event(event)` gets what comes by the path; `on.microphone(stream)`, `on.sound(stream)` the streams;
+   * `on.error(error)` what went wrong; it is off then. `on.busy()` says whether an answer is on its way.
    */
   constructor(place, on) {
     this.#place = place;
@@ -60,6 +46,16 @@ export class Call {
 
   get state() {
     return this.#state;
+  }
+
+  /** What carries the sound: "webrtc", "socket", or null. */
+  get via() {
+    return this.#state === "live" ? this.#path.via : null;
+  }
+
+  /** How many paths have carried the sound so far. */
+  get paths() {
+    return this.#paths;
   }
 
   /** Ask for the microphone and begin to talk. */
@@ -74,14 +70,16 @@ export class Call {
       this.#fail(error);
       return;
     }
-    await this.#offer();
+    await this.#connect();
   }
 
   /** Hang up. */
   stop() {
     this.#retry.succeeded();
-    this.#failures = 0;
-    this.#drop();
+    clearTimeout(this.#upgrade);
+    this.#opening?.abort();
+    this.#path?.hangUp();
+    this.#path = null;
     if (this.#microphone) stopAll(this.#microphone);
     this.#microphone = null;
     if (this.#state !== "off") this.#become("off");
@@ -97,7 +95,7 @@ export class Call {
       stopAll(this.#microphone);
       this.#take(stream);
       this.muted = muted;
-      await this.#sender()?.replaceTrack(this.#track());
+      await this.#path?.carry(this.#track());
     } catch (error) {
       this.#on.error(error);
     }
@@ -112,24 +110,28 @@ export class Call {
     if (track) track.enabled = !muted;
   }
 
-  /** Send an event by the channel. False when it is not open. */
+  /** Send an event by the path. False when it is not open. */
   send(event) {
-    if (this.#channel?.readyState !== "open") return false;
-    this.#channel.send(JSON.stringify(event));
-    return true;
+    return this.#path?.send(event) ?? false;
   }
 
-  /** Is the gateway still there? Asked after the control socket came back; a call that does not answer is renewed. */
+  /** Is the gateway still there? Asked after the control socket came back; a path that does not answer is replaced. */
   probe() {
-    if (this.#state !== "live") return;
-    const before = this.#heard;
-    if (!this.send({ type: "session.update", session: { type: "realtime" } })) return;
-    this.#after(PROBE_WITHIN_MS, () => this.#heard === before && this.#lost());
+    const [path, before] = [this.#path, this.#heard];
+    if (this.#state !== "live" || !this.send({ type: "session.update", session: { type: "realtime" } })) return;
+    setTimeout(() => this.#heard === before && this.#broken(path), PROBE_WITHIN_MS);
   }
 
   /** Try at once what would be tried later. */
   hurry() {
     if (this.#retry.waiting) this.#retry.now();
+  }
+
+  /** The network is another one: what seems to work may be dead, and what did not work may now. */
+  networkChanged() {
+    if (this.#state !== "live") this.hurry();
+    else if (this.#path.via === "webrtc") this.#mend(this.#path);
+    else this.#tryWebRtc();
   }
 
   #take(stream) {
@@ -144,87 +146,122 @@ export class Call {
     return this.#microphone?.getAudioTracks()[0] ?? null;
   }
 
-  #sender() {
-    return this.#peer?.getSenders().find((sender) => sender.track?.kind === "audio");
-  }
-
   #become(state) {
     this.#state = state;
     this.#on.state(state);
   }
 
-  async #offer() {
-    this.#drop();
+  // --- paths ---
+
+  /** There is none: WebRTC, else the WebSocket, else later. */
+  async #connect() {
     this.#become("connecting");
-    const peer = this.#newPeer();
-    this.#after(ANSWER_WITHIN_MS, () => this.#state === "connecting" && this.#lost());
-    try {
-      await peer.setLocalDescription(await peer.createOffer());
-      await gathered(peer);
-      if (!peer.localDescription.sdp.includes("a=candidate:")) throw NO_NETWORK;
-      const answer = await this.#post(peer.localDescription.sdp);
-      if (this.#peer === peer) {
-        this.#location = answer.location;
-        await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
-      } else {
-        hangUp(answer.location);
+    await this.#tryInTurn([this.#rtc(null), this.#socket()]);
+  }
+
+  /** WebRTC is broken, or may be: another peer for the same call, else the WebSocket. */
+  async #mend(path) {
+    if (this.#path !== path || this.#opening) return;
+    await this.#tryInTurn([this.#rtc(path.location), this.#socket()]);
+  }
+
+  /** By WebSocket, and nothing is being said: perhaps WebRTC gets through now. The microphone moves with the call. */
+  async #tryWebRtc() {
+    clearTimeout(this.#upgrade);
+    if (this.#path?.via !== "socket" || this.#opening) return;
+    if (!this.#on.busy()) {
+      const path = this.#rtc(null);
+      if (await this.#opens(path, null).catch(() => false)) {
+        this.#carryOn(path);
+        await path.carry(this.#track());
+        return;
       }
-    } catch (error) {
-      if (this.#peer !== peer) return;
-      if (error instanceof CallError) this.#fail(error);
-      else this.#lost();
+      path.hangUp();
+      this.#upgradeAfter = Math.min(UPGRADE_AT_LATEST_MS, this.#upgradeAfter * 2);
     }
+    this.#upgradeLater();
   }
 
-  #newPeer() {
-    const peer = new RTCPeerConnection();
-    this.#peer = peer;
-    peer.addTrack(this.#track(), this.#microphone);
-    const channel = peer.createDataChannel(CHANNEL);
-    this.#channel = channel;
-    const current = (act) => (event) => this.#peer === peer && act(event);
-    channel.addEventListener("message", current((message) => this.#hear(JSON.parse(message.data))));
-    channel.addEventListener("close", current(() => this.#lost()));
-    peer.addEventListener("track", current((event) => this.#on.sound(event.streams[0] ?? new MediaStream([event.track]))));
-    peer.addEventListener("connectionstatechange", current(() => this.#connectionChanged(peer)));
-    return peer;
+  #upgradeLater() {
+    clearTimeout(this.#upgrade);
+    this.#upgrade = setTimeout(() => this.#tryWebRtc(), this.#upgradeAfter);
   }
 
-  #connectionChanged(peer) {
-    if (peer.connectionState === "failed") this.#lost();
-    if (peer.connectionState !== "disconnected") return;
-    this.#after(HEAL_WITHIN_MS, () => peer.connectionState === "disconnected" && this.#lost());
+  async #tryInTurn(paths) {
+    for (const path of paths) {
+      try {
+        if (await this.#opens(path, this.#track())) this.#carryOn(path);
+        return;
+      } catch (error) {
+        if (path.location && path.location !== this.#path?.location) path.hangUp();
+        if (!this.#microphone) return;
+        if (FINAL.has(error.code)) return this.#fail(error);
+      }
+    }
+    this.#lost();
   }
 
-  async #post(offer) {
-    const { session, device } = this.#place();
-    const query = new URLSearchParams({ session, device, ext: "bargein.v1" });
-    const response = await fetch(`/v1/realtime/calls?${query}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/sdp", ...authorisation() },
-      body: offer,
-      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-    });
-    if (response.ok) return { sdp: await response.text(), location: response.headers.get("Location") };
-    const { error } = await response.json();
-    throw new CallError(error.code, error.message);
+  /** Open a path. False when the user hung up meanwhile; rejects when it cannot be opened in time. */
+  async #opens(path, track) {
+    const opening = new AbortController();
+    this.#opening = opening;
+    const timer = setTimeout(() => opening.abort(), OPEN_WITHIN_MS);
+    try {
+      await path.open(track, opening.signal);
+    } finally {
+      clearTimeout(timer);
+      if (this.#opening === opening) this.#opening = null;
+    }
+    if (this.#microphone) return true;
+    path.hangUp();
+    return false;
   }
 
-  #hear(event) {
+  /** From now on the sound goes by `path`. */
+  #carryOn(path) {
+    const old = this.#path;
+    this.#path = path;
+    this.#paths += 1;
+    if (old && old.location === path.location) old.close();
+    else old?.hangUp();
+    this.#retry.succeeded();
+    if (path.via === "socket") this.#upgradeLater();
+    else this.#upgradeAfter = UPGRADE_AFTER_MS;
+    this.#on.sound(path.sound);
+    this.#become("live");
+  }
+
+  #rtc(location) {
+    const path = new RtcPath(this.#place, location, this.#ears(() => path));
+    return path;
+  }
+
+  #socket() {
+    const path = new SocketPath(this.#place, this.#ears(() => path));
+    return path;
+  }
+
+  #ears(path) {
+    return { event: (event) => this.#hear(path(), event), broken: () => this.#broken(path()) };
+  }
+
+  /** Two peers of one call tell each event once between them; two calls tell it twice. */
+  #hear(path, event) {
+    if (this.#path && path !== this.#path && (path.location === null || path.location !== this.#path.location)) return;
     this.#heard += 1;
-    if (event.type === "session.created") {
-      this.#retry.succeeded();
-      this.#failures = 0;
-      this.#become("live");
-    }
     this.#on.event(event);
   }
 
+  #broken(path) {
+    if (this.#path !== path) return;
+    if (path.via === "webrtc") this.#mend(path);
+    else this.#lost();
+  }
+
   #lost() {
-    this.#drop();
+    this.#path?.hangUp();
+    this.#path = null;
     if (!this.#microphone) return;
-    this.#failures += 1;
-    if (this.#failures === TELL_AFTER) this.#on.error(UNREACHABLE);
     this.#retry.later();
     this.#become("waiting");
   }
@@ -233,40 +270,8 @@ export class Call {
     this.stop();
     this.#on.error(error);
   }
-
-  #after(ms, act) {
-    const peer = this.#peer;
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      if (this.#peer === peer) act();
-    }, ms);
-    this.#timers.add(timer);
-  }
-
-  #drop() {
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
-    const [peer, location] = [this.#peer, this.#location];
-    this.#peer = this.#channel = this.#location = null;
-    if (location) hangUp(location);
-    peer?.close();
-  }
 }
 
 function stopAll(stream) {
   for (const track of stream.getTracks()) track.stop();
-}
-
-/** Tell the gateway, even while the page is being closed; it would notice by itself, only later. */
-function hangUp(location) {
-  fetch(location, { method: "DELETE", headers: authorisation(), keepalive: true }).catch(() => {});
-}
-
-function gathered(peer) {
-  return new Promise((resolve) => {
-    const check = () => peer.iceGatheringState === "complete" && resolve();
-    peer.addEventListener("icegatheringstatechange", check);
-    setTimeout(resolve, GATHER_WITHIN_MS);
-    check();
-  });
 }

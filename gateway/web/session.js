@@ -6,10 +6,10 @@
  * idempotency key: they are applied once.
  */
 
-import { authorisation, freshId, token } from "./keep.js";
+import { protocols, socketUrl } from "./address.js";
+import { authorisation, freshId } from "./keep.js";
 import { Retry } from "./retry.js";
 
-const SUBPROTOCOL = "bargein.v1";
 const OPEN_WITHIN_MS = 10_000;
 
 /** Close codes after which trying again by itself would only be refused again (gateway/protocol/close_codes.py). */
@@ -89,9 +89,7 @@ export class ControlSocket {
   #connect() {
     this.#drop();
     this.#become({ kind: "connecting" });
-    // A browser cannot set a header on a WebSocket, so the token is offered as OpenAI's clients offer theirs.
-    const offered = token() ? [SUBPROTOCOL, `openai-insecure-api-key.${token()}`] : [SUBPROTOCOL];
-    const socket = new WebSocket(this.#url(), offered);
+    const socket = new WebSocket(this.#url(), protocols());
     this.#socket = socket;
     // A socket that was replaced keeps firing; only the current one counts.
     const current = (act) => (event) => {
@@ -103,12 +101,8 @@ export class ControlSocket {
   }
 
   #url() {
-    const url = new URL("/v1/realtime", location.href);
-    url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-    url.searchParams.set("device", this.#device);
-    if (this.#session !== null) url.searchParams.set("session", this.#session);
-    if (this.#cursor !== null) url.searchParams.set("resume", `${this.#cursor.epoch}.${resumeFrom(this.#cursor.seq)}`);
-    return url;
+    const resume = this.#cursor && `${this.#cursor.epoch}.${resumeFrom(this.#cursor.seq)}`;
+    return socketUrl({ device: this.#device, session: this.#session, resume });
   }
 
   #drop() {

@@ -128,13 +128,14 @@ export class View {
     showTrail(byId("trail"), trail);
   }
 
-  #showVoice({ call, muted, obstacle, connection }) {
+  #showVoice({ call, via, muted, obstacle, connection }) {
     const talk = byId("talk");
     talk.dataset.call = call;
+    byId("mode").dataset.via = via ?? "";
     talk.setAttribute("aria-pressed", String(call !== "off"));
     talk.disabled = call === "off" && (obstacle !== null || connection.kind !== "connected");
     put(byId("talk-text"), TALK[call]);
-    put(byId("mode"), modeText(call, muted, obstacle));
+    put(byId("mode"), modeText(call, via, muted, obstacle));
     byId("mute").hidden = call !== "live";
     byId("mute").setAttribute("aria-pressed", String(muted));
     put(byId("mute"), muted ? "Unmute" : "Mute");

@@ -65,8 +65,8 @@ export function countdownText(retryAt, now) {
   return `in ${Math.max(1, Math.ceil((retryAt - now) / 1000))} s`;
 }
 
-/** What the call is doing; `obstacle` says why it cannot be had, or is null. */
-export function modeText(call, muted, obstacle) {
+/** What the call is doing and by which way; `obstacle` says why it cannot be had, or is null. */
+export function modeText(call, via, muted, obstacle) {
   switch (call) {
     case "asking":
       return "Allow the microphone, please.";
@@ -75,7 +75,8 @@ export function modeText(call, muted, obstacle) {
     case "waiting":
       return "The sound was lost. Reconnecting…";
     case "live":
-      return muted ? "Your microphone is muted." : "Voice is on.";
+      if (muted) return "Your microphone is muted.";
+      return via === "socket" ? "Voice is on, by WebSocket: UDP does not get through." : "Voice is on.";
     default:
       return obstacle ?? "Text only until you press Talk.";
   }

@@ -1,0 +1,179 @@
+/** A way for the sound: WebRTC, with the data channel `oai-events`. One peer; a call may have several, one after another. */
+
+import { authorisation } from "./keep.js";
+
+const CHANNEL = "oai-events";
+const GATHER_WITHIN_MS = 1000;
+
+/** The gateway sends something each second at least; a path that brings nothing for so many seconds is dead. */
+const SILENT_FOR = 3;
+
+/** There is no path. `code` is stable. */
+export class PathError extends Error {
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export class RtcPath {
+  via = "webrtc";
+  location;
+  #on;
+  #peer = null;
+  #channel = null;
+  #stream = null;
+  #watch = null;
+  #closed = false;
+
+  /**
+   * `on.event(event)`, `on.broken()` as they happen. `location` is that of the call to go on with, or null for a new
+   * one in the session that `place()` gives.
+   */
+  constructor(place, location, on) {
+    this.place = place;
+    this.location = location;
+    this.#on = on;
+  }
+
+  /** What sounds, a MediaStream; null until the path is open. */
+  get sound() {
+    return this.#stream;
+  }
+
+  /** Connect, sending `track` (null: nothing yet). Rejects with a PathError, or an AbortError when `signal` says so. */
+  async open(track, signal) {
+    const aborted = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    try {
+      await Promise.race([this.#open(track, signal), aborted]);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    this.#watchOver();
+  }
+
+  async #open(track, signal) {
+    const peer = new RTCPeerConnection({ iceServers: await iceServers(signal) });
+    this.#peer = peer;
+    peer.addTransceiver(track ?? "audio", { direction: "sendrecv", streams: track ? [new MediaStream([track])] : [] });
+    const channel = peer.createDataChannel(CHANNEL);
+    this.#channel = channel;
+    const up = this.#whenUp(peer, channel);
+    await peer.setLocalDescription(await peer.createOffer());
+    await gathered(peer);
+    if (this.#closed) return;
+    if (!peer.localDescription.sdp.includes("a=candidate:")) throw new PathError("no_candidates", "There is no network for UDP.");
+    const sdp = await this.#post(peer.localDescription.sdp, signal);
+    if (this.#closed) return;
+    await peer.setRemoteDescription({ type: "answer", sdp });
+    await up;
+  }
+
+  #whenUp(peer, channel) {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        if (peer.connectionState === "connected" && channel.readyState === "open" && this.#stream) resolve();
+        else if (peer.connectionState === "failed") reject(new PathError("ice_failed", "No way was found for the sound."));
+      };
+      peer.addEventListener("track", (event) => {
+        this.#stream = event.streams[0] ?? new MediaStream([event.track]);
+        look();
+      });
+      peer.addEventListener("connectionstatechange", () => {
+        look();
+        if (["disconnected", "failed"].includes(peer.connectionState)) this.#broken();
+      });
+      channel.addEventListener("open", look);
+      channel.addEventListener("close", () => this.#broken());
+      channel.addEventListener("message", (message) => this.#on.event(JSON.parse(message.data)));
+    });
+  }
+
+  async #post(offer, signal) {
+    const { session, device } = this.place();
+    const query = new URLSearchParams({ session, device, ext: "bargein.v1" });
+    let response = this.location ? await post(this.location, offer, signal) : null;
+    if (response === null || response.status === 404) response = await post(`/v1/realtime/calls?${query}`, offer, signal);
+    if (!response.ok) {
+      const { error } = await response.json();
+      throw new PathError(error.code, error.message);
+    }
+    const location = response.headers.get("Location");
+    if (this.#closed && location !== this.location) hangUp(location);
+    this.location = location;
+    return response.text();
+  }
+
+  /** Send `track` from now on, in place of what was sent. */
+  async carry(track) {
+    await this.#peer?.getTransceivers()[0]?.sender.replaceTrack(track);
+  }
+
+  /** Send an event. False when the channel is not open. */
+  send(event) {
+    if (this.#channel?.readyState !== "open") return false;
+    this.#channel.send(JSON.stringify(event));
+    return true;
+  }
+
+  /** Let go of it. The call goes on at the gateway for a while, for another path. */
+  close() {
+    this.#closed = true;
+    clearInterval(this.#watch);
+    this.#peer?.close();
+  }
+
+  /** End the call. */
+  hangUp() {
+    this.close();
+    if (this.location) hangUp(this.location);
+  }
+
+  #broken() {
+    if (!this.#closed) this.#on.broken();
+  }
+
+  /** Browsers take up to half a minute to call a path dead; what has arrived tells sooner. */
+  #watchOver() {
+    let before = -1;
+    let silent = 0;
+    this.#watch = setInterval(async () => {
+      const received = await bytesReceived(this.#peer);
+      silent = received === null || received !== before ? 0 : silent + 1;
+      before = received;
+      if (silent >= SILENT_FOR) this.#broken();
+    }, 1000);
+  }
+}
+
+async function bytesReceived(peer) {
+  for (const report of (await peer.getStats()).values()) {
+    if (report.type === "transport" && report.bytesReceived !== undefined) return report.bytesReceived;
+  }
+  return null;
+}
+
+async function iceServers(signal) {
+  const response = await fetch("/v1/realtime/ice_servers", { headers: authorisation(), signal });
+  return response.ok ? (await response.json()).ice_servers : [];
+}
+
+function post(url, offer, signal) {
+  const headers = { "Content-Type": "application/sdp", ...authorisation() };
+  return fetch(url, { method: "POST", headers, body: offer, signal });
+}
+
+/** Tell the gateway, even while the page is being closed; it would notice by itself, only later. */
+function hangUp(location) {
+  fetch(location, { method: "DELETE", headers: authorisation(), keepalive: true }).catch(() => {});
+}
+
+function gathered(peer) {
+  return new Promise((resolve) => {
+    const check = () => peer.iceGatheringState === "complete" && resolve();
+    peer.addEventListener("icegatheringstatechange", check);
+    setTimeout(resolve, GATHER_WITHIN_MS);
+    check();
+  });
+}
