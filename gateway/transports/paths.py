@@ -75,6 +75,9 @@ class Paths:
         """What carries the events to the client. Those that come are taken from any."""
 
         self._next: _Path | None = None
+        self._paths: set[_Path] = set()
+        """All that have not been closed."""
+
         self._held: list[str] = []
         self._greeted = False
         self._over = False
@@ -89,13 +92,14 @@ class Paths:
         if self._over:
             await path.peer.close()
             raise PeerError("closed", "the call is over")
+        self._paths.add(path)
         if self.sound is None:
             self.sound = self._events = path
         else:
             before, self._next = self._next, path
             self._spawn(self._move(path, options.connect_timeout_s))
             if before is not None:
-                await before.peer.close()
+                await self._close(before)
         return path.peer.answer_sdp
 
     def send(self, text: str) -> None:
@@ -118,8 +122,12 @@ class Paths:
         self._end()
         for task in self._tasks:
             task.cancel()
-        paths = {each for each in (self.sound, self._events, self._next) if each is not None}
-        await asyncio.gather(*self._tasks, *(each.peer.close() for each in paths), return_exceptions=True)
+        closing = [self._close(each) for each in self._paths]
+        await asyncio.gather(*self._tasks, *closing, return_exceptions=True)
+
+    async def _close(self, path: _Path) -> None:
+        await path.peer.close()
+        self._paths.discard(path)
 
     def _end(self) -> None:
         self._over = True
@@ -142,6 +150,7 @@ class Paths:
         """A peer has ended."""
         if path is self._next:
             self._next = None
+            self._spawn(self._close(path))
         elif path is self.sound and not self._over:
             if reason == "disconnected" or self._next is not None:
                 log.info("a call waits for another peer")
@@ -181,7 +190,7 @@ class Paths:
             self._events = path
         if old.alive:
             await asyncio.sleep(RETIRE_S)
-        await old.peer.close()
+        await self._close(old)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
