@@ -32,7 +32,11 @@ const submitted = new Map();
 const firstSaid = new FirstSaid();
 const shown = new ShownStatus(draw);
 
-const view = new View(device, { talk, send, stop, fresh, link, mute, reconnect: () => socket.hurry(), choose });
+const view = new View(device, {
+  ...{ talk, send, stop, fresh, link, mute, choose },
+  reconnect: () => socket.hurry(),
+  upgrade: () => call.networkChanged(),
+});
 const meter = new Meter((measured) => {
   Object.assign(levels, measured);
   view.showLevel(levels.microphone);
@@ -245,7 +249,12 @@ function networkChanged() {
 }
 
 window.addEventListener("online", networkChanged);
-navigator.connection?.addEventListener("change", () => call.networkChanged());
+// It is also told when the same network only becomes slower.
+let network = navigator.connection?.type;
+navigator.connection?.addEventListener("change", () => {
+  if (navigator.connection.type !== network) networkChanged();
+  network = navigator.connection.type;
+});
 window.addEventListener("pagehide", () => call.stop());
 watch(offerMicrophones);
 offerMicrophones();

@@ -130,7 +130,7 @@ export class Call {
   /** The network is another one: what seems to work may be dead, and what did not work may now. */
   networkChanged() {
     if (this.#state !== "live") this.hurry();
-    else if (this.#path.via === "webrtc") this.#mend(this.#path);
+    else if (this.#path.via === "webrtc") this.#renew(this.#path);
     else this.#tryWebRtc();
   }
 
@@ -163,6 +163,15 @@ export class Call {
   async #mend(path) {
     if (this.#path !== path || this.#opening) return;
     await this.#tryInTurn([this.#rtc(path.location), this.#socket()]);
+  }
+
+  /** WebRTC works, or does not show yet that it is broken: another peer for the same call, else nothing changes. */
+  async #renew(path) {
+    if (this.#opening) return;
+    const next = this.#rtc(path.location);
+    const opened = await this.#opens(next, this.#track()).catch(() => false);
+    if (opened && this.#path === path) this.#carryOn(next);
+    else next.close();
   }
 
   /** By WebSocket, and nothing is being said: perhaps WebRTC gets through now. The microphone moves with the call. */

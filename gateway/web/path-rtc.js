@@ -124,10 +124,11 @@ export class RtcPath {
     this.#peer?.close();
   }
 
-  /** End the call. */
+  /** End the call. The gateway is told before the peer closes, which would end it too. */
   hangUp() {
-    this.close();
-    if (this.location) hangUp(this.location);
+    this.#closed = true;
+    clearInterval(this.#watch);
+    Promise.resolve(this.location && hangUp(this.location)).then(() => this.#peer?.close());
   }
 
   #broken() {
@@ -166,7 +167,7 @@ function post(url, offer, signal) {
 
 /** Tell the gateway, even while the page is being closed; it would notice by itself, only later. */
 function hangUp(location) {
-  fetch(location, { method: "DELETE", headers: authorisation(), keepalive: true }).catch(() => {});
+  return fetch(location, { method: "DELETE", headers: authorisation(), keepalive: true }).catch(() => {});
 }
 
 function gathered(peer) {

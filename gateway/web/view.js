@@ -16,7 +16,7 @@ export class View {
   #countDown = null;
   #following = true;
 
-  /** `on` has talk, send(text), stop, fresh, link, reconnect, choose(microphoneId), mute. */
+  /** `on` has talk, send(text), stop, fresh, link, reconnect, choose(microphoneId), mute, upgrade. */
   constructor(device, on) {
     this.#transcript = new Transcript(byId("transcript"), device);
     this.#listen(on);
@@ -59,7 +59,7 @@ export class View {
   }
 
   #listen(on) {
-    const pressed = { talk: on.talk, stop: on.stop, fresh: on.fresh, link: on.link, reconnect: on.reconnect, mute: on.mute };
+    const pressed = { talk: on.talk, stop: on.stop, fresh: on.fresh, link: on.link, reconnect: on.reconnect, mute: on.mute, upgrade: on.upgrade };
     for (const [id, act] of Object.entries(pressed)) byId(id).addEventListener("click", () => act());
     for (const button of document.querySelectorAll("[data-say]")) {
       button.addEventListener("click", () => {
@@ -131,7 +131,7 @@ export class View {
   #showVoice({ call, via, muted, obstacle, connection }) {
     const talk = byId("talk");
     talk.dataset.call = call;
-    byId("mode").dataset.via = via ?? "";
+    byId("upgrade").hidden = via !== "socket";
     talk.setAttribute("aria-pressed", String(call !== "off"));
     talk.disabled = call === "off" && (obstacle !== null || connection.kind !== "connected");
     put(byId("talk-text"), TALK[call]);

@@ -24,7 +24,12 @@ def test_a_stock_client_connects_over_loopback_alone(tmp_path: Path, monkeypatch
             client.addTrack(AudioStreamTrack())
             client.createDataChannel("oai-events")
             connected = asyncio.Event()
-            client.on("connectionstatechange", lambda: client.connectionState == "connected" and connected.set())
+
+            def changed() -> None:
+                if client.connectionState == "connected":
+                    connected.set()
+
+            client.on("connectionstatechange", changed)
             await client.setLocalDescription(await client.createOffer())
             async with httpx2.AsyncClient() as http:
                 answer = await http.post(

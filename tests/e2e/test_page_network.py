@@ -66,7 +66,8 @@ def test_without_udp_the_conversation_is_spoken_by_websocket(
         page.keyboard.press("Escape")
         until(page, "s => s.status === 'listening' && s.levels.answer < 0.001")
         assert state(page)["via"] == "socket"
-        page.evaluate("window.udp = true; window.dispatchEvent(new Event('online'))")
+        page.evaluate("window.udp = true")
+        page.get_by_role("button", name="Try WebRTC").click()
         until(page, "s => s.via === 'webrtc'")
         expect(page.locator("#mode")).to_have_text("Voice is on.")
         say(page, "count to thirty")
@@ -130,3 +131,21 @@ def test_a_path_that_breaks_in_the_middle_of_an_answer_is_replaced(
         assert "cut" not in state(page)["trail"]
         page.keyboard.press("Escape")
         until(page, "s => s.levels.answer < 0.001")
+
+
+def test_another_network_means_another_peer_and_no_break(
+    playwright: Playwright, served: Gateway, tmp_path: Path
+) -> None:
+    microphone = tmp_path / "silence.wav"
+    record(microphone, 1.0)
+    with chromium(playwright, microphone) as talking, visit(talking, served.url) as page:
+        expect(page.locator("#connection")).to_have_text("Connected")
+        talk(page)
+        expect(page.locator("#mode")).to_have_text("Voice is on.")
+        say(page, STORY)
+        until(page, "s => s.status === 'speaking' && s.levels.answer > 0.01 && !s.muted")
+        page.evaluate("window.dispatchEvent(new Event('online'))")
+        until(page, "s => s.paths === 2 && s.connection === 'connected' && s.levels.answer > 0.01 && !s.muted")
+        assert "cut" not in state(page)["trail"]
+        page.get_by_role("button", name="End talk").click()
+        until(page, "s => s.call === 'off'")

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from aioice.candidate import Candidate
 from aioice.ice import Connection
 
 from media.frames import silence
-from media.ice import Address, Line, mend
+from media.ice import MAX_SOURCES, Address, Line, guard, mend
 from tests.virtual_time import now, run
 
 FRIEND: Address = ("192.0.2.7", 4_000)
@@ -190,5 +191,27 @@ def test_a_connection_that_is_open_asks_for_consent() -> None:
         assert not asking.done()
         asking.cancel()
         await connection.close()
+
+    asyncio.run(main())
+
+
+def test_no_more_addresses_are_met_than_one_peer_may_have() -> None:
+    """Each that sends a check is checked in turn and remembered, and the checks need nothing but our password."""
+
+    async def main() -> None:
+        connection = Connection(ice_controlling=False)
+        mend(connection)
+        connection._local_candidates += await connection.get_component_candidates(1, [], 1)
+        taken: list[Address] = []
+        (protocol,) = connection._protocols
+        vars(protocol).update(datagram_received=lambda _, source: taken.append(source))
+        guard(connection, Line(lambda: None))
+        port = 4_000
+        for port in range(4_000, 4_000 + MAX_SOURCES):
+            connection._remote_candidates.append(Candidate("f", 1, "udp", 1, FRIEND[0], port, "prflx"))
+            protocol.datagram_received(STUN, STRANGER)
+        protocol.datagram_received(STUN, (FRIEND[0], port))
+        await connection.close()
+        assert taken == [STRANGER] * (MAX_SOURCES - 1) + [(FRIEND[0], port)]
 
     asyncio.run(main())

@@ -1,6 +1,7 @@
 """Offers and answers as peers make and take them."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -121,5 +122,23 @@ def test_a_bad_answer_is_refused() -> None:
             assert caught.value.code == code
         await caller.close()
         await nothing_runs()
+
+    play(main)
+
+
+def test_a_caller_with_another_certificate_than_its_offer_says_is_not_let_in() -> None:
+    async def main() -> None:
+        ears, at_gateway = Listener(), Listener()
+        async with asyncio.timeout(LIMIT_S):
+            caller = await Peer.offer(ears, mute)
+            said = re.search(r"a=fingerprint:sha-256 (..)", caller.offer_sdp)
+            assert said is not None
+            other = "00" if said[1] != "00" else "01"
+            forged = re.sub(r"(a=fingerprint:sha-256 )..", rf"\g<1>{other}", caller.offer_sdp)
+            gateway = await Peer.accept(forged, at_gateway, mute)
+            await caller.connect(gateway.answer_sdp)
+            await at_gateway.until(lambda: at_gateway.ends == ["failed"])
+            await caller.close()
+            await nothing_runs()
 
     play(main)

@@ -199,6 +199,7 @@ def test_sound_alone_is_enough() -> None:
         BROWSER.replace("a=mid:1\r\n", "a=mid:1\r\na=mid:2\r\n"),
         BROWSER.replace("a=ice-ufrag:K13x\r\n", ""),
         BROWSER.replace("a=ice-pwd", "a=ice-lock"),
+        BROWSER.replace("fingerprint:sha-256", "fingerprint:sha-1"),
         BROWSER.replace("a=setup:actpass\r\n", "", 1),
         BROWSER.replace("sha-256", "sha-1"),
         BROWSER.replace("a=sctp-port:5000\r\n", ""),
