@@ -77,7 +77,7 @@ def test_every_text_is_spoken_or_passed_over_with_its_words_in_order() -> None:
     with asyncio.Runner() as runner:
         espeak = Espeak()
 
-        @settings(max_examples=60, deadline=None)
+        @settings(max_examples=60)
         @given(st.one_of(plain, st.text(max_size=40)))
         def check(text: str) -> None:
             pcm, words = runner.run(said(espeak, text))

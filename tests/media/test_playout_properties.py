@@ -336,4 +336,4 @@ class PlayoutAndModel(RuleBasedStateMachine):
 
 
 TestPlayoutAndModel = PlayoutAndModel.TestCase
-TestPlayoutAndModel.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestPlayoutAndModel.settings = settings(max_examples=100, stateful_step_count=40)

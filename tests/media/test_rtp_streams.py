@@ -230,7 +230,7 @@ steps = st.tuples(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 0xFFFF), st.integers(0, WRAP - 1), st.lists(steps, max_size=40), st.booleans())
 def test_whatever_is_sent_is_counted_and_time_never_runs_back(
     sequence: int, rtp_time: int, packets: list[tuple[int, int, bytes, float, bool]], fill_pauses: bool

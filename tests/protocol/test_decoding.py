@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import example, given, strategies as st
 
 from gateway.errors import ProtocolViolation
 from gateway.protocol import realtime as rt
@@ -302,7 +302,6 @@ trees = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_an_event_with_other_values_in_it_is_an_event_or_a_violation(data: st.DataObject) -> None:
     sent = json.loads(data.draw(st.sampled_from(KNOWN)))

@@ -316,7 +316,7 @@ def any_event() -> st.SearchStrategy[ev.Event]:
     return st.one_of([built(kind) for kind in get_args(ev.Event)])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(any_event(), max_size=12), st.sampled_from([SOCKET, CALL]))
 def test_a_stock_client_sees_only_what_its_own_types_allow(events: list[ev.Event], kind: Json) -> None:
     seen_by = view(**kind)
@@ -327,7 +327,7 @@ def test_a_stock_client_sees_only_what_its_own_types_allow(events: list[ev.Event
             assert problems(rt.encode(wire)) == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(any_event(), max_size=12))
 def test_an_extended_client_sees_standard_types_and_those_of_the_extension(events: list[ev.Event]) -> None:
     seen_by = view(**EXTENDED)
@@ -335,7 +335,7 @@ def test_an_extended_client_sees_standard_types_and_those_of_the_extension(event
         assert wire["type"] in STANDARD | EXTENSION
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(any_event(), max_size=30))
 def test_a_view_forgets_what_is_over(events: list[ev.Event]) -> None:
     seen_by = view(**CALL)

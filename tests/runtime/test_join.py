@@ -67,7 +67,7 @@ pieces: st.SearchStrategy[Step] = st.one_of(
 commands = st.sampled_from(["item", "ask", "interrupt", "cancel"])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     replies=st.lists(st.lists(pieces, max_size=8), min_size=8, max_size=8),
     script=st.lists(st.tuples(st.integers(0, 20), commands), max_size=8),

@@ -146,4 +146,4 @@ class EngineAgainstModel(RuleBasedStateMachine):
 
 
 TestEngineAgainstModel = EngineAgainstModel.TestCase
-TestEngineAgainstModel.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+TestEngineAgainstModel.settings = settings(max_examples=20, stateful_step_count=20)

@@ -133,7 +133,7 @@ pieces: st.SearchStrategy[Step] = st.one_of(
 commands = st.sampled_from(["say", "ask", "interrupt", "cancel", "delete", "update", "played", "voice"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     replies=st.lists(st.lists(pieces, max_size=6), min_size=6, max_size=6),
     script=st.lists(st.tuples(st.sampled_from([0.0, 0.01, 0.03]), commands), min_size=1, max_size=10),
