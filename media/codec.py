@@ -27,6 +27,9 @@ class Format:
         return RTP_RATES_HZ[self.codec]
 
 
+CODECS: Final[tuple[Name, ...]] = ("opus", "PCMU", "PCMA")
+"""What is spoken, the best first."""
+
 RTP_RATES_HZ: Final[dict[Name, int]] = {"opus": 48_000, "PCMU": 8_000, "PCMA": 8_000}
 
 

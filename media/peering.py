@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
+from media.codec import CODECS, Name
 from media.frames import MIC_RATE_HZ, VOICE_RATE_HZ, Pcm
 
 CHANNEL: Final = "oai-events"
@@ -22,8 +23,8 @@ Pull: TypeAlias = Callable[[], Pcm | None]
 class PeerError(Exception):
     """A peer cannot be had, or used like this. ``code`` is stable; the message tells nothing of what was exchanged.
 
-    Codes: ``invalid_sdp``, ``unsupported_codec``, ``no_udp_port``, ``connect_timeout``, ``closed``,
-    ``channel_closed``, ``channel_full``, ``message_too_large``.
+    Codes: ``invalid_sdp``, ``unsupported_codec``, ``unsupported_ptime``, ``no_udp_port``, ``connect_timeout``,
+    ``closed``, ``channel_closed``, ``channel_full``, ``message_too_large``.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -79,6 +80,9 @@ class PeerOptions:
     """Rate of the frames that are pulled; a frame has a fiftieth of it."""
 
     receive_rate_hz: int = MIC_RATE_HZ
+    codecs: tuple[Name, ...] = CODECS
+    """The best first. Both sides send one and the same."""
+
     bitrate_bps: int = 32_000
 
     connect_timeout_s: float = 15.0

@@ -13,6 +13,8 @@ from itertools import chain
 from typing import Final, TypeAlias
 
 from media.channel import DEFAULT_MESSAGE_BYTES
+from media.codec import CODECS, Format, Name
+from media.negotiation import agree
 from media.peering import PeerError
 
 MAX_BYTES: Final = 16 * 1024
@@ -29,7 +31,6 @@ _HOST_PREFERENCE: Final = 126
 _REFLEXIVE_PREFERENCE: Final = 100
 """RFC 8445, 5.1.2.2."""
 
-_AUDIO_FORMAT: Final = "minptime=10;useinbandfec=1;stereo=0;sprop-stereo=0"
 _DROPPED: Final = ("a=end-of-candidates", "a=extmap:", "a=extmap-allow-mixed", "a=rtcp-fb:")
 """Header extensions and feedback are not used, so they are not negotiated. Candidates never end here: after the end
 of an empty list the stack would give up instead of waiting for the peer's own checks."""
@@ -37,7 +38,6 @@ of an empty list the stack would give up instead of waiting for the peer's own c
 _KINDS: Final = ("m=audio ", "m=video ", "m=application ")
 _DIRECTIONS: Final = ("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive")
 
-_OPUS: Final = re.compile(r"a=rtpmap:\d{1,3} opus/48000(?:/\d)?\s*", re.IGNORECASE)
 _CANDIDATE: Final = re.compile(
     r"a=candidate:(\S{1,64}) (1) (udp) (\d{1,10}) ([0-9a-fA-F.:]{2,45}) (\d{1,5}) typ (host|srflx|relay)(?: .*)?",
     re.IGNORECASE,
@@ -55,14 +55,18 @@ class Remote:
     sdp: str
     """The reduced description."""
 
+    format: Format
+    """The codec that is agreed on, and the only one in :attr:`sdp`."""
+
     max_message_bytes: int
     """The longest message its data channel takes; 0 means any."""
 
 
-def read(text: str, *, private: bool) -> Remote:
+def read(text: str, *, private: bool, codecs: tuple[Name, ...] = CODECS, answer: bool = False) -> Remote:
     """Check and reduce the description *text*; *private* lets candidates in networks that are not public stay.
 
-    Raises :class:`PeerError`: ``invalid_sdp``, ``unsupported_codec``.
+    *codecs* are those we speak, the best first; an *answer* has its own order of them. Raises :class:`PeerError`:
+    ``invalid_sdp``, ``unsupported_codec``, ``unsupported_ptime``.
     """
     session, sections = _split(_lines(text))
     _check_bundle(session, sections)
@@ -75,8 +79,7 @@ def read(text: str, *, private: bool) -> Remote:
         raise _invalid("has no audio section")
     if len(channels) > 1:
         raise _invalid("has more than one data channel section")
-    if not any(_OPUS.fullmatch(line) for line in audio[0]):
-        raise PeerError("unsupported_codec", "the audio section does not offer Opus")
+    form, audio[0][:] = agree(audio[0], codecs, ours=not answer)
     limit = _check_channel(channels[0]) if channels else DEFAULT_MESSAGE_BYTES
     for section in audio:
         # What is not said is sendrecv (RFC 8866, 6.7), which the stack wants to read.
@@ -85,7 +88,7 @@ def read(text: str, *, private: bool) -> Remote:
     kept = [reduced for line in chain(session, *sections) if (reduced := _reduced(line, private)) is not None]
     checked = iter(range(MAX_CANDIDATES))
     kept = [line for line in kept if not line.startswith("a=candidate:") or next(checked, None) is not None]
-    return Remote("\r\n".join(kept) + "\r\n", limit)
+    return Remote("\r\n".join(kept) + "\r\n", form, limit)
 
 
 def limit_messages(text: str, longest: int) -> str:
@@ -115,11 +118,6 @@ def _translated(line: str, public: Address) -> str | None:
     # Below every host candidate (RFC 8445, 5.1.2.2): in its own network a peer should not go around by the router.
     priority = int(match[4]) - (_HOST_PREFERENCE - _REFLEXIVE_PREFERENCE << 24)
     return f"a=candidate:{match[1]}n 1 udp {priority} {public} {match[6]} typ srflx raddr {own} rport {match[6]}\r\n"
-
-
-def prefer_mono(text: str) -> str:
-    """Our own description with what we like to be sent in each Opus format: mono, with FEC (RFC 7587, 6.1)."""
-    return re.sub(r"(a=rtpmap:(\d+) opus/48000/2\r\n)", rf"\1a=fmtp:\2 {_AUDIO_FORMAT}\r\n", text)
 
 
 def _invalid(what: str) -> PeerError:

@@ -29,6 +29,7 @@ from media import fragments, ice, sdp
 from media.channel import Channel
 from media.frames import Pcm
 from media.ice import Line
+from media.negotiation import want, with_packet_time
 from media.peer.direct import Direct
 from media.peer.hooks import CONNECTION, has_media, has_network
 from media.peer.stock import Stock
@@ -97,8 +98,8 @@ class Peer:
         servers = [RTCIceServer(each.url, each.username, each.credential) for each in options.ice_servers]
         self._pc = _connection(RTCConfiguration(iceServers=servers, bundlePolicy=bundle))
         self._transceiver = self._pc.addTransceiver("audio", "sendrecv")
-        capabilities = get_capabilities("audio").codecs
-        self._transceiver.setCodecPreferences([each for each in capabilities if each.mimeType == "audio/opus"])
+        capabilities = {each.mimeType: each for each in get_capabilities("audio").codecs}
+        self._transceiver.setCodecPreferences([capabilities[f"audio/{name}"] for name in options.codecs])
         broken, pull = partial(self._finish, "failed"), self._line.gated(pull)
         self._media: Direct | Stock = (
             Stock(self._pc, self._transceiver, pull, self._hear, options, broken)
@@ -112,9 +113,9 @@ class Peer:
     async def accept(cls, offer_sdp: str, ears: Ears, pull: Pull, options: PeerOptions = _DEFAULTS) -> Self:
         """Answer an offer; :attr:`answer_sdp` is what the other side needs to connect.
 
-        Raises :class:`PeerError`: ``invalid_sdp``, ``unsupported_codec``, ``no_udp_port``.
+        Raises :class:`PeerError`: ``invalid_sdp``, ``unsupported_codec``, ``unsupported_ptime``, ``no_udp_port``.
         """
-        remote = sdp.read(offer_sdp, private=options.private_candidates)
+        remote = sdp.read(offer_sdp, private=options.private_candidates, codecs=options.codecs)
         peer = cls(ears, pull, options, RTCBundlePolicy.BALANCED)
         async with peer._building():
             await peer._pc.setRemoteDescription(RTCSessionDescription(remote.sdp, "offer"))
@@ -136,11 +137,11 @@ class Peer:
     async def connect(self, answer_sdp: str) -> None:
         """Take the answer to our offer; the connection then comes up by itself.
 
-        Raises :class:`PeerError`: ``invalid_sdp``, ``unsupported_codec``, ``closed``.
+        Raises :class:`PeerError`: ``invalid_sdp``, ``unsupported_codec``, ``unsupported_ptime``, ``closed``.
         """
         if self._state is _State.CLOSED:
             raise PeerError("closed", "the peer is closed")
-        remote = sdp.read(answer_sdp, private=True)
+        remote = sdp.read(answer_sdp, private=True, codecs=self._options.codecs, answer=True)
         with _reading():
             await self._pc.setRemoteDescription(RTCSessionDescription(remote.sdp, "answer"))
         self._expect(remote)
@@ -157,7 +158,7 @@ class Peer:
 
     @property
     def _described(self) -> str:
-        return sdp.announce(self._pc.localDescription.sdp, self._options.public_address)
+        return with_packet_time(sdp.announce(self._pc.localDescription.sdp, self._options.public_address))
 
     async def wait_connected(self, timeout_s: float) -> None:
         """Wait until sound flows. Raises :class:`PeerError`: ``connect_timeout``, ``closed``."""
@@ -200,12 +201,11 @@ class Peer:
             raise
 
     async def _describe(self, description: RTCSessionDescription) -> None:
+        text = want(description.sdp, self._options.receive_rate_hz)
         if has_network():
-            await self._describe_mended(description)
+            await self._describe_mended(RTCSessionDescription(text, description.type))
         else:
-            await self._pc.setLocalDescription(
-                RTCSessionDescription(sdp.prefer_mono(description.sdp), description.type)
-            )
+            await self._pc.setLocalDescription(RTCSessionDescription(text, description.type))
         self._transceiver.receiver.transport.on("statechange", self._look)
 
     async def _describe_mended(self, description: RTCSessionDescription) -> None:
@@ -215,7 +215,7 @@ class Peer:
             fragments.bound(self._pc.sctp, self._options.max_message_bytes, partial(self._finish, "failed"))
         for transport in transports:
             ice.mend(transport._connection, self._options.ports)
-        text = sdp.limit_messages(sdp.prefer_mono(description.sdp), self._options.max_message_bytes)
+        text = sdp.limit_messages(description.sdp, self._options.max_message_bytes)
         await self._pc.setLocalDescription(RTCSessionDescription(text, description.type))
         for transport in transports:
             sounds = transport is self._transceiver.receiver.transport.transport

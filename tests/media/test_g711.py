@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 
 from media.codec import CodecError
+from media.detector import DEFAULTS, Detector
+from media.edges import Confirmed, Suspected, Sustained
 from media.frames import Pcm, silence
 from media.g711 import Decoder, Encoder, Law, decoding, encoding
 from media.rtp import Inbound
 from tests.media.sounds import harmonics, pitch, rms, sine
+from tests.media.test_detector import caller, feed, kinds
+from tests.media.test_detector_sound import real_model
 
 LAWS: tuple[Law, ...] = ("PCMU", "PCMA")
 both_laws = pytest.mark.parametrize("law", LAWS)
@@ -195,6 +199,19 @@ def test_a_decoder_may_go_back_more_than_once(law: Law) -> None:
     assert np.array_equal(heard[0], heard[2])
     with pytest.raises(CodecError):
         decoder.restore(b"")
+
+
+@both_laws
+@pytest.mark.parametrize("name", ["ask_time", "no_something_else"])
+def test_the_detector_hears_a_caller_on_the_telephone(law: Law, name: str) -> None:
+    encoder, decoder = Encoder(law, 16_000), Decoder(law)
+    said = caller(name)
+    frames = said[: len(said) // 320 * 320].reshape(-1, 320)
+    heard = np.concatenate([decoder.decode(encoder.encode(frame)) for frame in frames])
+    edges = feed(Detector(DEFAULTS, real_model()), heard)
+    assert kinds(edges)[:3] == [Suspected, Confirmed, Sustained]
+    assert edges[0].onset_ms == pytest.approx(1_000, abs=64)
+    assert edges[1].at_ms <= 1_250
 
 
 def test_what_cannot_be_is_refused() -> None:

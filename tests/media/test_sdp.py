@@ -264,16 +264,6 @@ def test_our_limit_of_messages_is_said() -> None:
     assert "a=max-message-size:65536\r\n" in sdp.limit_messages(BROWSER, 65_536)
 
 
-def test_a_caller_without_opus_is_told_so() -> None:
-    assert refusal(BROWSER.replace("opus", "speex")) == "unsupported_codec"
-
-
-def test_our_own_description_asks_for_mono_with_fec() -> None:
-    ours = sdp.prefer_mono("m=audio 9 X 96\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:0 PCMU/8000\r\n")
-    assert "a=rtpmap:96 opus/48000/2\r\na=fmtp:96 minptime=10;useinbandfec=1;stereo=0" in ours
-    assert ours.count("a=fmtp") == 1
-
-
 def outcome(text: str) -> sdp.Remote | str:
     try:
         return sdp.read(text, private=False)
@@ -303,4 +293,4 @@ def test_whatever_is_said_it_is_read_or_refused(changes: list[tuple[int, str]]) 
     if isinstance(said, sdp.Remote):
         assert outcome(said.sdp) == said
     else:
-        assert said in {"invalid_sdp", "unsupported_codec"}
+        assert said in {"invalid_sdp", "unsupported_codec", "unsupported_ptime"}
