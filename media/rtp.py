@@ -35,6 +35,7 @@ MAX_MISORDER: Final = 100
 MAX_PACKETS_PER_S: Final = 200
 """Four times what a browser sends; what is above is a flood and is not decoded."""
 
+_PAUSE_TICKS: Final = round(PAUSE_S * 1000 / PTIME_MS)
 _HALF_16: Final = 1 << 15
 _MASK_16: Final = (1 << 16) - 1
 _HALF_32: Final = 1 << 31
@@ -120,8 +121,10 @@ class Inbound:
         """Samples of the newest packet."""
 
         self._heard_at = 0.0
+        self._ticks = 0
+        """Calls of :meth:`idle` since the newest packet, and"""
         self._idled = 0
-        """Samples of silence since the newest packet."""
+        """samples of silence it delivered."""
 
         self._places: list[_Place] = []
         """From the first missing packet that may still come to the newest one; empty on a line without losses."""
@@ -145,15 +148,18 @@ class Inbound:
             self._newest = sequence
 
     def idle(self, now: float) -> None:
-        """To be called every 20 ms: where pauses are filled, 20 ms of silence when nothing has come for a while."""
-        if not self._fill_pauses or self._due is None:
+        """To be called every 20 ms: where pauses are filled, 20 ms of silence when nothing has come for a while.
+
+        The calls count, and not the clock: a process that stood still has not read what came meanwhile.
+        """
+        self._ticks += 1
+        if not self._fill_pauses or self._due is None or self._ticks <= _PAUSE_TICKS:
             return
+        self._places.clear()
         frame = samples(PTIME_MS, self._decoder.rate_hz)
-        if (now - self._heard_at - PAUSE_S) * self._decoder.rate_hz >= self._idled + frame:
-            self._places.clear()
-            start = (self._due + self._idled * self._sample_ratio) & _MASK_32
-            self._idled += frame
-            self._deliver(silence(frame), start, now)
+        start = (self._due + self._idled * self._sample_ratio) & _MASK_32
+        self._idled += frame
+        self._deliver(silence(frame), start, now)
 
     def _admit(self, arrival: float) -> bool:
         if arrival - self._window >= 1.0:
@@ -184,7 +190,8 @@ class Inbound:
         except CodecError:
             self.counts.undecodable += 1
             return
-        self._newest, self._strange, self._heard_at, self._idled = sequence, None, arrival, 0
+        self._newest, self._strange, self._heard_at = sequence, None, arrival
+        self._ticks = self._idled = 0
         self._give(pcm, start, arrival)
         if self._places:
             self._places.append(_Place(sequence, start, len(pcm), payload))

@@ -138,6 +138,5 @@ def test_a_caller_who_sends_nothing_is_heard_to_be_silent() -> None:
             await heard.until(lambda: sum(map(len, heard.pcm)) >= 16_000)
             assert call.gateway.stats().received < 20
             assert not np.concatenate(heard.pcm).any()
-            assert min(heard.steps()) >= 0
 
     play(main)

@@ -1,7 +1,7 @@
 """What a recognizer is given: everything once, a little late, and as it was repaired."""
 
 import numpy as np
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from media.frames import Pcm
 from media.tape import LAG, Tape
@@ -61,6 +61,7 @@ def test_it_goes_back_as_far_as_it_reaches() -> None:
     assert tape.read_all() == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 5_000), st.booleans())))
 def test_everything_is_read_once_and_in_order(pieces: list[tuple[int, bool]]) -> None:
     tape, read, given, end_ms = Tape(1_000_000), [], 0, 0
