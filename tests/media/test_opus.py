@@ -116,12 +116,12 @@ def test_a_packet_without_fec_still_fills_the_place_before_it() -> None:
     assert rms(filled) > 0.5 * rms(last)
 
 
-def browser_packets(pcm: Pcm, ptime_ms: int = 20, *, dtx: bool = False) -> list[bytes]:
+def browser_packets(pcm: Pcm, ptime_ms: int = 20, *, bitrate_bps: int = 24_000, dtx: bool = False) -> list[bytes]:
     """Packets as a browser on a lossy network sends them: SILK with forward error correction, 16 kHz."""
     frame = 16 * ptime_ms
     library = opus._library()
     state = library.opus_encoder_create(16_000, 1, 2048, ctypes.byref(ctypes.c_int()))
-    for request, value in ((4002, 24_000), (4012, 1), (4014, 30), (4024, 3001), (4016, int(dtx))):
+    for request, value in ((4002, bitrate_bps), (4012, 1), (4014, 30), (4024, 3001), (4016, int(dtx))):
         assert library.opus_encoder_ctl(state, request, ctypes.c_int32(value)) == 0
     room = ctypes.create_string_buffer(1_500)
     packets = []
