@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from media.device import Device
 from media.ears import Ears, Edge as EarEdge
 from media.edges import Dismissed, Ended, Suspected
 from media.endpoint import TurnEnded, TurnOptions
@@ -102,12 +103,31 @@ class VoiceLeg:
     def pull(self) -> Pcm | None:
         """The answer's next 480 samples, 24 kHz; None for silence. Once every 20 ms."""
         frame = self._playout.pull()
+        self._tell_edges()
+        return frame
+
+    def send(self) -> Pcm | None:
+        """As :meth:`pull`, for a device that is sent sound ahead of its playing: no time passes."""
+        frame = self._playout.send()
+        self._tell_edges()
+        return frame
+
+    def tick(self) -> None:
+        """20 ms have passed at the device that is sent sound ahead."""
+        self._playout.tick()
+        self._tell_edges()
+
+    def _tell_edges(self) -> None:
         for edge in self._playout.drain():
             if isinstance(edge, Stopped):
                 self._spoken.discard(edge.generation)
             self._report(edge)
         self._speaker.made_room()
-        return frame
+
+    @property
+    def device(self) -> Device:
+        """The device that listens: tell it what the client says of its playing."""
+        return self._playout.device
 
     @property
     def held(self) -> bool:

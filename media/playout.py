@@ -13,7 +13,7 @@ samples do not count as played; sound that goes on begins with them again, faded
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
@@ -21,9 +21,10 @@ from typing import Final, TypeAlias, assert_never
 
 import numpy as np
 
+from media.device import Device, Listener
 from media.frames import PTIME_MS, VOICE_FRAME, VOICE_RATE_HZ, Pcm, milliseconds, samples, silence
 from media.speech import Word
-from media.utterance import Listener, Playhead, Utterance, faded_in, padded
+from media.utterance import Playhead, Utterance, faded_in, padded
 from media.wordmap import WordMap
 
 
@@ -115,8 +116,8 @@ class PlayoutOptions:
             raise ValueError("durations are not negative, and the queue holds a frame")
 
 
-MAX_CLIENT_BUFFER_MS: Final = 5_000
-"""A device that claims to buffer more is not believed: its utterances would never count as heard."""
+_REMEMBERED: Final = 8
+"""Utterances that are over and whose words are kept: a device says how far it played one after it was cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,8 @@ class Stopped:
     item_id: str
     heard_chars: int
     heard_ms: int
+    whole: bool = True
+    """False when its synthesizer failed, so that what follows ``heard_chars`` was never spoken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +166,12 @@ class Playout:
     def __init__(self, options: PlayoutOptions | None = None) -> None:
         self._options = options or PlayoutOptions()
         self._listener = Listener(self._options.client_buffer_ms)
+        self.device = Device(self._listener, self._known, self._options.client_buffer_ms)
         fade = samples(self._options.fade_ms, VOICE_RATE_HZ)
         self._fade_in = np.arange(1, fade + 1) / (fade + 1)
         self._queue: deque[Utterance] = deque()
         self._draining: deque[Utterance] = deque()
+        self._over: deque[Utterance] = deque(maxlen=_REMEMBERED)
         self._state = _State.SILENT
         self._parting = silence(0)
         self._holders: set[Holder] = set()
@@ -207,6 +212,7 @@ class Playout:
         if queued and queued + len(pcm) > samples(self._options.max_queued_ms, VOICE_RATE_HZ):
             return False
         utterance.tape.append(pcm)
+        utterance.words.sound(pcm)
         utterance.words.add(words)
         return True
 
@@ -224,6 +230,13 @@ class Playout:
             utterance.finished = True
             self._retire()
 
+    def break_off(self, generation: int) -> None:
+        """The open clause breaks off here, and is the last: its synthesizer has failed."""
+        utterance = self._find(generation)
+        if utterance and not utterance.finished:
+            utterance.words.break_off(utterance.tape.end)
+            utterance.broken = True
+
     def queued_ms(self, generation: int) -> int:
         """How much of an utterance waits to be sent; 0 when it is not here."""
         utterance = self._find(generation)
@@ -231,11 +244,21 @@ class Playout:
 
     def pull(self) -> Pcm | None:
         """The next 480 samples; None for silence. To be called every 20 ms, also while nothing sounds."""
+        frame = self.send()
+        self.tick()
+        return frame
+
+    def send(self) -> Pcm | None:
+        """As :meth:`pull`, for a device that buffers: it plays the frame after those before, and no time passes."""
         send, self._state = _ON_PULL[self._state, not self._holders and self._ready()]
         frame = self._frame(send)
-        self._listener.tick(audible=frame is not None)
         self._retire()
         return frame
+
+    def tick(self) -> None:
+        """20 ms have passed at the listener's."""
+        self._listener.tick()
+        self._retire()
 
     def pause(self, holder: Holder, now: float) -> None:
         """Fall silent with the next frame, until every holder has resumed. Twice by the same holder is once.
@@ -275,7 +298,10 @@ class Playout:
         self._flushed = max(self._flushed, *generations, -1 if generation is None else generation)
         self._edges = [it for it in self._edges if it.generation not in generations]
         self._retire()
-        return tuple(_cleared(it.playhead(held=False)) for it in cut)
+        self._over.extend(cut)
+        for it in cut:
+            it.forget_sound()
+        return tuple(_cleared(it.playhead(self._listener.now, held=False)) for it in cut)
 
     def drain(self) -> list[Edge]:
         """What happened since the last call, in order. To be called after each :meth:`pull`."""
@@ -285,12 +311,7 @@ class Playout:
     def playhead(self, generation: int) -> Playhead | None:
         """How far an utterance is; None before it began and after it stopped or was cleared."""
         utterance = self._find(generation)
-        return utterance.playhead(held=bool(self._holders)) if utterance else None
-
-    def set_client_buffer(self, ms: int) -> None:
-        """What the listener's device buffers, as far as is known now; at most :data:`MAX_CLIENT_BUFFER_MS`."""
-        self._listener.set_buffer(min(max(ms, 0), MAX_CLIENT_BUFFER_MS))
-        self._retire()
+        return utterance.playhead(self._listener.now, held=bool(self._holders)) if utterance else None
 
     @property
     def sounding(self) -> bool:
@@ -301,6 +322,9 @@ class Playout:
     def paused(self) -> frozenset[Holder]:
         """Who holds the loudspeaker."""
         return frozenset(self._holders)
+
+    def _known(self) -> Iterator[Utterance]:
+        return chain(self._queue, self._draining, reversed(self._over))
 
     def _find(self, generation: int) -> Utterance | None:
         return next((it for it in chain(self._queue, self._draining) if it.generation == generation), None)
@@ -320,8 +344,10 @@ class Playout:
                 self._listener.send(head, len(pcm))
                 return padded(faded_in(pcm, self._fade_in) if send is _Send.FADE_IN else pcm)
             case _Send.FADE_OUT:
+                self._listener.send(self._queue[0], VOICE_FRAME, still=True)
                 return self._queue[0].tape.dying(self._fade_in[::-1])
             case _Send.PARTING:
+                self._listener.send(None, VOICE_FRAME)
                 return self._parting
             case _:
                 assert_never(send)
@@ -330,9 +356,15 @@ class Playout:
         while self._queue and self._queue[0].spent:
             self._draining.append(self._queue.popleft())
             self._state = _ON_END[self._state]
-        while self._draining and not self._draining[0].in_flight:
-            end = self._draining.popleft().playhead(held=False)
-            self._edges.append(Stopped(end.generation, end.response_id, end.item_id, end.heard_chars, end.heard_ms))
+        while self._draining and not self._draining[0].in_flight(self._listener.now):
+            over = self._draining.popleft()
+            end = over.playhead(self._listener.now, held=False)
+            over.forget_sound()
+            self._over.append(over)
+            whole = not over.broken
+            self._edges.append(
+                Stopped(end.generation, end.response_id, end.item_id, end.heard_chars, end.heard_ms, whole)
+            )
 
 
 def _cleared(at: Playhead) -> Cleared:

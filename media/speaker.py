@@ -92,6 +92,7 @@ class Speaker:
             log.error("speech synthesis crashed: %s", type(error).__name__, extra={"generation": generation})
         else:
             return True
+        self._playout.break_off(generation)  # what is not spoken must not count as heard
         return False
 
     async def _speak_clause(self, generation: int, clause: Clause) -> None:

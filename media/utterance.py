@@ -3,14 +3,16 @@
 Sound is 24 kHz; samples and milliseconds count from the first sample of the utterance.
 """
 
+from bisect import bisect_left
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from media.frames import VOICE_FRAME, VOICE_RATE_HZ, Pcm, milliseconds, samples, silence
+from media.frames import VOICE_FRAME, VOICE_RATE_HZ, Pcm, milliseconds, silence
 from media.wordmap import WordMap
 
 Gain: TypeAlias = NDArray[np.float64]
@@ -95,9 +97,31 @@ class Tape:
         return padded(_scaled(np.concatenate((pcm[:count], held)), gain))
 
 
+@dataclass(slots=True)
+class _Stretch:
+    """Sound that was sent without a break, so that it lies alike on every clock. All in samples."""
+
+    sent: int
+    """Where it begins in all that was sent of its utterance: what a device counts that counts what it played."""
+
+    tape: int
+    """Where it begins in the utterance's sound."""
+
+    due: int
+    """When a device that buffers nothing begins to play it, on the listener's clock."""
+
+    count: int
+    still: bool = False
+    """True for a fade: it is played, but none of the utterance with it."""
+
+    def goes_on(self, tape: int, due: int, *, still: bool) -> bool:
+        """Does what is sent next continue it?"""
+        return (self.tape + self.count, self.due + self.count, self.still) == (tape, due, still) and not still
+
+
 @dataclass(slots=True, eq=False)
 class Utterance:
-    """An answer's sound and words. ``heard`` ≤ ``sent`` ≤ ``tape.end``, in samples."""
+    """An answer's sound and words. ``sent`` ≤ ``tape.end``, in samples."""
 
     generation: int
     response_id: str
@@ -108,17 +132,23 @@ class Utterance:
     finished: bool = False
     """Nothing more comes."""
 
+    broken: bool = False
+    """Its synthesizer failed: not all of its text has sound."""
+
     started: bool = False
     """Some of it was sent."""
 
     sent: int = 0
-    """The furthest sample sent. Stepping back does not undo it, nor ``heard``."""
+    """The furthest sample sent. Stepping back does not undo it."""
 
-    heard: int = 0
-    """The furthest sample the listener's device has played."""
+    streamed: int = 0
+    """How many samples were sent in all: repeated ones and fades count again."""
 
-    in_flight: int = 0
-    """Frames that the listener's device still buffers."""
+    reported: int = 0
+    """How many of those the device has said it played, the highest word so far."""
+
+    route: list[_Stretch] = field(default_factory=list)
+    """What was sent when. A pause, a gap or a step back begins a new stretch."""
 
     @property
     def spent(self) -> bool:
@@ -133,60 +163,62 @@ class Utterance:
         self.sent = max(self.sent, self.tape.position)
         return pcm
 
-    def playhead(self, *, held: bool) -> Playhead:
-        """Where it is; *held* when somebody holds the loudspeaker."""
+    def left(self, tape: int, due: int, count: int, *, still: bool) -> None:
+        """*count* samples from *tape* on were sent, and are played from *due* on at the earliest."""
+        if self.route and self.route[-1].goes_on(tape, due, still=still):
+            self.route[-1].count += count
+        else:
+            self.route.append(_Stretch(self.streamed, tape, due, count, still))
+        self.streamed += count
+
+    def heard_by(self, now: int) -> int:
+        """The furthest sample that a device without a buffer has played at *now*."""
+        return max((it.tape + min(it.count, now - it.due) for it in self._moving() if it.due < now), default=0)
+
+    def furthest(self, streamed: int) -> int:
+        """The furthest sample among the first *streamed* ones that were sent."""
+        reached = (it.tape + min(it.count, streamed - it.sent) for it in self._moving() if it.sent < streamed)
+        return max(reached, default=0)
+
+    def played_at(self, streamed: int) -> tuple[int, int | None]:
+        """When a device without a buffer has played the first *streamed* samples, and when it plays the next one.
+
+        Both are the same inside of a stretch; the latter is None when nothing more was sent.
+        """
+        index = bisect_left(self.route, streamed, key=lambda it: it.sent + it.count)
+        at = self.route[index]
+        played = at.due + streamed - at.sent
+        if streamed < at.sent + at.count:
+            return played, played
+        return played, self.route[index + 1].due if index + 1 < len(self.route) else None
+
+    def in_flight(self, now: int) -> bool:
+        """Does a device without a buffer still play some of it at *now*?"""
+        return bool(self.route) and self.route[-1].due + self.route[-1].count > now
+
+    def forget_sound(self) -> None:
+        """It is over: only its words are needed any more, should its device still say how far it played."""
+        self.tape = Tape()
+
+    def playhead(self, now: int, *, held: bool) -> Playhead:
+        """Where it is when the device has played what a device without a buffer had at *now*.
+
+        *held*: somebody holds the loudspeaker.
+        """
+        heard = self.heard_by(now)
         return Playhead(
             self.generation,
             self.response_id,
             self.item_id,
-            self.words.heard(self.heard),
-            milliseconds(self.heard, VOICE_RATE_HZ),
+            self.words.heard(heard),
+            milliseconds(heard, VOICE_RATE_HZ),
             milliseconds(self.sent, VOICE_RATE_HZ),
             self.started,
             paused=held and not self.spent,
         )
 
-
-class Listener:
-    """The listener's device: hears what was sent a fixed number of samples later."""
-
-    def __init__(self, buffer_ms: int) -> None:
-        self._delay = samples(buffer_ms, VOICE_RATE_HZ)
-        self._clock = 0
-        self._silent_from: int | None = None
-        self._line: deque[tuple[int, Utterance, int, int]] = deque()
-
-    def set_buffer(self, buffer_ms: int) -> None:
-        """Hear what was sent *buffer_ms* later from now on. What was heard stays heard."""
-        self._delay = samples(buffer_ms, VOICE_RATE_HZ)
-        self._hear()
-
-    def send(self, utterance: Utterance, count: int) -> None:
-        """The next frame begins with the *count* samples just taken from *utterance*."""
-        utterance.in_flight += 1
-        self._line.append((self._clock, utterance, utterance.tape.position - count, count))
-
-    def tick(self, *, audible: bool) -> None:
-        """A frame was pulled."""
-        self._clock += VOICE_FRAME
-        if audible:
-            self._silent_from = self._clock
-        self._hear()
-
-    @property
-    def audible(self) -> bool:
-        """The last frame held sound, or the device still plays what it buffered."""
-        return self._silent_from is not None and self._clock - self._silent_from < max(self._delay, VOICE_FRAME)
-
-    def _hear(self) -> None:
-        now = self._clock - self._delay
-        while self._line and self._line[0][0] < now:
-            at, utterance, start, count = self._line[0]
-            utterance.heard = max(utterance.heard, start + min(count, now - at))
-            if now - at < count:
-                break
-            utterance.in_flight -= 1
-            self._line.popleft()
+    def _moving(self) -> Iterator[_Stretch]:
+        return (it for it in self.route if not it.still)
 
 
 def faded_in(pcm: Pcm, gain: Gain) -> Pcm:

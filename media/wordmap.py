@@ -1,29 +1,21 @@
 """Which words of an item's text lie where in the sound of one utterance.
 
-An utterance is spoken clause by clause. A synthesizer that reports word times gives a clause's words; for any
-other the clause's sound is shared out among its words by length: at the pace of the clauses before it (at first
-:data:`CHARS_PER_S`) while it is still being spoken, in proportion to its real duration once it is complete.
-A word ends where the next one begins, and the last word of a clause ends with the clause.
+An utterance is spoken clause by clause. A synthesizer that reports word times gives a clause's words; for any other
+they are placed by length (:mod:`media.lengths`): at the pace of the clauses before it while a clause is still being
+spoken, in its real duration and between its real pauses once it is complete. A word ends where the next one begins,
+or where the pause before that one does, and the last word of a clause ends with the clause.
 
 All samples count from the first one of the utterance, all offsets are code points of the item's text.
 """
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
-from media.frames import VOICE_RATE_HZ
+from media import lengths
+from media.frames import Pcm
+from media.pauses import Pauses
 from media.speech import Word
-
-CHARS_PER_S: Final = 15
-"""Code points per second of unhurried English speech (about 150 words a minute of 5 letters and a space)."""
-
-_IDEOGRAPH: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-
-# Chinese and Japanese put no spaces between words: there each character is one, or a cut would lose a whole clause.
-_WORD: Final = re.compile(rf"[{_IDEOGRAPH}][^\s\w]*|[^\s{_IDEOGRAPH}]+")
 
 
 @dataclass(slots=True, eq=False)
@@ -48,12 +40,12 @@ class _Clause:
 
     def heard(self, samples: int) -> int:
         """The offset after the last word that ends within the first *samples* of the utterance."""
-        complete = len(self.spans) if self._over(samples) else bisect_right(self.starts, samples) - 1
+        complete = len(self.spans) if self.over(samples) else bisect_right(self.starts, samples) - 1
         return self._after(complete - 1) if complete > 0 else self.heard_before
 
     def word_start(self, sample: int) -> int:
         """The first sample of the word that *sample* lies in, or *sample* where there is no word."""
-        index = -1 if self._over(sample) else bisect_right(self.starts, sample) - 1
+        index = -1 if self.over(sample) else bisect_right(self.starts, sample) - 1
         return self.starts[index] if index >= 0 else sample
 
     def add(self, word: Word) -> None:
@@ -64,12 +56,19 @@ class _Clause:
             self.spans.append((word.start, end))
             self.starts.append(max(self.first + word.sample, self.starts[-1] if self.starts else self.first))
 
-    def share_out(self, samples_per_char: float) -> None:
-        """Place every word of the text by its length."""
-        self.spans = [match.span() for match in _WORD.finditer(self.text)]
-        self.starts = [self.first + round((start - self.spans[0][0]) * samples_per_char) for start, _ in self.spans]
+    def place(self, starts: list[tuple[lengths.Span, int]]) -> None:
+        """Take words that were placed by length."""
+        self.spans = [span for span, _ in starts]
+        self.starts = [self.first + start for _, start in starts]
 
-    def _over(self, sample: int) -> bool:
+    def break_off(self, sample: int) -> None:
+        """It ends here, before its text does: the word that was being spoken, and those after it, have no sound."""
+        whole = max(bisect_right(self.starts, sample) - 1, 0)
+        del self.spans[whole:], self.starts[whole + 1 :]  # where the broken word begins, the one before it ends
+        self.end = sample
+
+    def over(self, sample: int) -> bool:
+        """Is all of its sound heard by *sample*?"""
         return self.end is not None and sample >= self.end
 
     def _after(self, index: int) -> int:
@@ -84,13 +83,13 @@ class WordMap:
     """The words of one utterance. Clauses are added in the order of their sound, one open at a time."""
 
     def __init__(self, text_base: int = 0) -> None:
+        self._base = text_base
         self._clauses: list[_Clause] = []
         self._open: _Clause | None = None
+        self._pauses = Pauses()
         self._text_end = text_base
         self._end: int | None = None
-        self._heard = text_base
-        self._measured_chars = 0
-        self._measured_samples = 0
+        self._pace = lengths.Pace()
 
     def begin_clause(self, text: str, text_start: int, sample: int, *, exact: bool) -> None:
         """*text* stands at *text_start* of the item and sounds from *sample* on.
@@ -102,10 +101,14 @@ class WordMap:
         before = self._clauses[-1].heard(sample) if self._clauses else self._text_end
         clause = _Clause(text, text_start, exact, sample, before)
         if not exact:
-            clause.share_out(self._samples_per_char())
+            clause.place(lengths.at_pace(text, self._pace))
         self._clauses.append(clause)
         self._open = clause
         self._text_end = text_start + len(text)
+
+    def sound(self, pcm: Pcm) -> None:
+        """The next piece of the utterance's sound, in which pauses are looked for."""
+        self._pauses.add(pcm)
 
     def add(self, words: Iterable[Word]) -> None:
         """More words of the open clause, in order, counted from its beginning. Ignored when none is open."""
@@ -119,12 +122,19 @@ class WordMap:
         if clause is None:
             return
         clause.end = sample
-        chars, duration = len(clause.text.strip()), sample - clause.first
-        if chars and not (clause.exact and clause.spans):
-            clause.share_out(duration / chars)
-        if duration:
-            self._measured_chars += chars
-            self._measured_samples += duration
+        pauses = [
+            (start - clause.first, end - clause.first) for start, end in self._pauses.within(clause.first, sample)
+        ]
+        if not (clause.exact and clause.spans):
+            clause.place(lengths.within(clause.text, sample - clause.first, pauses))
+        self._pace.learn(clause.text, sample - clause.first)
+
+    def break_off(self, sample: int) -> None:
+        """The open clause breaks off before *sample*, and nothing comes after it. Harmless when none is open."""
+        clause, self._open = self._open, None
+        if clause is not None:
+            clause.break_off(sample)
+            self._text_end = clause.heard(sample)
 
     def finish(self, sample: int) -> None:
         """The utterance ends before *sample*."""
@@ -135,27 +145,22 @@ class WordMap:
         """How far in the item's text the first *samples* reach: after the last word heard whole.
 
         That includes its punctuation up to the next white space; a finished utterance heard whole reaches the
-        end of its text. Never less than what an earlier call returned, as a guess by length might be.
+        end of its text.
         """
-        self._heard = max(self._heard, self._reached(samples))
-        return self._heard
-
-    def word_start(self, sample: int) -> int:
-        """The first sample of the word that *sample* lies in; *sample* itself in a silence before a clause's words."""
-        clause = self._clause_at(sample)
-        return clause.word_start(sample) if clause else sample
-
-    def _reached(self, samples: int) -> int:
         clause = self._clause_at(samples)
         if samples <= 0 or clause is None:
-            return self._heard
-        return self._text_end if samples == self._end else clause.heard(samples)
+            return self._base
+        return self._text_end if samples == self._end else clause.heard(self._pauses.reach(samples))
+
+    def word_start(self, sample: int) -> int:
+        """The first sample of the word that *sample* lies in; *sample* itself in a pause between two words."""
+        clause = self._clause_at(sample)
+        if clause is None:
+            return sample
+        reach = self._pauses.reach(sample)
+        between = clause.over(reach) or clause.word_start(reach) > sample
+        return sample if between else clause.word_start(sample)
 
     def _clause_at(self, sample: int) -> _Clause | None:
         index = bisect_right(self._clauses, sample, key=lambda clause: clause.first)
         return self._clauses[index - 1] if index else None
-
-    def _samples_per_char(self) -> float:
-        if self._measured_chars:
-            return self._measured_samples / self._measured_chars
-        return VOICE_RATE_HZ / CHARS_PER_S

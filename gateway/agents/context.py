@@ -8,7 +8,8 @@ last; some refuse empty content. So this is what is sent, always:
 - consecutive messages of one speaker, joined with a line break;
 - an interrupted answer as exactly the words that were heard. That it was interrupted is told as a
   note in square brackets at the head of the *user's* next message: models imitate what stands in
-  their own messages, and would speak the marker. What was not heard is not sent at all.
+  their own messages, and would speak the marker. What was not heard is not sent at all;
+- an answer whose sound broke off by itself likewise, but the note quotes the rest, which could be read;
 - a note in the user's place where a user message would be missing.
 """
 
@@ -20,6 +21,8 @@ from gateway.runtime.ports import Conversation, Message, Role
 
 CUT: Final = "[The user interrupted the answer above at this point. The rest of it was not heard.]"
 CUT_UNHEARD: Final = "[The user interrupted before any of the answer was heard.]"
+BROKEN_OFF: Final = "[The sound of the answer above broke off at this point. The rest was not heard, only shown as text"
+BROKEN_OFF_UNHEARD: Final = "[None of the answer was heard, as its sound failed. It was only shown as text"
 BEGIN: Final = "[The conversation begins.]"
 GO_ON: Final = "[The user has said nothing new. Go on.]"
 
@@ -42,7 +45,7 @@ def chat_messages(conversation: Conversation) -> tuple[ChatMessage, ...]:
         turns.insert(0, ChatMessage("user", BEGIN))
     if turns[-1].role == "assistant":
         turns.append(ChatMessage("user", GO_ON))
-    elif turns[-1].content in {CUT, CUT_UNHEARD}:
+    elif turns[-1].role == "user" and said and said[-1].role == "assistant":  # nothing but the note follows it
         turns[-1] = ChatMessage("user", f"{turns[-1].content}\n{GO_ON}")
     return (ChatMessage("system", head), *turns) if head else tuple(turns)
 
@@ -52,7 +55,14 @@ def _parts(message: Message) -> Iterator[ChatMessage]:
     if text:
         yield ChatMessage(message.role, text)
     if message.interrupted:
-        yield ChatMessage("user", CUT if text else CUT_UNHEARD)
+        yield ChatMessage("user", _note(message, heard=bool(text)))
+
+
+def _note(message: Message, *, heard: bool) -> str:
+    if not message.broken_off:
+        return CUT if heard else CUT_UNHEARD
+    shown = message.unheard.strip()
+    return f"{BROKEN_OFF if heard else BROKEN_OFF_UNHEARD}{f': {shown}]' if shown else '.]'}"
 
 
 def _alternating(parts: Iterator[ChatMessage]) -> Iterator[ChatMessage]:

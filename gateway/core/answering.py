@@ -4,6 +4,7 @@ from gateway.core import effects as fx, events as ev, inputs as inp
 from gateway.core.ids import Generation, ItemId, LegId, ResponseId
 from gateway.core.state import Pending, Response
 from gateway.core.step import Step
+from gateway.core.truncating import truncate
 from gateway.core.values import ItemStatus
 
 
@@ -92,6 +93,8 @@ def finished(step: Step, input: inp.GenerationFinished | inp.GenerationFailed) -
             failure=failure,
         )
     )
+    if response.lost_at is not None and item_id is not None:
+        truncate(step, item_id, step.moment.texts.get(item_id, ""), *response.lost_at, "leg_lost")
     step.forget_text(response)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
-from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, Role, Settings
+from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, Role, Settings, TruncationReason
 
 # --- facts ---
 
@@ -70,13 +70,21 @@ class ItemCompleted:
 
 @dataclass(frozen=True, slots=True)
 class ItemTruncated:
-    """The answer was cut: ``text`` is what was heard (or shown), ``unheard`` the rest of it."""
+    """The answer was not heard to its end: ``text`` is what was heard (or shown), ``unheard`` the rest of it.
+
+    May come again for the same item, with less in ``text``: a device says that it played less.
+    """
 
     item_id: ItemId
     text: str
     unheard: str
     heard_ms: int
     """Milliseconds of its sound that were heard; 0 when it was only read."""
+
+    seen: int = 0
+    """How many code points of the whole text clients had been shown by then: it may have run ahead of the voice."""
+
+    reason: TruncationReason = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +139,10 @@ class PlayoutCleared:
 
     response_id: ResponseId
     leg: LegId
+    heard_chars: int | None = None
+    """Where it stood when its leg was lost; None when it was cut (``ItemTruncated`` tells), or had not begun."""
+
+    heard_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

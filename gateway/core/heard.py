@@ -5,6 +5,10 @@ the answer. Then the loudspeaker says where it stood, and only then is the cut w
 item keeps the words that were heard, the rest stays beside it as ``unheard``. An answer that was
 only written was seen as far as it was published, so both halves fall together. A new answer that
 waits for the cut starts after the last one has settled, so that its context is the truth.
+
+An answer whose leg is lost, or whose speech engine fails, was not cut, but what was heard of it ends
+there all the same; the rest was only shown. A device may say that it played less than our own clock
+says, of an answer that is being cut or was lately; never that it played more.
 """
 
 from collections.abc import Iterable
@@ -12,23 +16,30 @@ from dataclasses import replace
 
 from gateway.core import answering, effects as fx, events as ev, inputs as inp
 from gateway.core.ids import ItemId, LegId
-from gateway.core.state import Cut, Pending, Response, Unheard
+from gateway.core.state import Claim, Cut, Pending, Response, Said, Unheard
 from gateway.core.step import Step
+from gateway.core.truncating import device_of, limited, remember, truncate
 from gateway.core.values import CutReason
 
 
-def cut(step: Step, responses: Iterable[Response], reason: CutReason, turn: ItemId | None = None) -> None:
+def cut(
+    step: Step,
+    responses: Iterable[Response],
+    reason: CutReason,
+    turn: ItemId | None = None,
+    claim: Claim | None = None,
+) -> None:
     """Stop these responses for good. *turn* is the voice turn that does it, if one does."""
     stopped = list(responses)
-    step.moment.cuts.update({response.generation: Cut(reason, turn) for response in stopped})
+    step.moment.cuts.update({response.generation: Cut(reason, turn, claim=claim) for response in stopped})
     for response in stopped:
         if response.generating:
             step.stop(fx.CancelGeneration(response.generation))
         if response.leg is not None and response.item_id is not None:
             step.stop(fx.FlushPlayout(response.leg, response.generation))
         else:
-            shown = len(_text(step, response)) if response.leg is None else 0
-            _settle(step, response, shown, 0, started=response.leg is None)
+            reached = response.lost_at or (len(_text(step, response)) if response.leg is None else 0, 0)
+            _settle(step, response, *reached, started=response.leg is None)
 
 
 def cleared(step: Step, input: inp.PlayoutCleared) -> None:
@@ -41,9 +52,18 @@ def cleared(step: Step, input: inp.PlayoutCleared) -> None:
             _settle(step, response, len(_text(step, response)), input.heard_ms, started=True)
         else:
             _settle(step, response, input.heard_chars, input.heard_ms, started=input.started)
-    else:  # its leg was lost: a disconnect is not a cancel, the answer goes on in writing
-        step.fact(ev.PlayoutCleared(response.response_id, response.leg))
-        step.forget_text(response)
+    else:
+        _lost(step, response, response.leg, input)
+
+
+def _lost(step: Step, response: Response, leg: LegId, input: inp.PlayoutCleared) -> None:
+    """Its leg is gone. A disconnect is not a cancel: the answer goes on in writing, and was heard up to here."""
+    text, item_id = _text(step, response), response.item_id
+    reached = min(max(0, input.heard_chars), len(text)) if input.started else None
+    step.fact(ev.PlayoutCleared(response.response_id, leg, reached, input.heard_ms if input.started else 0))
+    if reached is not None and item_id is not None and not response.generating:
+        truncate(step, item_id, text, reached, input.heard_ms, "leg_lost")
+    step.forget_text(response)
 
 
 def started(step: Step, input: inp.PlayoutStarted) -> None:
@@ -55,26 +75,54 @@ def started(step: Step, input: inp.PlayoutStarted) -> None:
 
 
 def stopped(step: Step, input: inp.PlayoutStopped) -> None:
-    """All of an answer was heard."""
+    """All of an answer was heard, or all of which its engine could make sound."""
     response = step.state.by_generation(input.generation)
     if response is None or response.leg is None or response.generating:
         return
+    text, item_id = _text(step, response), response.item_id
+    reached = len(text) if input.heard_chars is None else input.heard_chars
     if input.generation in step.moment.cuts:
-        _settle(step, response, len(_text(step, response)), input.heard_ms, started=True)
+        _settle(step, response, reached, input.heard_ms, started=True)
         return
+    device = device_of(step, response.leg)
     step.fact(ev.PlayoutStopped(response.response_id, response.leg))
+    if item_id is not None:
+        truncate(step, item_id, text, reached, input.heard_ms, "speech_failed")
+        remember(step, item_id, Said(text, reached, input.heard_ms, device))
     step.forget_text(response)
 
 
 def truncation_requested(step: Step, input: inp.ItemTruncationRequested) -> None:
-    """A client says how much it played. It can shorten nothing that is over, and lengthen nothing at all."""
-    node = step.conversation.tree.nodes.get(input.item_id)
+    """A client says how much it played: it can shorten what was heard, and lengthen nothing."""
+    item_id = input.item_id
+    node = step.conversation.tree.nodes.get(item_id)
     if node is None or node.role != "assistant":
         step.reject("item_truncate_invalid_item_id", "There is no answer with this id.", "item_id")
         return
-    alive = [r for r in step.state.alive() if r.item_id == input.item_id]
-    cut(step, alive, "client_cancelled")
-    step.signal(ev.TruncationKept(step.stamp.leg, input.item_id, input.audio_end_ms))
+    alive = [r for r in step.state.alive() if r.item_id == item_id]
+    said = step.moment.said.get(item_id)
+    spoke = said.device if said is not None else next((device_of(step, r.leg) for r in alive), "")
+    claim = Claim(step.stamp.leg, input.audio_end_ms, input.located, spoke == step.stamp.device)
+    if alive:
+        cut(step, alive, "client_cancelled", claim=claim)
+    elif said is None or not _shorten(step, item_id, said, claim):
+        _keep_truncation(step, item_id, claim)
+
+
+def _shorten(step: Step, item_id: ItemId, said: Said, claim: Claim) -> bool:
+    """An answer that is over was played less far than we thought. False when the claim says nothing new."""
+    reached, heard_ms = limited(claim, said.text, said.heard_chars, said.heard_ms)
+    if reached >= said.heard_chars or not truncate(step, item_id, said.text, reached, heard_ms):
+        return False
+    remember(step, item_id, replace(said, heard_chars=reached, heard_ms=heard_ms))
+    rest = step.moment.unheard
+    if rest is not None and rest.item_id == item_id:
+        step.moment.unheard = replace(rest, text=said.text[reached:])
+    return True
+
+
+def _keep_truncation(step: Step, item_id: ItemId, claim: Claim) -> None:
+    step.signal(ev.TruncationKept(claim.leg, item_id, claim.audio_end_ms))
 
 
 def _text(step: Step, response: Response) -> str:
@@ -86,18 +134,22 @@ def _settle(step: Step, response: Response, heard_chars: int, heard_ms: int, *, 
     done = step.moment.cuts.pop(response.generation)
     text = _text(step, response)
     generating, item_id = response.generating, response.item_id
+    spoken_on = device_of(step, response.leg) if response.leg is not None else None
     if response.leg is not None and item_id is not None:
         step.fact(ev.PlayoutCleared(response.response_id, response.leg))
     if generating:
         if item_id is not None:
             step.fact(ev.ItemCompleted(item_id, response.response_id, "incomplete", text))
         step.fact(ev.ResponseEnded(response.response_id, response.generation, "cancelled", item_id, reason=done.reason))
-    heard = text[: max(0, heard_chars)] if started else ""
+    heard_chars, heard_ms = limited(done.claim, text, min(max(0, heard_chars), len(text)), heard_ms)
+    heard = text[:heard_chars] if started else ""
     if item_id is not None:
         if not started:
             step.fact(ev.ItemRemoved(item_id, "unheard"))
-        elif heard != text:
-            step.fact(ev.ItemTruncated(item_id, heard, text[len(heard) :], heard_ms))
+        elif not truncate(step, item_id, text, heard_chars, heard_ms) and done.claim is not None:
+            _keep_truncation(step, item_id, done.claim)
+        if started and spoken_on is not None:
+            remember(step, item_id, Said(text, heard_chars, heard_ms, spoken_on))
     step.forget_text(response)
     if done.turn is not None:
         rest = text[len(heard) :]

@@ -96,6 +96,8 @@ class ItemTruncationRequested:
 
     item_id: ItemId
     audio_end_ms: int
+    located: tuple[int, int] | None = None
+    """Code points, and ms of the answer's sound, that this holds; None when no leg of this client spoke it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +199,12 @@ class PlayoutStarted:
 
 @dataclass(frozen=True, slots=True)
 class PlayoutStopped:
-    """All of it was heard."""
+    """All of its sound was heard."""
 
     generation: Generation
     heard_ms: int
+    heard_chars: int | None = None
+    """Where the sound ended in the item's text when its engine failed; None when all of the text was spoken."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from gateway.core import answering, effects as fx, events as ev, floor, heard, i
 from gateway.core.policy import Policy
 from gateway.core.state import KEYS_KEPT, Moment, State, Voice, evolve
 from gateway.core.step import Step
+from gateway.core.truncating import truncate
 from gateway.core.values import Failure
 
 NODE_LOST = Failure("node_lost", "The gateway ended while this answer was being given.")
@@ -192,7 +193,8 @@ def _leg_left(step: Step) -> None:
     for response in [r for r in step.conversation.responses.values() if r.leg == leg]:
         # The leg reports its playouts before it leaves; one that did not is taken as heard so far.
         text = step.moment.texts.get(response.item_id, "") if response.item_id is not None else ""
-        heard.cleared(step, inp.PlayoutCleared(response.generation, len(text), 0, started=True))
+        started = response.sounding or response.generation in step.moment.cuts
+        heard.cleared(step, inp.PlayoutCleared(response.generation, len(text), 0, started))
     if voice is not None and voice.turn is not None:
         turns.discarded(step, leg, voice.turn, voice.audio_start_ms)
 
@@ -202,16 +204,18 @@ def _recovered(step: Step, input: inp.SessionRecovered) -> None:
     step.state.moment = Moment(voices=step.moment.voices)
     for response in list(step.conversation.responses.values()):
         item_id = response.item_id
-        leg = response.leg
+        leg, lost_at = response.leg, response.lost_at
         if response.generating:
+            text = input.open_texts.get(item_id, "") if item_id is not None else ""
             if item_id is not None:
-                text = input.open_texts.get(item_id, "")
                 step.fact(ev.ItemCompleted(item_id, response.response_id, "incomplete", text))
             step.fact(
                 ev.ResponseEnded(
                     response.response_id, response.generation, "failed", item_id, reason="node_lost", failure=NODE_LOST
                 )
             )
+            if item_id is not None and lost_at is not None:
+                truncate(step, item_id, text, *lost_at, "leg_lost")
         if leg is not None and item_id is not None:
             step.fact(ev.PlayoutCleared(response.response_id, leg))
     for node in list(step.conversation.tree.nodes.values()):

@@ -40,6 +40,9 @@ class Response:
     sounding: bool = False
     """Between ``PlayoutStarted`` and its end."""
 
+    lost_at: tuple[int, int] | None = None
+    """Code points and milliseconds that were heard when the leg that spoke it was lost; it goes on in writing."""
+
 
 @dataclass(slots=True)
 class Conversation:
@@ -92,6 +95,31 @@ class Voice:
     """Onset of a voice that is suspected while the one before it is judged; None when there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """How much of an answer a client says it played."""
+
+    leg: LegId
+    """Who says so, and is answered."""
+
+    audio_end_ms: int
+    located: tuple[int, int] | None
+    """See :class:`gateway.core.inputs.ItemTruncationRequested`."""
+
+    counts: bool
+    """True when it comes from the device that spoke the answer: no other one knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A spoken answer that is over, of which its device may still say that it played less."""
+
+    text: str
+    heard_chars: int
+    heard_ms: int
+    device: DeviceId
+
+
 @dataclass(slots=True)
 class Cut:
     """A response that was told to stop and whose loudspeaker has not yet said where."""
@@ -102,6 +130,9 @@ class Cut:
 
     nothing_said_on: LegId | None = None
     """The leg of that turn, once it has proved to hold no words; None until then."""
+
+    claim: Claim | None = None
+    """What a client says that it played, when that was its reason to cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +190,9 @@ class Moment:
     """Turns without words yet that were spoken over an answer → the last generation then: a stop word in them
     silences that, and wants no other."""
 
+    said: dict[ItemId, Said] = field(default_factory=dict)
+    """The last few spoken answers that are over, oldest first."""
+
     last_typed: str = ""
     """What was typed since an answer was last asked for: a typed "stop" wants none."""
 
@@ -190,7 +224,8 @@ def evolve(state: Conversation, fact: ev.Fact) -> None:
         case ev.ItemCompleted(item_id, _, status):
             state.tree.nodes[item_id].status = status
         case ev.ItemTruncated(item_id):
-            state.tree.nodes[item_id].truncated = True
+            node = state.tree.nodes[item_id]
+            node.truncated, node.seen, node.broken_off = True, fact.seen, fact.reason != "interrupted"
         case ev.ItemRemoved(item_id):
             state.tree.remove(item_id)
         case ev.CommandApplied(key, digest, wall):
@@ -234,5 +269,7 @@ def _evolve_response(state: Conversation, fact: ResponseFact) -> None:
         case ev.PlayoutStopped() | ev.PlayoutCleared():
             response.sounding = False
             response.leg = None
+            if isinstance(fact, ev.PlayoutCleared) and fact.heard_chars is not None:
+                response.lost_at = (fact.heard_chars, fact.heard_ms)
     if not response.generating and response.leg is None:
         del state.responses[fact.response_id]

@@ -44,6 +44,7 @@ def _forget(step: Step, item_id: ItemId) -> None:
     moment = step.moment
     moment.transcribing.pop(item_id, None)
     moment.over_answers.pop(item_id, None)
+    moment.said.pop(item_id, None)
     if moment.unheard is not None and moment.unheard.item_id == item_id:
         moment.unheard = None
     if moment.pending is not None and moment.pending.rest is not None and moment.pending.rest.item_id == item_id:

@@ -27,6 +27,12 @@ class Node:
     truncated: bool = False
     """True once it was cut: its text is what was heard."""
 
+    broken_off: bool = False
+    """True when nobody cut it: its device was lost, or its speech engine failed."""
+
+    seen: int = 0
+    """Of one that was cut, how many code points of its whole text had been shown."""
+
 
 @dataclass(slots=True)
 class Tree:

@@ -7,6 +7,9 @@ Role = Literal["user", "assistant", "system"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 ResponseStatus = Literal["completed", "cancelled", "failed"]
 
+TruncationReason = Literal["interrupted", "leg_lost", "speech_failed"]
+"""Why an answer was not heard to its end: it was cut, the device that spoke it is gone, or its engine failed."""
+
 CutReason = Literal["turn_detected", "client_cancelled", "node_lost"]
 """Why an answer ended early: by voice, by a client's command (or typed words), by the end of its process."""
 

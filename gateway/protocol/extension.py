@@ -10,6 +10,7 @@ from gateway.protocol.realtime import (
     AudioClear,
     AudioCommit,
     ClientEvent,
+    Count,
     Item,
     ItemCreate,
     ItemDelete,
@@ -95,6 +96,17 @@ class SessionResume(ClientEvent, tag="session.resume"):
     """How many code points of each unfinished item the client holds; one that is not named arrives whole."""
 
 
+class PlaybackReport(ClientEvent, tag="playback.report"):
+    """How far this client really played. Either how much of an item, or what it still buffers, or both."""
+
+    item_id: str | None = None
+    played_ms: Count | None = None
+    """Of the item's sound as it was sent."""
+
+    buffered_ms: Count | None = None
+    """What has arrived and is not heard yet: the jitter buffer, and the output latency of the sound card."""
+
+
 AnyClientEvent = (
     SessionUpdate
     | AudioAppend
@@ -108,6 +120,7 @@ AnyClientEvent = (
     | ResponseCreate
     | ResponseCancel
     | SessionResume
+    | PlaybackReport
 )
 
 __all__ = ["SUBPROTOCOL", "UNSET", "AnyClientEvent"]

@@ -15,7 +15,7 @@ class Content(msgspec.Struct, omit_defaults=True):
 
 
 class Item(msgspec.Struct):
-    """A message. ``heard_text`` and ``unheard_text`` are ours: set on an answer that was cut."""
+    """A message. ``heard_text``, ``unheard_text`` and ``seen_text`` are ours: set on an answer that was cut."""
 
     id: str
     status: Literal["completed", "incomplete", "in_progress"]
@@ -25,6 +25,9 @@ class Item(msgspec.Struct):
     type: Literal["message"] = "message"
     heard_text: str | UnsetType = UNSET
     unheard_text: str | UnsetType = UNSET
+    seen_text: str | UnsetType = UNSET
+    """What of ``unheard_text`` had been shown as text."""
+
     device: str | UnsetType = UNSET
 
 

@@ -55,9 +55,10 @@ def item(
     *,
     spoken: bool,
     unheard: str | None = None,
+    seen: int = 0,
     device: str = "",
 ) -> rt.Item:
-    """A message as the wire shows it. *unheard* is given for an answer that was cut."""
+    """A message as the wire shows it. *unheard* is given for an answer that was cut, *seen* as its fact has it."""
     if role == "assistant":
         content = rt.Content("output_audio", transcript=text) if spoken else rt.Content("output_text", text=text)
     elif spoken:
@@ -66,7 +67,7 @@ def item(
         content = rt.Content("input_text", text=text)
     shown = rt.Item(item_id, status, role, [content])
     if unheard is not None:
-        shown.heard_text, shown.unheard_text = text, unheard
+        shown.heard_text, shown.unheard_text, shown.seen_text = text, unheard, _seen(text, unheard, seen)
     if device:
         shown.device = device
     return shown
@@ -213,9 +214,15 @@ def _item_changed(
                 audio_end_ms=event.heard_ms,
                 heard_text=event.text,
                 unheard_text=event.unheard,
+                seen_text=_seen(event.text, event.unheard, event.seen),
+                reason=event.reason,
             )
         case ev.ItemRemoved():
             return rt.ItemDeleted(item_id=event.item_id)
+
+
+def _seen(heard: str, unheard: str, seen: int) -> str:
+    return unheard[: max(0, seen - len(heard))]
 
 
 Announced = ev.SpeechStarted | ev.SpeechStopped | ev.InputCommitted | ev.TruncationKept

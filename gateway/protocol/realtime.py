@@ -87,6 +87,8 @@ class ItemTruncated(ServerEvent, tag="conversation.item.truncated"):
     content_index: int = 0
     heard_text: str | UnsetType = UNSET
     unheard_text: str | UnsetType = UNSET
+    seen_text: str | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
 
 
 class TranscriptionCompleted(ServerEvent, tag="conversation.item.input_audio_transcription.completed"):

@@ -144,6 +144,7 @@ class Performer:
                 text=contents[node.item_id].text,
                 interrupted=node.role == "assistant" and (node.truncated or node.status == "incomplete"),
                 unheard=contents[node.item_id].unheard,
+                broken_off=node.broken_off,
                 device=node.device,
                 spoken=node.spoken,
             )

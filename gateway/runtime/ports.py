@@ -26,6 +26,9 @@ class Message:
     unheard: str = ""
     """The rest of an interrupted answer: generated, and never heard. Not part of the conversation."""
 
+    broken_off: bool = False
+    """True for an interrupted answer that nobody cut: its sound broke off, and ``unheard`` could only be read."""
+
     device: str = ""
     """Name of the device it came from, ``""`` when unknown."""
 

@@ -1,6 +1,7 @@
 """Client events as inputs of the session. Pure."""
 
 import hashlib
+from collections.abc import Callable
 from typing import TypeAlias
 
 from msgspec import UNSET
@@ -10,11 +11,19 @@ from gateway.core.ids import ItemId, ResponseId
 from gateway.protocol import realtime as rt
 from gateway.protocol.decoding import canonical
 
+
+def nowhere(_item_id: str, _played_ms: int) -> None:
+    """This client was sent no sound."""
+
+
 Command: TypeAlias = rt.ItemCreate | rt.ItemDelete | rt.ItemTruncate | rt.ResponseCancel | rt.OutputClear
 
 
-def command(event: Command) -> inp.Input:
-    """The command that a client gives with *event*."""
+def command(event: Command, located: Callable[[str, int], tuple[int, int] | None] = nowhere) -> inp.Input:
+    """The command that a client gives with *event*.
+
+    *located* tells how many code points, and ms of its sound, the ms hold that this client says it played of an item.
+    """
     match event:
         case rt.ItemCreate(item=item):
             text = "".join(part.text for part in item.content)
@@ -23,7 +32,8 @@ def command(event: Command) -> inp.Input:
         case rt.ItemDelete():
             return inp.ItemDeletionRequested(ItemId(event.item_id))
         case rt.ItemTruncate():
-            return inp.ItemTruncationRequested(ItemId(event.item_id), event.audio_end_ms)
+            played = located(event.item_id, event.audio_end_ms)
+            return inp.ItemTruncationRequested(ItemId(event.item_id), event.audio_end_ms, played)
         case rt.ResponseCancel():
             return inp.CancelRequested(ResponseId(event.response_id) if event.response_id else None)
         case rt.OutputClear():

@@ -23,7 +23,7 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.ports import Published, Store, Verdict
 from gateway.runtime.registry import Registry
 from gateway.transports import config as conf, history
-from gateway.transports.commands import command, digest, options, request
+from gateway.transports.commands import command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
 from gateway.transports.microphone import Microphone
 from gateway.transports.telling import Caller, Teller
@@ -217,14 +217,13 @@ class Connection:
                 self._clear()
             case rt.ItemRetrieve():
                 await self._retrieve(event)
-            case ext.SessionResume():
-                if not self.caller.extended:
-                    raise ProtocolViolation("unknown_event_type", "This event belongs to bargein.v1.", param="type")
-                await self.teller.resume(event)
+            case ext.SessionResume() | ext.PlaybackReport():
+                await self._take_extension(event)
             case rt.ResponseCreate():
                 await self._request(event)
             case _:
-                await self.actor.submit(command(event), self._commanded(event))
+                located = self.voice.device.located if self.voice is not None else nowhere
+                await self.actor.submit(command(event, located), self._commanded(event))
 
     def _commanded(self, event: rt.ClientEvent) -> Origin:
         return replace(self.origin, command=event.event_id, key=event.idempotency_key, digest=digest(event))
@@ -243,6 +242,24 @@ class Connection:
         if voice is None:
             raise ProtocolViolation("voice_unavailable", "This gateway serves text alone.")
         voice.hear(self._microphone.take(event.audio))
+
+    async def _take_extension(self, event: ext.SessionResume | ext.PlaybackReport) -> None:
+        if not self.caller.extended:
+            raise ProtocolViolation("unknown_event_type", "This event belongs to bargein.v1.", param="type")
+        if isinstance(event, ext.SessionResume):
+            await self.teller.resume(event)
+        else:
+            self._played(event)
+
+    def _played(self, event: ext.PlaybackReport) -> None:
+        if self.voice is None:
+            raise ProtocolViolation("playback_report_no_sound", "This connection was sent no sound.")
+        if event.buffered_ms is not None:
+            self.voice.device.buffers(event.buffered_ms)
+        if event.item_id is not None and not self.voice.device.played(event.item_id, event.played_ms or 0):
+            raise ProtocolViolation(
+                "playback_report_invalid_item_id", "No sound of this item was sent.", param="item_id"
+            )
 
     def _clear(self) -> None:
         self._microphone.begin_anew()

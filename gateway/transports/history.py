@@ -27,6 +27,7 @@ def shown(node: Node, open_texts: Mapping[ItemId, str], contents: Mapping[ItemId
         text,
         spoken=node.spoken,
         unheard=content.unheard if node.truncated else None,
+        seen=node.seen,
         device=node.device,
     )
 

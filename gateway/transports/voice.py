@@ -8,6 +8,7 @@ from gateway.core.ids import Generation, ItemId, ResponseId
 from gateway.core.values import Failure
 from gateway.runtime.actor import Actor, Origin
 from media import edges, endpoint, leg, playout
+from media.device import Device
 from media.frames import Pcm
 
 
@@ -55,6 +56,19 @@ class Voice:
     def pull(self) -> Pcm | None:
         """The next 480 samples to be played, 24 kHz; None for silence."""
         return self._leg.pull()
+
+    def send(self) -> Pcm | None:
+        """As :meth:`pull`, ahead of its playing: no time passes at the device."""
+        return self._leg.send()
+
+    def tick(self) -> None:
+        """20 ms have passed at a device that is sent sound ahead."""
+        self._leg.tick()
+
+    @property
+    def device(self) -> Device:
+        """The device that listens: tell it what the client says of its playing."""
+        return self._leg.device
 
     @property
     def held(self) -> bool:
@@ -141,7 +155,8 @@ class Voice:
                 self._on_sound(response_id, item_id)
                 return inp.PlayoutStarted(Generation(generation))
             case playout.Stopped():
-                return inp.PlayoutStopped(Generation(report.generation), report.heard_ms)
+                reached = None if report.whole else report.heard_chars
+                return inp.PlayoutStopped(Generation(report.generation), report.heard_ms, reached)
             case _:
                 assert_never(report)
 

@@ -27,7 +27,10 @@ from media.peer import PeerError, PeerOptions
 log = logging.getLogger(__name__)
 
 CLIENT_BUFFER_MS: Final = 60
-"""What a browser's jitter buffer holds on a quiet network; a measured value will come from RTCP."""
+"""What a browser's jitter buffer holds on a quiet network, until the client itself says (``playback.report``)."""
+
+_WAY_EVERY: Final = 50
+"""Frames between two looks at the round trip, which RTCP measures about once a second."""
 
 
 class Call:
@@ -38,6 +41,7 @@ class Call:
         self._paths = Paths(self, self._pull)
         self._connection: Connection | None = None
         self._voice: Voice | None = None
+        self._pulled = 0
         self._messages: asyncio.Queue[str | None] = asyncio.Queue(maxsize=1024)
 
     async def answer(self, offer: str, options: PeerOptions) -> str:
@@ -110,7 +114,12 @@ class Call:
         self.hang_up()
 
     def _pull(self) -> Pcm | None:
-        return self._voice.pull() if self._voice is not None else None
+        if self._voice is None:
+            return None
+        self._pulled += 1
+        if self._pulled % _WAY_EVERY == 0 and self._peer is not None:
+            self._voice.device.round_trip(self._peer.stats().round_trip_ms)
+        return self._voice.pull()
 
     def _take(self, message: str) -> None:
         """Queue a message. Overflow policy: disconnect, as nobody sends a thousand events at once."""

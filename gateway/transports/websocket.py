@@ -27,6 +27,10 @@ STOCK_LEAD_MS: Final = 1000
 
 EXTENDED_LEAD_MS: Final = 200
 
+DEVICE_MS: Final = 60
+"""From our sending to a device's playing what it does not queue: the way there and its sound card. A client's
+``playback.report`` tells better."""
+
 
 async def realtime(websocket: WebSocket) -> None:
     """One connection, from its handshake to its end."""
@@ -117,7 +121,7 @@ class _Call:
             self._services.clock.now,
             turns=self._connection.config.turns,
             interruptible=self._connection.config.interruptible,
-            client_buffer_ms=lead_ms,
+            client_buffer_ms=DEVICE_MS,
             on_sound=pump.sounds,
         )
         self._pump = asyncio.create_task(pump.run(voice), name="pump")

@@ -1,9 +1,11 @@
 """Cutting an answer, and keeping exactly what was heard of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.core import effects as fx, events as ev, inputs as inp
-from gateway.core.ids import ItemId
+from gateway.core.ids import ItemId, LegId
 from gateway.core.values import Failure
 from tests.core.script import (
     ANSWER,
@@ -19,9 +21,11 @@ from tests.core.script import (
     PHONE,
     STOCK,
     SUSTAINED,
+    TABLET,
     Talk,
     answering,
     cleared,
+    cut_by_voice,
     kinds,
     later,
     none,
@@ -49,7 +53,7 @@ def test_a_cut_by_voice_while_the_model_runs_keeps_what_was_heard() -> None:
     completed, ended = only(outcome.facts, ev.ItemCompleted), only(outcome.facts, ev.ResponseEnded)
     assert (completed.status, completed.text) == ("incomplete", "One two three")
     assert (ended.status, ended.reason, ended.failure) == ("cancelled", "turn_detected", None)
-    assert only(outcome.facts, ev.ItemTruncated) == ev.ItemTruncated(answer(talk), "One two", " three", 640)
+    assert only(outcome.facts, ev.ItemTruncated) == ev.ItemTruncated(answer(talk), "One two", " three", 640, seen=13)
     assert talk.session.state.conversation.responses == {}
     assert talk.session.state.moment.texts == {}
 
@@ -219,7 +223,42 @@ def test_a_complete_answer_is_over_when_its_leg_is_lost() -> None:
     talk.tell(*answering(1.0), (2.0, cleared(G1, "One")))
     assert talk.session.state.conversation.responses == {}
     assert talk.session.state.moment.texts == {}
+    assert talk.last(ev.ItemTruncated) == ev.ItemTruncated(
+        answer(talk), "One", " two three four five.", 700, len(ANSWER), "leg_lost"
+    )
+
+
+def test_what_is_written_after_the_leg_was_lost_was_not_heard() -> None:
+    talk = Talk()
+    talk.tell(*answering(1.0, text="One two", finished=False), (2.0, cleared(G1, "One")), (2.0, LEFT))
+    outcome = talk.tell((2.1, inp.TextGenerated(G1, " three.")), (2.2, inp.GenerationFinished(G1)))
+    assert kinds(outcome.facts) == [ev.ItemCompleted, ev.ResponseEnded, ev.ItemTruncated]
+    assert only(outcome.facts, ev.ItemTruncated) == ev.ItemTruncated(
+        answer(talk), "One", " two three.", 700, 14, "leg_lost"
+    )
+    assert talk.session.state.conversation.tree.nodes[answer(talk)].broken_off
+
+
+def test_what_was_heard_before_the_leg_was_lost_survives_the_process() -> None:
+    talk = Talk()
+    talk.tell(*answering(1.0, text="One two", finished=False), (2.0, cleared(G1, "One")), (2.0, LEFT))
+    after = talk.reboot()
+    outcome = after.tell((3.0, inp.SessionRecovered({answer(talk): "One two three"})))
+    assert only(outcome.facts, ev.ItemTruncated).unheard == " two three"
+
+
+def test_an_answer_whose_leg_was_lost_before_it_sounded_is_only_a_written_one() -> None:
+    talk = Talk()
+    talk.tell(*answering(1.0, sounding=False), (2.0, cleared(G1, started=False)), (2.0, LEFT))
     assert none(talk.log, ev.ItemTruncated)
+
+
+def test_an_answer_whose_engine_failed_was_heard_as_far_as_it_was_spoken() -> None:
+    talk = Talk()
+    outcome = talk.tell(*answering(1.0), (4.0, inp.PlayoutStopped(G1, 900, 7)))
+    assert kinds(outcome.facts) == [ev.PlayoutStopped, ev.ItemTruncated]
+    truncated = only(outcome.facts, ev.ItemTruncated)
+    assert (truncated.text, truncated.reason) == ("One two", "speech_failed")
 
 
 @pytest.mark.parametrize("thinking", [False, True])
@@ -246,7 +285,8 @@ def test_a_written_answer_that_was_spoken_at_first_is_cut_where_it_was_shown() -
     outcome = talk.tell((2.2, CANCEL, CHAT))
     assert none(outcome.stopping, fx.FlushPlayout)
     assert only(outcome.facts, ev.ItemCompleted).text == "One two"
-    assert none(outcome.facts, ev.ItemTruncated)
+    truncated = only(outcome.facts, ev.ItemTruncated)
+    assert (truncated.text, truncated.unheard, truncated.seen) == ("One", " two", 7)
 
 
 # a new answer waits for the truth
@@ -278,13 +318,74 @@ def test_a_client_that_truncates_an_answer_cuts_it_by_our_own_clock() -> None:
     assert only(outcome.facts, ev.ItemTruncated).heard_ms == 400
 
 
-@pytest.mark.parametrize("claim", [0, 999_999])
-def test_a_client_cannot_change_an_answer_that_is_over(claim: int) -> None:
-    talk = Talk(voices=(STOCK,))
-    talk.tell(*later(answering(1.0), STOCK), (2.0, CANCEL), (2.0, cleared(G1, "One two")))
-    outcome = talk.tell((2.1, inp.ItemTruncationRequested(answer(talk), claim), STOCK))
-    assert outcome.events == (ev.TruncationKept(STOCK, answer(talk), claim),)
+def over(heard: str | None = "One two") -> Talk:
+    """The answer was cut after *heard* (700 ms), or was heard whole."""
+    talk = Talk(voices=(STOCK, TABLET))
+    talk.tell(*later(answering(1.0), STOCK))
+    end = inp.PlayoutStopped(G1, 700) if heard is None else cleared(G1, heard)
+    talk.tell(*([] if heard is None else [(2.0, CANCEL)]), (2.0, end))
+    return talk
+
+
+@pytest.mark.parametrize("leg", [STOCK, TABLET])
+@pytest.mark.parametrize("heard", ["One two", None])
+def test_a_client_cannot_lengthen_an_answer_that_is_over(heard: str | None, leg: LegId) -> None:
+    talk = over(heard)
+    outcome = talk.tell((2.1, inp.ItemTruncationRequested(answer(talk), 999_999, (24, 999_999)), leg))
+    assert outcome.events == (ev.TruncationKept(leg, answer(talk), 999_999),)
     assert outcome.accepted
+
+
+@pytest.mark.parametrize("heard", ["One two", None])
+@pytest.mark.parametrize("located", [(3, 290), None])
+def test_the_device_that_spoke_an_answer_can_say_that_it_played_less(
+    heard: str | None, located: tuple[int, int] | None
+) -> None:
+    talk = over(heard)
+    claim = inp.ItemTruncationRequested(answer(talk), 300, located)
+    truncated = only(talk.tell((2.1, claim, STOCK)).facts, ev.ItemTruncated)
+    whole = len(heard or ANSWER)
+    assert truncated.text == ("One" if located or heard else "One two")
+    assert truncated.heard_ms == (290 if located else 300)
+    assert len(truncated.text) <= whole * 300 // 700 or located
+    assert talk.tell((2.2, claim, STOCK)).facts == ()  # said twice is said once
+    assert talk.tell((2.3, replace(claim, audio_end_ms=600, located=(7, 600)), STOCK)).facts == ()
+
+
+def test_another_device_does_not_know_what_was_played() -> None:
+    talk = over()
+    claim = inp.ItemTruncationRequested(answer(talk), 0, (0, 0))
+    assert talk.tell((2.1, claim, TABLET)).events == (ev.TruncationKept(TABLET, answer(talk), 0),)
+
+
+def test_the_rest_to_go_on_with_grows_when_a_device_has_played_less() -> None:
+    talk = cut_by_voice(heard="One two")
+    talk.tell((3.25, inp.ItemTruncationRequested(answer(talk), 300, (3, 300))))
+    assert only(talk.says(3.4, "").starting, fx.Recite).text == "two three four five."
+
+
+def test_a_claim_while_the_answer_sounds_cuts_it_there() -> None:
+    talk = Talk()
+    talk.tell(*answering(1.0))
+    talk.tell((2.0, inp.ItemTruncationRequested(answer(talk), 250, (3, 250))))
+    truncated = only(talk.tell((2.0, cleared(G1, "One two", heard_ms=500))).facts, ev.ItemTruncated)
+    assert (truncated.text, truncated.heard_ms) == ("One", 250)
+
+
+def test_a_claim_that_cut_nothing_off_is_answered_all_the_same() -> None:
+    talk = Talk()
+    talk.tell(*answering(1.0))
+    talk.tell((2.0, inp.ItemTruncationRequested(answer(talk), 9_000, (24, 9_000))))
+    outcome = talk.tell((2.0, cleared(G1, ANSWER, heard_ms=2_000)))
+    assert only(outcome.events, ev.TruncationKept).audio_end_ms == 9_000
+
+
+def test_deleted_words_are_not_brought_back_by_a_claim() -> None:
+    talk = over()
+    item_id = answer(talk)
+    talk.tell((2.1, inp.ItemDeletionRequested(item_id), STOCK))
+    assert not talk.tell((2.2, inp.ItemTruncationRequested(item_id, 0), STOCK)).accepted
+    assert talk.session.state.moment.said == {}
 
 
 def test_a_client_can_truncate_only_answers() -> None:

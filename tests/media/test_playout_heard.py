@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from media.frames import Pcm
 from media.playout import Cleared, Edge, Holder, Playout, PlayoutOptions, Started, Stopped
+from media.speech import Word
 from tests.media.test_playout import FADE, TEXT, add, assert_fades, noise, pull, silent, speaking
 
 
@@ -38,21 +40,23 @@ def test_the_device_plays_on_while_the_answer_is_paused() -> None:
 def test_the_client_buffer_can_be_corrected(buffer_ms: int, expected_ms: int) -> None:
     playout = speaking(noise(9_600), options=PlayoutOptions(client_buffer_ms=5_000))
     pull(playout, 8)
-    playout.set_client_buffer(buffer_ms)
+    playout.device.buffers(buffer_ms)
     assert heard(playout) == (3 if expected_ms else 0, expected_ms)
 
 
-def test_a_buffer_found_to_be_larger_takes_nothing_back() -> None:
+def test_a_buffer_found_to_be_larger_has_not_let_through_what_was_thought() -> None:
     playout = speaking(noise(9_600))
     pull(playout, 8)
-    playout.set_client_buffer(200)
     assert heard(playout) == (3, 100)
+    playout.device.buffers(100)
+    assert heard(playout) == (0, 60)
 
 
 def test_a_buffer_found_to_be_smaller_ends_what_it_was_thought_to_hold() -> None:
     playout = speaking(noise(480))
     pull(playout, 1)
-    playout.set_client_buffer(0)
+    playout.device.buffers(0)
+    playout.tick()
     assert playout.drain() == [Started(1, "resp_1", "item_1"), Stopped(1, "resp_1", "item_1", len(TEXT), 20)]
 
 
@@ -266,3 +270,114 @@ def test_a_playhead_says_whether_its_utterance_is_held() -> None:
     assert spent is not None
     assert waiting is not None
     assert (spent.started, spent.paused, waiting.started, waiting.paused) == (True, False, False, True)
+
+
+# what the device itself says
+
+
+def ahead(pcm: Pcm, frames: int) -> Playout:
+    """A device that was sent *frames* frames at once, and has played two ticks of them."""
+    playout = speaking(pcm, options=PlayoutOptions(client_buffer_ms=0))
+    for _ in range(frames):
+        playout.send()
+    playout.tick()
+    playout.tick()
+    return playout
+
+
+def test_a_device_that_is_sent_sound_ahead_plays_it_frame_by_frame() -> None:
+    playout = ahead(noise(9_600), 10)
+    assert (heard(playout), playout.device.ahead_ms) == ((0, 40), 160)
+
+
+def test_a_device_that_has_run_dry_plays_the_next_frame_at_once() -> None:
+    playout = speaking(noise(480), finished=False, options=PlayoutOptions(client_buffer_ms=0))
+    pull(playout, 50)
+    playout.enqueue(1, noise(4_800))
+    for _ in range(10):
+        playout.send()
+    playout.tick()
+    assert heard(playout)[1] == 40
+    assert playout.device.ahead_ms == 180
+
+
+@pytest.mark.parametrize(("played_ms", "expected_ms"), [(0, 40), (25, 25), (40, 40), (41, 40), (10_000, 40)])
+def test_a_device_is_believed_when_it_has_played_less_and_never_when_more(played_ms: int, expected_ms: int) -> None:
+    playout = ahead(noise(9_600), 10)
+    assert playout.device.played("item_1", played_ms)
+    assert heard(playout)[1] == expected_ms
+
+
+def test_what_a_device_has_said_holds_from_then_on() -> None:
+    playout = ahead(noise(9_600), 10)
+    playout.device.played("item_1", 10)
+    playout.tick()
+    assert heard(playout)[1] == 30
+    assert playout.device.ahead_ms == 140 + 30
+
+
+def test_an_older_word_that_comes_late_is_no_news() -> None:
+    playout = ahead(noise(9_600), 10)
+    playout.device.played("item_1", 30)
+    playout.device.played("item_1", 5)
+    assert heard(playout)[1] == 30
+
+
+def test_a_device_that_has_played_all_it_was_sent_says_nothing_of_its_buffer() -> None:
+    playout = speaking(noise(480), finished=False)
+    pull(playout, 50)
+    playout.device.played("item_1", 20 + 20)  # and the fade into the gap
+    playout.enqueue(1, noise(9_600))
+    pull(playout, 5)
+    assert heard(playout)[1] == 60  # still the 60 ms that were expected, not the second of silence
+
+
+def test_the_fade_before_a_pause_is_counted_as_the_device_counts_it() -> None:
+    playout = speaking(noise(9_600), options=PlayoutOptions(client_buffer_ms=0))
+    pull(playout, 2)
+    playout.pause(Holder.BUTTON, 0.0)
+    pull(playout, 1)
+    playout.resume(Holder.BUTTON, 0.1)
+    pull(playout, 3)
+    playout.device.played("item_1", 40 + 20 + 30)
+    assert heard(playout)[1] == 70
+
+
+def test_an_item_that_never_was_here_is_unknown_and_one_that_is_over_is_not() -> None:
+    playout = speaking(noise(480))
+    assert not playout.device.played("item_2", 20)
+    assert playout.device.located("item_2", 20) is None
+    pull(playout, 10)
+    assert playout.device.played("item_1", 20)
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_where_a_device_stood_is_known_after_its_answer_is_over(cut: bool) -> None:
+    playout = speaking(noise(9_600))
+    pull(playout, 12)
+    if cut:
+        playout.flush()
+    else:
+        pull(playout, 20)
+    assert playout.device.located("item_1", 150) == (3, 150)
+    assert playout.device.located("item_1", 10_000) == ((7, 240) if cut else (len(TEXT), 400))
+
+
+def test_words_are_kept_for_the_last_few_answers_only() -> None:
+    playout = Playout()
+    for generation in range(1, 20):
+        add(playout, generation, noise(480))
+        playout.flush()
+    assert playout.device.located("item_1", 20) is None
+    assert playout.device.located("item_19", 20) is not None
+
+
+def test_an_answer_whose_engine_failed_says_so_when_it_stops() -> None:
+    playout = Playout()
+    playout.begin(1, "item", "resp")
+    playout.begin_clause(1, TEXT, 0, exact=True)
+    playout.enqueue(1, noise(4_800), [Word(0, 3, 0), Word(4, 7, 2_400)])
+    playout.break_off(1)
+    playout.finish(1)
+    pull(playout, 20)
+    assert playout.drain()[1:] == [Stopped(1, "resp", "item", 3, 200, whole=False)]

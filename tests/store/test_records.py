@@ -45,14 +45,14 @@ SAMPLES: Final[tuple[Fact, ...]] = (
     ItemTranscribed(USER, "What time is it? \N{ALARM CLOCK}"),
     ItemTranscriptionFailed(USER, Failure("engine_timeout", "The recogniser took too long.")),
     ItemCompleted(ANSWER, RESPONSE, "incomplete", "It is a quarter past nine."),
-    ItemTruncated(ANSWER, "It is a", " quarter past nine.", 420),
+    ItemTruncated(ANSWER, "It is a", " quarter past nine.", 420, 28, "leg_lost"),
     ItemRemoved(USER, "not_speech"),
     ResponseStarted(RESPONSE, Generation(7), LEG, ANSWER, {"topic": "time"}),
     ResponseEnded(RESPONSE, Generation(7), "cancelled", ANSWER, "turn_detected", None),
     ResponseEnded(RESPONSE, Generation(8), "failed", None, None, Failure("model_timeout", "No token came.")),
     PlayoutStarted(RESPONSE, LEG),
     PlayoutStopped(RESPONSE, LEG),
-    PlayoutCleared(RESPONSE, LEG),
+    PlayoutCleared(RESPONSE, LEG, 7, 420),
     CommandApplied("key_1", "5f70bf18a086", 1763640000.25),
 )
 """Every fact type, with values unlike the defaults. ``log-v1.jsonl`` holds the same, line by line."""
@@ -60,6 +60,8 @@ SAMPLES: Final[tuple[Fact, ...]] = (
 _BOUNDED: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     "wall": st.floats(allow_nan=False, allow_infinity=False),
     "heard_ms": st.integers(0, 2**53),
+    "heard_chars": st.none() | st.integers(0, 2**53),
+    "seen": st.integers(0, 2**53),
     "generation": st.integers(0, 2**53),
 }
 

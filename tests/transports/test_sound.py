@@ -334,3 +334,68 @@ def test_half_a_sample_waits_for_its_other_half_but_not_over_the_end_of_a_turn()
     assert taken(anew, tone[:1]) == b""
     anew.begin_anew()
     assert taken(anew, tone) == expected
+
+
+# --- what a client says of its playing ---
+
+
+def test_a_client_that_plays_its_own_buffer_may_truncate_after_the_cut_but_only_to_less() -> None:
+    async def main() -> None:
+        async with line(ScriptedAgent("one two three four five six seven eight nine ten"), hears=()) as at:
+            client = await at.connect(await at.open())
+            await client.ask("count")
+            item = (await client.get("response.output_audio.delta"))["item_id"]
+            await asyncio.sleep(1.0)
+            await client.send("output_audio_buffer.clear")
+            first = await client.get("conversation.item.truncated")
+            assert (first["heard_text"], first["seen_text"]) == ("one two three four", first["unheard_text"])
+            for claim in (900, 450, 450, 800):
+                await client.send("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=claim)
+            answers = [await client.get("conversation.item.truncated", count) for count in range(2, 6)]
+            told = [answer.get("heard_text", answer["audio_end_ms"]) for answer in answers]
+            assert told == [900, "one two", 450, 800]
+            await client.leave()
+
+    run(main())
+
+
+def test_a_playback_report_moves_what_counts_as_heard() -> None:
+    async def main() -> None:
+        async with line(ScriptedAgent("one two three four five six seven eight nine ten"), hears=()) as at:
+            client = await at.connect(await at.open(), extended=True)
+            await client.send("session.update", **update(output_modalities=["audio"]))
+            await client.ask("count")
+            item = (await client.get("response.output_audio.delta"))["item_id"]
+            await asyncio.sleep(1.0)
+            await client.send("playback.report", item_id=item, played_ms=500)
+            await client.send("output_audio_buffer.clear")
+            truncated = await client.get("conversation.item.truncated")
+            assert truncated["heard_text"] == "one two"
+            assert truncated["audio_end_ms"] == pytest.approx(500, abs=20)
+            await client.leave()
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("extended", "speaks", "fields", "code"),
+    [
+        (False, True, {"buffered_ms": 80}, "unknown_event_type"),
+        (True, False, {"buffered_ms": 80}, "playback_report_no_sound"),
+        (True, True, {"item_id": "item_nobody_knows", "played_ms": 80}, "playback_report_invalid_item_id"),
+        (True, True, {"buffered_ms": -1}, "invalid_value"),
+        (True, True, {"item_id": "item", "played_ms": -5}, "invalid_value"),
+    ],
+)
+def test_a_report_that_cannot_be_taken_is_refused(extended: bool, speaks: bool, fields: Json, code: str) -> None:
+    async def main() -> None:
+        async with line(hears=()) as at:
+            client = await at.connect(await at.open(), extended=extended)
+            if speaks:
+                await client.send("session.update", **update(output_modalities=["audio"]))
+            await client.send("playback.report", event_id="e1", **fields)
+            error = client.all("error")[0]["error"]
+            assert (error["code"], error["event_id"]) == (code, "e1")
+            await client.leave()
+
+    run(main())

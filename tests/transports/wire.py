@@ -23,6 +23,7 @@ from gateway.transports.connection import Connection, Services
 from gateway.transports.pump import SocketPump
 from gateway.transports.telling import Caller
 from gateway.transports.voice import Voice
+from gateway.transports.websocket import DEVICE_MS
 from media.frames import VOICE_RATE_HZ
 from media.leg import Engines
 from tests.media.engines import LoudnessModel, ScriptedRecognizer, ToneSynthesizer
@@ -136,7 +137,7 @@ class Line:
             self.engines,
             self.services.clock.now,
             turns=connection.config.turns,
-            client_buffer_ms=LEAD_MS,
+            client_buffer_ms=DEVICE_MS,
             on_sound=pump.sounds,
         )
         client.pump = asyncio.create_task(pump.run(voice))
