@@ -5,6 +5,7 @@ import contextlib
 import logging
 from dataclasses import dataclass, field
 
+from media.loudness import Loudness
 from media.playout import Playout
 from media.speech import SpeechError, Synthesizer
 from media.speech.clauses import Clause, Clauses
@@ -31,6 +32,7 @@ class Speaker:
         self._playout = playout
         self._answers: dict[int, _Answer] = {}
         self._room = asyncio.Event()
+        self._loudness = Loudness()
 
     def begin(self, generation: int, response_id: str, item_id: str) -> bool:
         """An answer is about to come; it sounds after those begun before. False when it was cut already."""
@@ -100,7 +102,8 @@ class Speaker:
         self._playout.begin_clause(generation, clause.text, clause.start, exact=exact)
         async with contextlib.aclosing(self._synthesizer.speak(clause.text)) as sound:
             async for speech in sound:
-                while not self._playout.enqueue(generation, speech.pcm, speech.words):
+                pcm = self._loudness.level(speech.pcm)
+                while not self._playout.enqueue(generation, pcm, speech.words):
                     self._room.clear()
                     await self._room.wait()
         self._playout.end_clause(generation)

@@ -87,7 +87,7 @@ def test_a_client_that_holds_what_it_has_is_sent_nothing() -> None:
 
 @pytest.mark.parametrize(("drift", "behind_ms"), [(1 - 1e-3, 45), (1 + 1e-3, 225)])
 def test_a_sound_card_of_another_pace_neither_starves_nor_falls_behind(drift: float, behind_ms: int) -> None:
-    """Three minutes at 1000 ppm. A slow card is sent less. A fast one is not believed, as it plays what our clock says cannot be; it has enough."""
+    """Three minutes at 1000 ppm. A slow card is sent less. A fast one is not believed: it has enough to go on with."""
     line, played = Line(1000), 0.0
     line.add(100)
     for tick in range(9_000):
