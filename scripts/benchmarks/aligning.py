@@ -18,8 +18,11 @@ _HOP: Final = samples(5, VOICE_RATE_HZ)
 _WINDOW: Final = 512
 _BANDS: Final = 24
 _TAIL_MS: Final = 1_200
-_LEAST_MS: Final = 350
+_SHORTEST: Final = 6
+"""Blocks of 10 ms: what is shorter is a consonant."""
+
 _SLACK: Final = samples(150, VOICE_RATE_HZ)
+_BLUR: Final = samples(30, VOICE_RATE_HZ)
 _FLOOR: Final = 1e4
 """Energies below this are noise of the codec, and all alike."""
 
@@ -55,28 +58,35 @@ class Reading:
 
 
 def position(played: Pcm, reading: Reading) -> int | None:
-    """The sample of *reading* at which *played* ends, which began at its beginning; None when little is to be heard."""
-    loud = np.flatnonzero(np.abs(played.astype(np.int32)) > _AUDIBLE)
-    if len(loud) < samples(100, VOICE_RATE_HZ):
+    """The sample of *reading* at which *played* ends, which began at its beginning; None when little is to be heard.
+
+    Silence is left out of both: a voice that was held for a moment pauses where the reading does not.
+    """
+    heard, whole = _voiced(played), _voiced(reading.pcm)
+    if len(heard) < samples(100, VOICE_RATE_HZ):
         return None
-    end = int(loud[-1]) + 1
-    first = _tail_from(loud, end)
-    tail, whole = _shape(played[first:end]), _shape(reading.pcm)
-    places = np.lib.stride_tricks.sliding_window_view(whole, len(tail), axis=0)
-    # It was held at times, but never ahead of itself: so much of the reading was played at most.
-    places = places[: max(1, (end + _SLACK) // _HOP - len(tail))]
+    tail = _shape(played[heard[-samples(_TAIL_MS, VOICE_RATE_HZ) :]])
+    places = np.lib.stride_tricks.sliding_window_view(_shape(reading.pcm[whole]), len(tail), axis=0)
+    # Held at times, but never ahead of itself: no more of the reading was played than was heard.
+    places = places[: max(1, (len(heard) + _SLACK) // _HOP - len(tail))]
     ours = tail - tail.mean()
     theirs = places - places.mean(axis=(1, 2), keepdims=True)
     alike = np.einsum("pbt,tb->p", theirs, ours) / np.sqrt((theirs**2).sum(axis=(1, 2)) + 1e-9)
-    return min(int(alike.argmax()) * _HOP + end - first, len(reading.pcm))
+    end = int(alike.argmax()) * _HOP + min(len(heard), samples(_TAIL_MS, VOICE_RATE_HZ))
+    # An end that is off by a few ms must not be taken for the far side of a pause.
+    return int(whole[min(max(end - _BLUR, 0), len(whole) - 1)]) + min(end, _BLUR)
 
 
-def _tail_from(loud: NDArray[np.intp], end: int) -> int:
-    """Where the stretch begins that is looked for: after the last time that the voice was held, if that leaves enough."""
-    held = np.flatnonzero(np.diff(loud) > samples(100, VOICE_RATE_HZ))
-    after = int(loud[held[-1] + 1]) if len(held) else int(loud[0])
-    longest = max(int(loud[0]), end - samples(_TAIL_MS, VOICE_RATE_HZ))
-    return max(after, longest) if end - after >= samples(_LEAST_MS, VOICE_RATE_HZ) else longest
+def _voiced(pcm: Pcm) -> NDArray[np.intp]:
+    """The places of the samples that are not in a silence of 60 ms or more."""
+    block = samples(10, VOICE_RATE_HZ)
+    count = len(pcm) // block
+    quiet = np.abs(pcm[: count * block].astype(np.int32)).reshape(count, block).max(axis=1) < _AUDIBLE
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], quiet.astype(np.int8), [0]))))
+    voiced = np.ones(count, dtype=bool)
+    for first, last in edges.reshape(-1, 2):
+        voiced[first:last] = last - first < _SHORTEST
+    return np.flatnonzero(np.repeat(voiced, block))
 
 
 def _shape(pcm: Pcm) -> Shape:
