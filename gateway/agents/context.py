@@ -45,7 +45,7 @@ def chat_messages(conversation: Conversation) -> tuple[ChatMessage, ...]:
         turns.insert(0, ChatMessage("user", BEGIN))
     if turns[-1].role == "assistant":
         turns.append(ChatMessage("user", GO_ON))
-    elif turns[-1].role == "user" and said and said[-1].role == "assistant":  # nothing but the note follows it
+    elif said and said[-1].role == "assistant" and said[-1].interrupted:  # nothing but the note follows it
         turns[-1] = ChatMessage("user", f"{turns[-1].content}\n{GO_ON}")
     return (ChatMessage("system", head), *turns) if head else tuple(turns)
 

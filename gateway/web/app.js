@@ -47,6 +47,7 @@ const call = new Call(() => ({ session: socket.sessionId, device }), {
   event: fromCall,
   microphone: (stream) => meter.listen("microphone", stream),
   sound: play,
+  latency: () => meter.latency,
   error: (error) => view.notify(error.message, error.code ?? "call_failed"),
   busy: () => canStop(floor),
 });

@@ -37,7 +37,7 @@ export class Call {
   /**
    * `place()` gives `{session, device}`. `on.state(state)` is told off, asking, connecting, live, waiting;
    * `on.event(event)` gets what comes by the path; `on.microphone(stream)`, `on.sound(stream)` the streams;
-   * `on.error(error)` what went wrong; it is off then. `on.busy()` says whether an answer is on its way.
+   * `on.error(error)` what went wrong; it is off then. `on.busy()` says whether an answer is on its way, `on.latency()` the sound card's latency in seconds.
    */
   constructor(place, on) {
     this.#place = place;
@@ -251,7 +251,11 @@ export class Call {
   }
 
   #ears(path) {
-    return { event: (event) => this.#hear(path(), event), broken: () => this.#broken(path()) };
+    return {
+      event: (event) => this.#hear(path(), event),
+      broken: () => this.#broken(path()),
+      latency: () => this.#on.latency(),
+    };
   }
 
   /** Two peers of one call tell each event once between them; two calls tell it twice. */

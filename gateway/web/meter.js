@@ -26,6 +26,11 @@ export class Meter {
     this.#timer ??= setInterval(() => this.#measure(), EVERY_MS);
   }
 
+  /** What the sound card takes, in seconds; 0 where the browser does not say. */
+  get latency() {
+    return this.#context?.outputLatency ?? 0;
+  }
+
   /** Measure `stream` under `name` from now on, in place of what was measured under it. */
   listen(name, stream) {
     this.#sources.get(name)?.source.disconnect();

@@ -1,6 +1,7 @@
 /** A way for the sound: WebRTC, with the data channel `oai-events`. One peer; a call may have several, one after another. */
 
 import { authorisation } from "./keep.js";
+import { Playback } from "./playback.js";
 
 const CHANNEL = "oai-events";
 const GATHER_WITHIN_MS = 1000;
@@ -24,10 +25,11 @@ export class RtcPath {
   #channel = null;
   #stream = null;
   #watch = null;
+  #playback = null;
   #closed = false;
 
   /**
-   * `on.event(event)`, `on.broken()` as they happen. `location` is that of the call to go on with, or null for a new
+   * `on.event(event)`, `on.broken()` as they happen; `on.latency()` gives the sound card's, in seconds. `location` is that of the call to go on with, or null for a new
    * one in the session that `place()` gives.
    */
   constructor(place, location, on) {
@@ -51,12 +53,14 @@ export class RtcPath {
       throw error;
     }
     this.#watchOver();
+    this.#playback.start();
   }
 
   async #open(track, signal) {
     const peer = new RTCPeerConnection({ iceServers: await iceServers(signal) });
     this.#peer = peer;
     peer.addTransceiver(track ?? "audio", { direction: "sendrecv", streams: track ? [new MediaStream([track])] : [] });
+    this.#playback = new Playback(peer, (event) => this.send(event), this.#on.latency);
     const channel = peer.createDataChannel(CHANNEL);
     this.#channel = channel;
     const up = this.#whenUp(peer, channel);
@@ -86,8 +90,13 @@ export class RtcPath {
       });
       channel.addEventListener("open", look);
       channel.addEventListener("close", () => this.#broken());
-      channel.addEventListener("message", (message) => this.#on.event(JSON.parse(message.data)));
+      channel.addEventListener("message", (message) => this.#hear(JSON.parse(message.data)));
     });
+  }
+
+  #hear(event) {
+    if (event.type === "output_audio_buffer.paused") this.#playback.report();
+    this.#on.event(event);
   }
 
   async #post(offer, signal) {
@@ -119,16 +128,20 @@ export class RtcPath {
 
   /** Let go of it. The call goes on at the gateway for a while, for another path. */
   close() {
-    this.#closed = true;
-    clearInterval(this.#watch);
+    this.#end();
     this.#peer?.close();
   }
 
   /** End the call. The gateway is told before the peer closes, which would end it too. */
   hangUp() {
+    this.#end();
+    Promise.resolve(this.location && hangUp(this.location)).then(() => this.#peer?.close());
+  }
+
+  #end() {
     this.#closed = true;
     clearInterval(this.#watch);
-    Promise.resolve(this.location && hangUp(this.location)).then(() => this.#peer?.close());
+    this.#playback?.stop();
   }
 
   #broken() {

@@ -38,6 +38,7 @@ JITTER_BUFFER_MS: Final = 60
 _VOICE: Final = CALLERS / "no_something_else.wav"
 _PATIENCE_S: Final = 60.0
 _RTP_PER_SAMPLE: Final = 2
+_ASK: Final = "Read number "
 
 By = Literal["button", "voice"]
 
@@ -81,7 +82,8 @@ class Reader:
     steer: SteerMode = "instruction"
 
     async def reply(self, conversation: Conversation) -> AsyncGenerator[str, None]:
-        for word in TEXTS[int(conversation.messages[-1].text.split()[-1])].split(" "):
+        asked = [it.text for it in conversation.messages if it.text.startswith(_ASK)]
+        for word in TEXTS[int(asked[-1].removeprefix(_ASK))].split(" "):
             yield f"{word} "
             await asyncio.sleep(0)
 
@@ -252,17 +254,19 @@ async def _reading(espeak: Espeak, text: str) -> Reading:
 async def _call(url: str, plans: list[Plan], readings: list[Reading]) -> list[Found]:
     ears = Listener()
     peer = await Peer.offer(ears, ears.pull, PeerOptions(send_rate_hz=VOICE_RATE_HZ, receive_rate_hz=VOICE_RATE_HZ))
+    found = []
     try:
         await peer.connect(await asyncio.to_thread(_offer, url, peer.offer_sdp))
         await ears.until(lambda: ears.event("session.created"))
-        found = []
         for plan in plans:
             result = await _cut(peer, ears, plan, readings[plan.text])
             if result is not None:
                 found.append(result)
-        return found
+    except TimeoutError:
+        console.print(f"A call hangs after {len(found)} cuts; the rest of its cuts is left out.", style="red")
     finally:
         await peer.close()
+    return found
 
 
 def _offer(url: str, sdp: str) -> str:
@@ -279,7 +283,7 @@ async def _cut(peer: Peer, ears: Listener, plan: Plan, reading: Reading) -> Foun
     """Ask, wait, cut, and compare. None when the answer was over before its cut."""
     loop = asyncio.get_running_loop()
     asked, first = loop.time(), len(ears.events)
-    content = [{"type": "input_text", "text": f"Read number {plan.text}"}]
+    content = [{"type": "input_text", "text": f"{_ASK}{plan.text}"}]
     item = {"type": "message", "role": "user", "content": content}
     peer.send(json.dumps({"type": "conversation.item.create", "item": item}))
     peer.send(json.dumps({"type": "response.create"}))

@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from gateway.agents.context import BEGIN, CUT, CUT_UNHEARD, GO_ON, chat_messages
+from gateway.agents.context import BEGIN, BROKEN_OFF, BROKEN_OFF_UNHEARD, CUT, CUT_UNHEARD, GO_ON, chat_messages
 from gateway.runtime.ports import Conversation, Message
 
 
@@ -29,6 +29,21 @@ def test_an_interrupted_answer_is_what_was_heard_and_the_user_carries_the_note()
         ("user", "a story"),
         ("assistant", "Once upon a"),
         ("user", f"{CUT}\nstop"),
+    ]
+
+
+def test_an_answer_whose_sound_broke_off_is_what_was_heard_and_the_rest_is_a_note() -> None:
+    told = Message("assistant", "Once upon", interrupted=True, unheard=" a time.", broken_off=True)
+    assert sent(Message("user", "a story"), told, Message("user", "go on"))[1:] == [
+        ("assistant", "Once upon"),
+        ("user", f"{BROKEN_OFF}: a time.]\ngo on"),
+    ]
+
+
+def test_an_answer_that_had_no_sound_at_all_is_told_as_what_was_shown() -> None:
+    told = Message("assistant", "", interrupted=True, unheard="Once upon a time.", broken_off=True)
+    assert sent(Message("user", "a story"), told) == [
+        ("user", f"a story\n{BROKEN_OFF_UNHEARD}: Once upon a time.]\n{GO_ON}")
     ]
 
 

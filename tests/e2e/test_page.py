@@ -401,6 +401,23 @@ def test_a_gateway_with_a_token_asks_for_it_and_keeps_it_out_of_the_address(brow
             assert "sesame" not in page.url
 
 
+def test_what_a_page_buffers_is_the_mean_of_what_it_played_since_it_last_looked(
+    browser: Browser, served: Gateway
+) -> None:
+    with visit(browser, served.url) as page:
+        figures = page.evaluate("""async () => {
+          const { bufferedMs } = await import("/web/playback.js");
+          const stats = (jitterBufferDelay, jitterBufferEmittedCount) => ({ jitterBufferDelay, jitterBufferEmittedCount });
+          return [
+            bufferedMs(stats(0, 0), stats(4800, 48000), 0),
+            bufferedMs(stats(4800, 48000), stats(7200, 96000), 0.02),
+            bufferedMs(stats(4800, 48000), stats(4800, 48000), 0),
+            bufferedMs(stats(0, 0), stats(480000, 48000), 0),
+          ];
+        }""")
+    assert figures == [100, 70, None, None]
+
+
 def test_talking_over_the_answer_cuts_it(playwright: Playwright, served: Gateway, tmp_path: Path) -> None:
     """The browser asks for a story by voice, hears an answer, and asks for another one over it.
 
@@ -411,6 +428,7 @@ def test_talking_over_the_answer_cuts_it(playwright: Playwright, served: Gateway
     with chromium(playwright, microphone) as talking, visit(talking, served.url) as page:
         expect(page.locator("#connection")).to_have_text("Connected")
         page.evaluate(_WATCH)
+        page.evaluate(_REPORTS)
         page.get_by_role("button", name="Talk", exact=True).click()
         expect(page.locator("#mode")).to_have_text("Voice is on.")
         expect(turns(page, "user").first.locator(".who")).to_have_text("You, by voice")
@@ -422,8 +440,10 @@ def test_talking_over_the_answer_cuts_it(playwright: Playwright, served: Gateway
         until(page, "s => s.status === 'speaking' && s.levels.answer > 0.01")
         page.get_by_role("button", name="End talk").click()
         expect(page.locator("#mode")).to_have_text("Text only until you press Talk.")
-        seen = page.evaluate("window.seen")
+        seen, buffered = page.evaluate("window.seen"), page.evaluate("window.buffered")
     _check_silence(seen)
+    assert buffered, "the page did not say how far behind it plays"
+    assert all(0 <= ms <= 5_000 for ms in buffered)
 
 
 def test_a_call_is_offered_anew_to_a_gateway_that_was_killed(playwright: Playwright, tmp_path: Path) -> None:
@@ -450,6 +470,16 @@ def test_a_call_is_offered_anew_to_a_gateway_that_was_killed(playwright: Playwri
         expect(turns(page, "assistant").last.locator(".mark")).to_contain_text("Interrupted")
         expect(turns(page, "assistant").last.locator("del")).not_to_be_empty()
 
+
+_REPORTS: Final = """() => {
+  window.buffered = [];
+  const send = RTCDataChannel.prototype.send;
+  RTCDataChannel.prototype.send = function (data) {
+    const event = JSON.parse(data);
+    if (event.type === "playback.report") window.buffered.push(event.buffered_ms);
+    return send.call(this, data);
+  };
+}"""
 
 _WATCH: Final = """() => {
   window.seen = [];

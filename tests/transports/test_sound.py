@@ -10,6 +10,7 @@ import pytest
 from gateway.agents.scripted import Hold, Say, ScriptedAgent
 from gateway.core.ids import Generation
 from gateway.transports.microphone import Microphone
+from tests.media.engines import ToneSynthesizer
 from tests.protocol.stock import problems
 from tests.transports.inbox import Json
 from tests.transports.wire import LEAD_MS, add_voice, line, update
@@ -396,6 +397,48 @@ def test_a_report_that_cannot_be_taken_is_refused(extended: bool, speaks: bool, 
             await client.send("playback.report", event_id="e1", **fields)
             error = client.all("error")[0]["error"]
             assert (error["code"], error["event_id"]) == (code, "e1")
+            await client.leave()
+
+    run(main())
+
+
+# --- answers that nobody cut, and that were not heard whole all the same ---
+
+
+def test_an_answer_whose_device_drops_was_heard_up_to_there_and_is_shown_whole() -> None:
+    async def main() -> None:
+        async with line(ScriptedAgent("one two three four five six seven eight nine ten"), hears=()) as at:
+            actor = await at.open()
+            phone, control = await at.connect(actor), await at.connect(actor, extended=True)
+            await phone.ask("count")
+            await asyncio.sleep(1.0)
+            await phone.leave()
+            truncated = await control.get("conversation.item.truncated")
+            assert (truncated["heard_text"], truncated["reason"]) == ("one two three four", "leg_lost")
+            assert truncated["seen_text"] == truncated["unheard_text"] == " five six seven eight nine ten"
+            later = await at.connect(actor, extended=True)
+            item = (await later.get("session.snapshot"))["items"][-1]
+            assert [item[name] for name in ("heard_text", "seen_text", "unheard_text")] == [
+                truncated[name] for name in ("heard_text", "seen_text", "unheard_text")
+            ]
+            await control.leave()
+            await later.leave()
+
+    run(main())
+
+
+def test_an_answer_whose_engine_fails_was_heard_as_far_as_it_was_spoken() -> None:
+    async def main() -> None:
+        agent = ScriptedAgent("one two three four five six seven eight nine ten")
+        async with line(agent, hears=()) as at:
+            assert at.engines is not None
+            assert isinstance(at.engines.synthesizer, ToneSynthesizer)
+            at.engines.synthesizer.fail_at = "four"
+            client = await at.connect(await at.open())
+            await client.ask("count")
+            truncated = await client.get("conversation.item.truncated")
+            assert (truncated["heard_text"], truncated["reason"]) == ("one two", "speech_failed")
+            assert client.all("response.done")[0]["response"]["status"] == "completed"
             await client.leave()
 
     run(main())
