@@ -13,7 +13,7 @@ from rich.table import Table
 
 from benchmarks.common import BENCH_CLIPS, CALLERS, DEV_CLIPS, Json, console, write
 from gateway.replay import ReplayOptions, parse, replay
-from gateway.replay.clicks import edges, read_answer
+from gateway.replay.clicks import Edge, edges, read_answer
 from gateway.replay.own_gateway import own_gateway
 from gateway.replay.sound import AUDIBLE
 from gateway.replay.timeline import Report
@@ -21,6 +21,13 @@ from media.frames import VOICE_RATE_HZ, Pcm, samples
 
 _ASK: Final = CALLERS / "ask_long_story.wav"
 _AT_MS: Final = (900, 1_350, 2_130, 1_710, 2_590)
+_EARLY_MS: Final = 300
+_STALE_MS: Final = 2_000
+_OURS_MS: Final = 300
+_OUR_EVENTS: Final = {
+    "stop": ("output_audio_buffer.paused", "output_audio_buffer.cleared"),
+    "start": ("output_audio_buffer.resumed",),
+}
 _FADE: Final = samples(10, VOICE_RATE_HZ)
 
 
@@ -38,7 +45,8 @@ def sound(
         report = uvloop.run(_replay(steps, path))
         answer = read_answer(path)
     found = edges(answer)
-    stops, starts = ([edge for edge in found if edge.kind == kind] for kind in ("stop", "start"))
+    holes = [edge for edge in found if edge.hole]
+    stops, starts, natural = _ours(report, [edge for edge in found if not edge.hole])
     hard = list(chain.from_iterable(edges(_hard(answer, edge.at))[:1] for edge in stops))
     tails = _tails(report, answer)
     table = Table("event", "paused", "cut", "resumed", "stop ms")
@@ -50,8 +58,11 @@ def sound(
         "ok": report.ok,
         "stops": len(stops),
         "stop_clicks": sum(edge.clicks for edge in stops),
-        "starts": len(starts),
-        "start_clicks": sum(edge.clicks for edge in starts),
+        "resumes": len(starts),
+        "resume_clicks": sum(edge.clicks for edge in starts),
+        "natural_edges": len(natural),
+        "natural_clicks": sum(edge.clicks for edge in natural),
+        "holes": len(holes),
         "hard_cut_clicks": sum(edge.clicks for edge in hard),
         "stale_tail_ms": tails,
         "events": [
@@ -59,9 +70,12 @@ def sound(
         ],
     }
     console.print(
-        f"{figures['stop_clicks']} clicks at {len(stops)} stops, {figures['start_clicks']} at {len(starts)} starts; "
-        f"reference: the same stops without their fade, {figures['hard_cut_clicks']} of {len(hard)} click."
+        f"{figures['stop_clicks']} clicks at {len(stops)} pauses and cuts, {figures['resume_clicks']} at {len(starts)} "
+        f"resumes. Reference: the same stops without their fade, {figures['hard_cut_clicks']} of {len(hard)} click; "
+        f"the voice's own {len(natural)} beginnings and ends, {figures['natural_clicks']} are as steep."
     )
+    if holes:
+        console.print(f"{len(holes)} edges of holes in the recording: packets that came late, or never", style="yellow")
     console.print(f"sound after a cut was announced: {max(tails, default=0):.0f} ms at most, of {len(tails)} cuts")
     if report.failure:
         console.print(report.failure, style="red")
@@ -92,6 +106,18 @@ async def _replay(steps: list[str], path: Path) -> Report:
         return await replay(options, Console(quiet=True))
 
 
+def _ours(report: Report, found: list[Edge]) -> tuple[list[Edge], list[Edge], list[Edge]]:
+    """The stops and starts that are ours, as they lie near to an event that tells of them, and the voice's own."""
+
+    def ours(edge: Edge) -> bool:
+        at_ms = edge.at * 1000 / VOICE_RATE_HZ
+        times = [it["t_ms"] for it in report.events if it["type"] in _OUR_EVENTS[edge.kind]]
+        return any(abs(at_ms - t_ms) <= _OURS_MS for t_ms in times)
+
+    stops, starts = ([edge for edge in found if edge.kind == kind and ours(edge)] for kind in ("stop", "start"))
+    return stops, starts, [edge for edge in found if not ours(edge)]
+
+
 def _hard(answer: Pcm, stop: int) -> Pcm:
     """A second of sound around a stop, which falls without a fade one fade earlier."""
     first = max(0, stop - VOICE_RATE_HZ // 50)
@@ -105,14 +131,16 @@ def _hard(answer: Pcm, stop: int) -> Pcm:
 
 
 def _tails(report: Report, answer: Pcm) -> list[float]:
-    """For each cut the ms of audible sound between its announcement and the next answer's start."""
+    """For each cut the ms from its announcement to the last audible sound of it, up to two seconds."""
     tails = []
     starts = sorted(it.started_ms for it in report.responses if it.started_ms is not None)
     for response in report.responses:
         if response.playout != "cleared" or response.ended_ms is None:
             continue
         following = next((start for start in starts if start >= response.ended_ms), report.summary.duration_ms)
-        first, last = (samples(ms, VOICE_RATE_HZ) for ms in (response.ended_ms, following))
+        # The next answer's first sound may come a moment before the event that tells of it.
+        until = min(following - _EARLY_MS, response.ended_ms + _STALE_MS)
+        first, last = (samples(ms, VOICE_RATE_HZ) for ms in (response.ended_ms, until))
         loud = np.flatnonzero(np.abs(answer[first:last].astype(np.int32)) > AUDIBLE)
         tails.append((int(loud[-1]) + 1) * 1000 / VOICE_RATE_HZ if len(loud) else 0.0)
     return tails

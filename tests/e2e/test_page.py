@@ -407,7 +407,7 @@ def test_what_a_page_buffers_is_the_mean_of_what_it_played_since_it_last_looked(
     with visit(browser, served.url) as page:
         figures = page.evaluate("""async () => {
           const { bufferedMs } = await import("/web/playback.js");
-          const stats = (jitterBufferDelay, jitterBufferEmittedCount) => ({ jitterBufferDelay, jitterBufferEmittedCount });
+          const stats = (delay, count) => ({ jitterBufferDelay: delay, jitterBufferEmittedCount: count });
           return [
             bufferedMs(stats(0, 0), stats(4800, 48000), 0),
             bufferedMs(stats(4800, 48000), stats(7200, 96000), 0.02),
