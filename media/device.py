@@ -94,6 +94,10 @@ class Device:
         self._way_ms = (ms or 0.0) / 2
         self._listener.set_buffer(round(self._buffered_ms + self._way_ms))
 
+    def lost_since(self, ms: float) -> None:
+        """It is gone, and gave its last sign of life so long ago: what it was sent since then was not heard."""
+        self._listener.set_buffer(round(self._buffered_ms + self._way_ms + ms))
+
     def played(self, item_id: str, ms: int) -> bool:
         """It has played this much of what it was sent of an item. False for one that never was here.
 

@@ -42,6 +42,8 @@ class Call:
         self._connection: Connection | None = None
         self._voice: Voice | None = None
         self._pulled = 0
+        self._arrived: float | None = None
+        """When the microphone's last packet came: the device's last sign of life."""
         self._messages: asyncio.Queue[str | None] = asyncio.Queue(maxsize=1024)
 
     async def answer(self, offer: str, options: PeerOptions) -> str:
@@ -95,6 +97,7 @@ class Call:
     # --- the peer's ears ---
 
     def on_audio(self, pcm: Pcm, rtp_time: int, arrival: float) -> None:
+        self._arrived = arrival
         if self._voice is not None:
             self._voice.hear(pcm)
 
@@ -111,6 +114,8 @@ class Call:
 
     def on_closed(self, reason: str) -> None:
         log.info("call ended", extra={"call": self.call_id, "reason": reason})
+        if reason == "disconnected" and self._voice is not None and self._arrived is not None:
+            self._voice.device.lost_since((asyncio.get_running_loop().time() - self._arrived) * 1000)
         self.hang_up()
 
     def _pull(self) -> Pcm | None:

@@ -381,3 +381,11 @@ def test_an_answer_whose_engine_failed_says_so_when_it_stops() -> None:
     playout.finish(1)
     pull(playout, 20)
     assert playout.drain()[1:] == [Stopped(1, "resp", "item", 3, 200, whole=False)]
+
+
+def test_what_is_sent_to_a_device_that_is_gone_is_not_heard() -> None:
+    playout = speaking(noise(24_000))
+    pull(playout, 40)
+    assert heard(playout)[1] == 740
+    playout.device.lost_since(500.0)
+    assert playout.flush()[0].heard_ms == 240
