@@ -1,7 +1,7 @@
 """Words placed in sound by their length."""
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from media.frames import VOICE_RATE_HZ
 from media.lengths import LETTERS_PER_S, Pace, at_pace, within
@@ -64,6 +64,7 @@ def test_in_a_script_without_spaces_each_character_is_a_word(text: str, words: l
     assert [text[first:end] for (first, end), _ in within(text, 48_000, [])] == words
 
 
+@settings(deadline=None)
 @given(
     st.text(alphabet="ab 1,.\n漢ไ🎉'", max_size=30),
     st.integers(0, 90_000),

@@ -1,7 +1,7 @@
 """Pauses in the sound of a voice."""
 
 import numpy as np
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from media.frames import Pcm, silence
 from media.pauses import Pauses
@@ -44,6 +44,7 @@ def test_a_pause_that_goes_on_reaches_as_far_as_is_known() -> None:
     assert found(SOUND).within(9_000, len(SOUND)) == [(13_200, len(SOUND))]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, len(SOUND) - 1), max_size=8))
 def test_how_the_sound_is_cut_does_not_matter(cuts: list[int]) -> None:
     pieces = np.split(SOUND, sorted(set(cuts)))

@@ -14,6 +14,9 @@ from media.speech import Word
 FADE = samples(PlayoutOptions().fade_ms, VOICE_RATE_HZ)
 BUFFERED_FRAMES = 3
 LOUDEST = 9_000
+WORD = 2_400
+"""Samples of a word, in :func:`perform`."""
+
 TICK = 1 / 64
 """Seconds between pulls: a binary fraction, so that 500 ms is a sum of ticks exactly."""
 
@@ -52,11 +55,13 @@ def length(steps: Steps) -> int:
     return sum(amount for kind, amount in steps if kind == "enqueue")
 
 
-def perform(steps: Steps, source: Pcm) -> list[Pulled]:
-    """Speak *source* in one utterance, with short pauses and a synthesizer that may be late."""
+def perform(steps: Steps, source: Pcm, pause_s: float = 0.5) -> list[Pulled]:
+    """Speak *source* in one utterance, a word every 100 ms, with pauses and a synthesizer that may be late."""
     playout, taken, sent_ms = Playout(), 0, 0
     pulled: list[Pulled] = []
     playout.begin(1, "item", "resp")
+    playout.begin_clause(1, "word " * 80, 0, exact=True)
+    playout.enqueue(1, silence(0), [Word(5 * i, 5 * i + 4, WORD * i) for i in range(80)])
     for kind, amount in steps:
         match kind:
             case "enqueue":
@@ -65,7 +70,7 @@ def perform(steps: Steps, source: Pcm) -> list[Pulled]:
             case "pause":
                 playout.pause(Holder.REFLEX, 0.0)
             case "resume":
-                playout.resume(Holder.REFLEX, 0.5)
+                playout.resume(Holder.REFLEX, pause_s)
             case "finish":
                 playout.finish(1)
             case "flush":
@@ -103,6 +108,7 @@ def assert_fades(frame: Pcm | None, source: Pcm, position: int) -> None:
     assert (frame[:FADE] * continuing >= 0).all()
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_short_pauses_and_gaps_lose_nothing_and_repeat_only_what_was_faded(steps: Steps) -> None:
     source = noise(length(steps), seed=1)
@@ -118,15 +124,33 @@ def test_short_pauses_and_gaps_lose_nothing_and_repeat_only_what_was_faded(steps
     assert position == len(source)
 
 
-@given(STEPS, st.sampled_from([SPEAK_TO_THE_END, CUT]))
-def test_nothing_that_is_sent_ever_clicks(steps: Steps, ending: Steps) -> None:
+@settings(deadline=None)
+@given(STEPS, st.sampled_from([SPEAK_TO_THE_END, CUT]), st.sampled_from([0.5, 0.8]))
+def test_nothing_that_is_sent_ever_clicks(steps: Steps, ending: Steps, pause_s: float) -> None:
     source = tone(length(steps))
-    frames = [silence(VOICE_FRAME) if frame is None else frame for frame, _ in perform(steps + ending, source)]
+    performed = perform(steps + ending, source, pause_s)
+    frames = [silence(VOICE_FRAME) if frame is None else frame for frame, _ in performed]
     sent = np.concatenate([silence(1), *frames]).astype(int)
     own_step = np.abs(np.diff(source.astype(int))).max(initial=0)
     assert np.abs(np.diff(sent)).max(initial=0) <= own_step + LOUDEST / FADE + 1
 
 
+@settings(deadline=None)
+@given(STEPS)
+def test_a_long_pause_repeats_the_broken_word_from_its_start_and_loses_nothing(steps: Steps) -> None:
+    source = noise(length(steps), seed=1)
+    position = 0
+    for frame, _ in perform(steps + SPEAK_TO_THE_END, source, 0.8):
+        if frame is None or (position and not frame[FADE:].any()):
+            continue
+        going_on, again = position, position // WORD * WORD
+        found = [at for at in (going_on, again) if np.array_equal(frame[FADE:], frame_at(source, at)[FADE:])]
+        assert found, "a frame that neither goes on nor begins with the broken word"
+        position = min(found[0] + VOICE_FRAME, len(source))
+    assert len(source) - position <= FADE
+
+
+@settings(deadline=None)
 @given(STEPS)
 def test_a_cut_leaves_at_most_one_fade(steps: Steps) -> None:
     (first, _), *rest = perform(steps + CUT, noise(length(steps), seed=1))[-6:]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from gateway.protocol import realtime as rt
 from gateway.transports.pump import SocketPump
@@ -104,6 +104,7 @@ def test_a_sound_card_of_another_pace_neither_starves_nor_falls_behind(drift: fl
         assert tick < 50 or played - behind_ms <= at.heard_ms <= played + 25
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 80)), max_size=20), st.sampled_from([200, 1000]))
 def test_never_more_than_the_lead_lies_ahead(story: list[tuple[int, int]], lead_ms: int) -> None:
     line, buffered = Line(lead_ms), 0
