@@ -37,6 +37,7 @@ JITTER_BUFFER_MS: Final = 60
 
 _VOICE: Final = CALLERS / "no_something_else.wav"
 _PATIENCE_S: Final = 60.0
+_TELLING_MS: Final = 300
 _RTP_PER_SAMPLE: Final = 2
 _ASK: Final = "Read number "
 
@@ -210,6 +211,7 @@ def heard(
             rows["everything generated"] = [it.generated - it.truth for it in found]
         for what, errors in rows.items():
             figures.setdefault(name, {})[what] = _row(table, name, what, list(errors))
+        figures[name]["left_out"] = len(plans) - len(found)
         figures[name]["cuts"] = [asdict(it) for it in found]
     console.print(table)
     console.print("Words off, of cuts by a button (three of four) and by voice; reference rows are of the same cuts.")
@@ -280,7 +282,7 @@ def _offer(url: str, sdp: str) -> str:
 
 
 async def _cut(peer: Peer, ears: Listener, plan: Plan, reading: Reading) -> Found | None:
-    """Ask, wait, cut, and compare. None when the answer was over before its cut."""
+    """Ask, wait, cut, and compare. None when the answer was over, or cut, before it was to be."""
     loop = asyncio.get_running_loop()
     asked, first = loop.time(), len(ears.events)
     content = [{"type": "input_text", "text": f"{_ASK}{plan.text}"}]
@@ -301,12 +303,15 @@ async def _cut(peer: Peer, ears: Listener, plan: Plan, reading: Reading) -> Foun
     await asyncio.sleep(1.0 if plan.by == "button" else 2.5)
     if told is None or cleared is None:
         return None
+    heard_ms = told[1]["audio_end_ms"]
     # A page mutes when it is told of the cut: what its jitter buffer holds then is never heard.
     played = position(ears.recorded(since, cleared[0] - JITTER_BUFFER_MS / 1000), reading)
     sent = position(ears.recorded(since, cleared[0] + 0.2), reading)
+    if played is None and heard_ms > _TELLING_MS:
+        return None  # cut before it was to be, with too little recorded to find it by
     kept = told[1]["heard_text"]
     truth = 0 if played is None else reading.words_whole(played)
     begun = 0 if sent is None else reading.words_begun(sent)
     generated = len((kept + told[1]["unheard_text"]).split())
     recorded_ms = milliseconds(played or 0, VOICE_RATE_HZ)
-    return Found(plan, truth, len(kept.split()), begun, generated, recorded_ms, told[1]["audio_end_ms"])
+    return Found(plan, truth, len(kept.split()), begun, generated, recorded_ms, heard_ms)
