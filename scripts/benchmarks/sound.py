@@ -47,7 +47,7 @@ def sound(
     found = edges(answer)
     holes = [edge for edge in found if edge.hole]
     stops, starts, natural = _ours(report, [edge for edge in found if not edge.hole])
-    hard = list(chain.from_iterable(edges(_hard(answer, edge.at))[:1] for edge in stops))
+    hard = list(chain.from_iterable(_last_stop(_hard(answer, edge.at)) for edge in stops))
     tails = _tails(report, answer)
     table = Table("event", "paused", "cut", "resumed", "stop ms")
     for event in report.interruptions:
@@ -116,6 +116,10 @@ def _ours(report: Report, found: list[Edge]) -> tuple[list[Edge], list[Edge], li
 
     stops, starts = ([edge for edge in found if edge.kind == kind and ours(edge)] for kind in ("stop", "start"))
     return stops, starts, [edge for edge in found if not ours(edge)]
+
+
+def _last_stop(sound: Pcm) -> list[Edge]:
+    return [edge for edge in edges(sound) if edge.kind == "stop"][-1:]
 
 
 def _hard(answer: Pcm, stop: int) -> Pcm:
