@@ -37,7 +37,8 @@ export class Call {
   /**
    * `place()` gives `{session, device}`. `on.state(state)` is told off, asking, connecting, live, waiting;
    * `on.event(event)` gets what comes by the path; `on.microphone(stream)`, `on.sound(stream)` the streams;
-   * `on.error(error)` what went wrong; it is off then. `on.busy()` says whether an answer is on its way, `on.latency()` the sound card's latency in seconds.
+   * `on.error(error)` what went wrong; it is off then. `on.busy()` says whether an answer is on
+   * its way, `on.latency()` the sound card's latency in seconds.
    */
   constructor(place, on) {
     this.#place = place;
