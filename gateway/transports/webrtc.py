@@ -122,8 +122,8 @@ class Call:
         if self._voice is None:
             return None
         self._pulled += 1
-        if self._pulled % _WAY_EVERY == 0 and self._peer is not None:
-            self._voice.device.round_trip(self._peer.stats().round_trip_ms)
+        if self._pulled % _WAY_EVERY == 0 and (stats := self._paths.stats()) is not None:
+            self._voice.device.round_trip(stats.round_trip_ms)
         return self._voice.pull()
 
     def _take(self, message: str) -> None:

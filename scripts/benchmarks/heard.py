@@ -152,6 +152,8 @@ class Listener:
         self.heard.append((asyncio.get_running_loop().time(), rtp_time // _RTP_PER_SAMPLE, pcm))
         self.news.set()
 
+    def on_repair(self, pcm: Pcm) -> None: ...
+
     def on_message(self, text: str) -> None:
         self.events.append((asyncio.get_running_loop().time(), json.loads(text)))
         self.news.set()
