@@ -6,13 +6,13 @@ import importlib.util
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from gateway.agents.callable import load
+from gateway.agents.callable import find, load
 from gateway.agents.offline import OfflineAgent
 from gateway.core.policy import Policy
 from gateway.errors import SettingsError
@@ -22,9 +22,10 @@ from gateway.runtime.ports import Agent
 from gateway.runtime.registry import Registry
 from gateway.settings import Settings
 from gateway.store.sqlite import SqliteStore
-from gateway.transports import http, network, webrtc, websocket
+from gateway.transports import admission, http, network, webrtc, websocket
 from gateway.transports.connection import Services
 from gateway.transports.guard import Guard, Rules
+from gateway.transports.overload import Rule
 from media.leg import Engines
 from media.speech import Recognizer, SpeechError, Synthesizer
 from media.vad.silero import load_model
@@ -34,10 +35,16 @@ log = logging.getLogger(__name__)
 EVICT_EVERY_S = 60.0
 
 
-def create_app(settings: Settings, *, agent: Agent | None = None, engines: Engines | None = None) -> Starlette:
+def create_app(
+    settings: Settings,
+    *,
+    agent: Agent | None = None,
+    engines: Engines | None = None,
+    lateness: admission.Lateness | None = None,
+) -> Starlette:
     """The gateway as an ASGI application, to be served or mounted. Raises ``SettingsError``.
 
-    *agent* and *engines* take the place of those that the settings name.
+    *agent* and *engines* take the place of those that the settings name, *lateness* of what is measured.
     """
     agent = agent or choose_agent(settings)
     engines = engines or choose_engines(settings)
@@ -49,7 +56,7 @@ def create_app(settings: Settings, *, agent: Agent | None = None, engines: Engin
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with _running(app, settings, agent, engines):
+        async with _running(app, settings, agent, engines), _measured(app, lateness):
             yield
 
     return Starlette(
@@ -57,6 +64,7 @@ def create_app(settings: Settings, *, agent: Agent | None = None, engines: Engin
             Route("/", http.page),
             Route("/healthz", http.healthz),
             Route("/readyz", http.readyz),
+            Route("/v1/load", admission.load),
             Route("/v1/sessions/{session_id}/items", http.items),
             Route("/v1/realtime/ice_servers", network.ice_servers),
             Route("/v1/realtime/calls", webrtc.create, methods=["POST"]),
@@ -79,7 +87,7 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
     registry = Registry(store, agent, clock, Policy(after_empty_cut=settings.after_empty_cut))
     limits = Limits(settings.max_event_bytes, settings.max_append_bytes)
     app.state.services = Services(
-        registry, store, clock, limits, engines, _about(agent, engines), settings.instructions
+        registry, store, clock, limits, engines, _about(agent, engines), _admission(settings), settings.instructions
     )
     app.state.calls = webrtc.Calls()
     app.state.offers = network.Offers(settings.max_offers)
@@ -104,6 +112,27 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
             await engines.synthesizer.aclose()
             await engines.recognizer.aclose()
         await store.aclose()
+
+
+def _admission(settings: Settings) -> admission.Admission:
+    late_ms = settings.max_late_ms or float("inf")
+    limits = admission.Limits(settings.max_calls, settings.max_connections)
+    return admission.Admission(limits, Rule(late_ms=late_ms, in_time_ms=late_ms / 2))
+
+
+@contextlib.asynccontextmanager
+async def _measured(app: Starlette, lateness: admission.Lateness | None) -> AsyncIterator[None]:
+    """Watch how late the process is, as long as it serves."""
+    services, loop = app.state.services, admission.LoopLateness()
+    chores = [
+        asyncio.create_task(loop.run(), name="lateness"),
+        asyncio.create_task(admission.watch(services.admission, lateness or loop, services.clock.now), name="load"),
+    ]
+    try:
+        yield
+    finally:
+        for chore in chores:
+            chore.cancel()
 
 
 async def end_sessions(app: Starlette) -> None:
@@ -171,6 +200,8 @@ def choose_engines(settings: Settings) -> Engines | None:
 
 def _synthesizer(settings: Settings) -> Synthesizer | None:
     chosen = settings.synthesizer or ("espeak" if _installed("espeakng_loader") else "none")
+    if ":" in chosen:
+        return cast(Synthesizer, _made("synthesizer", chosen, "speak"))
     if chosen == "espeak":
         if not _installed("espeakng_loader"):
             raise SettingsError("Setting 'synthesizer' is wrong: espeak needs the extra bargein[offline].")
@@ -191,6 +222,8 @@ def _synthesizer(settings: Settings) -> Synthesizer | None:
 
 def _recognizer(settings: Settings) -> Recognizer | None:
     chosen = settings.recognizer or ("sphinx" if _installed("pocketsphinx") else "none")
+    if ":" in chosen:
+        return cast(Recognizer, _made("recognizer", chosen, "listen"))
     if chosen == "sphinx":
         if not _installed("pocketsphinx"):
             raise SettingsError("Setting 'recognizer' is wrong: sphinx needs the extra bargein[offline].")
@@ -204,6 +237,15 @@ def _recognizer(settings: Settings) -> Recognizer | None:
             api_key=settings.api_key or None, base_url=settings.base_url or None, model=settings.stt_model
         )
     return None
+
+
+def _made(what: str, path: str, method: str) -> object:
+    """An engine by others: what the function at *path* returns."""
+    make = find(what, path)
+    engine = make() if callable(make) else None
+    if not callable(getattr(engine, method, None)):
+        raise SettingsError(f"Setting '{what}' is wrong: {path} must be a function that returns a {what}.")
+    return engine
 
 
 def _installed(module: str) -> bool:

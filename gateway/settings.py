@@ -44,14 +44,17 @@ class Settings:
     model: str = _setting("gpt-4o-mini", "Model of openai_chat.")
     base_url: str = _setting("", "Any OpenAI-compatible server, for openai_chat and the openai speech engines.")
     api_key: str = _setting("", "Key for that server. Better given by the environment than by a flag.", secret=True)
-    synthesizer: str = _setting("", "Who speaks: 'espeak', 'openai' or 'none'.")
-    recognizer: str = _setting("", "Who listens: 'sphinx', 'openai' or 'none'.")
+    synthesizer: str = _setting("", "Who speaks: 'espeak', 'openai', 'none' or 'package.module:function'.")
+    recognizer: str = _setting("", "Who listens: 'sphinx', 'openai', 'none' or 'package.module:function'.")
     tts_model: str = _setting("gpt-4o-mini-tts", "Model of the openai synthesizer.")
     stt_model: str = _setting("gpt-4o-mini-transcribe", "Model of the openai recognizer.")
     voice: str = _setting("", "Voice: of espeak (en-us) or of the openai synthesizer (alloy).")
     instructions: str = _setting("", "Instructions for the model, where a session gives none.")
     max_event_bytes: int = _setting(64 * 1024, "Largest client event, in bytes.")
     max_append_bytes: int = _setting(15 * 1024 * 1024, "Largest input_audio_buffer.append, in bytes.")
+    max_calls: int = _setting(100, "Calls at the same time, WebRTC and WebSocket; 0 for any number.")
+    max_connections: int = _setting(1000, "WebSockets at the same time; 0 for any number.")
+    max_late_ms: int = _setting(20, "Sound that leaves later than this says that calls must end; 0: never.")
     after_empty_cut: str = _setting("continue", "After a cut with nothing said: 'continue' the answer, or 'silent'.")
     media: str = _setting("direct", "Path of WebRTC sound: 'direct' (ours) or 'stock' (aiortc's, slower and dearer).")
     rtc_public_ip: str = _setting("", "Address that a router passes on to this machine, port by port (1:1 NAT).")
@@ -66,8 +69,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, "port", "a port lies between 0 and 65535")
-        _one_of("synthesizer", self.synthesizer, ("", "espeak", "openai", "none"))
-        _one_of("recognizer", self.recognizer, ("", "sphinx", "openai", "none"))
+        if ":" not in self.synthesizer:
+            _one_of("synthesizer", self.synthesizer, ("", "espeak", "openai", "none"))
+        if ":" not in self.recognizer:
+            _one_of("recognizer", self.recognizer, ("", "sphinx", "openai", "none"))
         _one_of("after_empty_cut", self.after_empty_cut, ("continue", "silent"))
         _one_of("media", self.media, ("direct", "stock"))
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
@@ -75,6 +80,8 @@ class Settings:
         _require(known, "agent", "give 'offline', 'openai_chat' or 'package.module:function'")
         _require(self.max_event_bytes >= 1024, "max_event_bytes", "at least 1024")
         _require(self.max_append_bytes >= 1024, "max_append_bytes", "at least 1024")
+        for name in ("max_calls", "max_connections", "max_late_ms"):
+            _require(getattr(self, name) >= 0, name, "not less than 0")
         _require(not self.base_url or "://" in self.base_url, "base_url", "give a whole URL, as http://host:port/v1")
         plain = all(char.isalnum() or char in "-._~" for char in self.token) and self.token.isascii()
         _require(plain, "token", "letters, digits and - . _ ~ only, so that it fits into headers and addresses")

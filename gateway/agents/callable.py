@@ -22,16 +22,24 @@ def load(path: str) -> Agent:
     or an object with such a ``reply``, whose ``name``, ``steer`` and ``aclose`` are used where it
     has them. Raises :class:`SettingsError` with a sentence that says what is wrong.
     """
-    module, colon, name = path.partition(":")
-    if not colon or not module or not name or module.startswith("."):
-        raise SettingsError(f"The agent {path!r} must be written package.module:function, with a colon.")
-    target = _attribute(_module(module), module, name)
+    target = find("agent", path)
     if inspect.isclass(target):
         raise SettingsError(f"The agent {path!r} is a class; name an instance of it.")
     reply = getattr(target, "reply", None)
     if callable(reply):
         return CallableAgent(reply, path, target)
     return CallableAgent(_generator(target, path), path, None)
+
+
+def find(what: str, path: str) -> object:
+    """What is called *path*, ``package.module:name``; *what* it is to be stands in the message of an error.
+
+    Raises :class:`SettingsError`.
+    """
+    module, colon, name = path.partition(":")
+    if not colon or not module or not name or module.startswith("."):
+        raise SettingsError(f"The {what} {path!r} must be written package.module:function, with a colon.")
+    return _attribute(what, _module(what, module), module, name)
 
 
 class CallableAgent:
@@ -81,7 +89,7 @@ class CallableAgent:
         return piece
 
 
-def _module(name: str) -> object:
+def _module(what: str, name: str) -> object:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -90,22 +98,22 @@ def _module(name: str) -> object:
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise SettingsError(
-                f"The agent's module {name!r} was not found, neither installed nor in the current directory."
+                f"The {what}'s module {name!r} was not found, neither installed nor in the current directory."
             ) from None
-        raise _broken_module(name, error) from error
+        raise _broken_module(what, name, error) from error
     except Exception as error:
-        raise _broken_module(name, error) from error
+        raise _broken_module(what, name, error) from error
 
 
-def _broken_module(name: str, error: Exception) -> SettingsError:
-    return SettingsError(f"The agent's module {name!r} was found, but failed: {type(error).__name__}: {error}")
+def _broken_module(what: str, name: str, error: Exception) -> SettingsError:
+    return SettingsError(f"The {what}'s module {name!r} was found, but failed: {type(error).__name__}: {error}")
 
 
-def _attribute(module: object, module_name: str, name: str) -> object:
+def _attribute(what: str, module: object, module_name: str, name: str) -> object:
     try:
         return getattr(module, name)
     except AttributeError:
-        raise SettingsError(f"The agent's module {module_name!r} has nothing called {name!r}.") from None
+        raise SettingsError(f"The {what}'s module {module_name!r} has nothing called {name!r}.") from None
 
 
 def _generator(target: object, path: str) -> Callable[[Conversation], object]:

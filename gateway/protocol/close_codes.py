@@ -26,3 +26,6 @@ class CloseCode(enum.IntEnum):
 
     RATE_LIMITED = 4429
     """Far more events than a person or a microphone sends."""
+
+    OVERLOADED = 4503
+    """The gateway had to end a call; the session goes on, by text at once, by voice later."""

@@ -23,6 +23,7 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.ports import Published, Store, Verdict
 from gateway.runtime.registry import Registry
 from gateway.transports import config as conf, history
+from gateway.transports.admission import Admission
 from gateway.transports.commands import command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
 from gateway.transports.microphone import Microphone
@@ -58,6 +59,8 @@ class Services:
     about: dict[str, Any]
     """Who answers, who speaks, who listens: for people, in ``session.bargein``."""
 
+    admission: Admission
+
     instructions: str = ""
     """What a session begins with, where its client gives nothing else."""
 
@@ -81,7 +84,10 @@ class Connection:
         self.config = config
         self.voice: Voice | None = None
         self.make_voice: Callable[[], Voice] | None = None
-        """Gives this connection a mouth when its client wants to hear; None when it has none to give."""
+        """Gives this connection a mouth when its client wants to hear; None when it has none to give.
+
+        Raises :class:`gateway.errors.ProtocolViolation` when there is no place for another call.
+        """
 
         self.takes_audio = False
         """True when sound comes as ``input_audio_buffer.append``, and goes as ``response.output_audio.delta``."""
@@ -107,6 +113,14 @@ class Connection:
         except (StoreError, SessionEnded):
             self._give_up()
 
+    def give_notice(self, code: str, message: str) -> None:
+        """Tell the client why its connection is about to end."""
+        self.teller.tell(rt.Error(error=rt.ErrorDetail("server_error", code, message)))
+
+    def end_soon(self, code: CloseCode) -> None:
+        """Close, after what the client was told before."""
+        self._close(code)
+
     def _give_up(self) -> None:
         session = self.actor.session_id
         log.warning("a connection could not be served any more", extra={"session": session}, exc_info=True)
@@ -124,7 +138,17 @@ class Connection:
         return Origin(self.caller.leg, self.caller.device)
 
     def hear_and_speak(self) -> Voice | None:
-        """Make this connection a voice leg, if it is none yet and the gateway has the engines."""
+        """Make this connection a voice leg, if it is none yet and the gateway has the engines, and a place for it.
+
+        A client that gets no place is told so, and goes on by text.
+        """
+        try:
+            return self._find_voice()
+        except ProtocolViolation as refused:
+            self._fail(refused, CloseCode.TOO_MANY_ERRORS)
+            return None
+
+    def _find_voice(self) -> Voice | None:
         if self.voice is None and self.make_voice is not None and self._services.engines is not None:
             self.voice = self.make_voice()
             self._announce(self.voice)
@@ -238,7 +262,7 @@ class Connection:
     def _append(self, event: rt.AudioAppend) -> None:
         if not self.takes_audio:
             raise ProtocolViolation("invalid_event_for_transport", "Over WebRTC, sound comes by the audio track.")
-        voice = self.hear_and_speak()
+        voice = self._find_voice()
         if voice is None:
             raise ProtocolViolation("voice_unavailable", "This gateway serves text alone.")
         voice.hear(self._microphone.take(event.audio))

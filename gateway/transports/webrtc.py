@@ -13,6 +13,7 @@ from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.extension import SUBPROTOCOL
 from gateway.runtime.actor import Actor
 from gateway.transports import config as conf
+from gateway.transports.admission import SHED, Place, admitted
 from gateway.transports.connection import Connection, Services
 from gateway.transports.failures import failure, refusal
 from gateway.transports.network import Network, Offers
@@ -33,6 +34,10 @@ _WAY_EVERY: Final = 50
 """Frames between two looks at the round trip, which RTCP measures about once a second."""
 
 
+NOTICE_S: Final = 0.3
+"""How long a call that is shed goes on, so that its client reads why."""
+
+
 class Call:
     """A client's peers and, once its session is known, its connection. Gives the peers their ears."""
 
@@ -44,6 +49,7 @@ class Call:
         self._pulled = 0
         self._arrived: float | None = None
         """When the microphone's last packet came: the device's last sign of life."""
+        self._place: Place | None = None
         self._messages: asyncio.Queue[str | None] = asyncio.Queue(maxsize=1024)
 
     async def answer(self, offer: str, options: PeerOptions) -> str:
@@ -86,7 +92,19 @@ class Call:
 
     async def aclose(self) -> None:
         """Let go of the peers."""
+        if self._place is not None:
+            self._place.leave()
         await self._paths.close()
+
+    def take(self, place: Place) -> None:
+        """Sit on *place* until the call is over."""
+        self._place, place.end = place, self.shed
+
+    def shed(self) -> None:
+        """End the call for the others' sake: its client is told why, then it is hung up."""
+        if self._connection is not None:
+            self._connection.give_notice("overloaded", SHED)
+        asyncio.get_running_loop().call_later(NOTICE_S, self.hang_up)
 
     def hang_up(self) -> None:
         """End the call."""
@@ -184,6 +202,7 @@ class Calls:
             self._calls.pop(call.call_id, None)
 
 
+@admitted
 async def create(request: Request) -> Response:
     """Answer an offer: 201, the answer as body, and the call's ``Location``."""
     services: Services = request.app.state.services
@@ -204,6 +223,7 @@ async def create(request: Request) -> Response:
     if actor is None:  # opened last: an offer that cannot be answered must not leave a session behind
         actor = await services.registry.open(conf.shared(Settings(instructions=services.instructions), changes))
     call.join(services, actor, caller_of(request.query_params, services.clock, extended=extended), config)
+    call.take(request.state.place)
     request.app.state.calls.start(call)
     return _answered(201, call, answer)
 

@@ -13,6 +13,7 @@ from gateway.protocol import realtime as rt
 from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.extension import SUBPROTOCOL
 from gateway.runtime.outbox import Outbox
+from gateway.transports.admission import SHED, Overloaded, Place, overloaded
 from gateway.transports.config import ConnectionConfig
 from gateway.transports.connection import Connection, Services
 from gateway.transports.pump import SocketPump
@@ -33,10 +34,24 @@ DEVICE_MS: Final = 60
 
 
 async def realtime(websocket: WebSocket) -> None:
-    """One connection, from its handshake to its end."""
+    """One connection, from its handshake to its end. Refused with 503 where there is no place for it."""
     services: Services = websocket.app.state.services
     offered = websocket.scope.get("subprotocols", [])
     chosen = next((name for name in (SUBPROTOCOL, "realtime") if name in offered), None)
+    speaks = chosen != SUBPROTOCOL and services.engines is not None  # an extended client says when it wants to
+    with contextlib.ExitStack() as places:
+        try:
+            places.callback(services.admission.connection().leave)
+            call = services.admission.call() if speaks else None
+        except Overloaded as error:
+            await websocket.send_denial_response(overloaded(error))
+            return
+        if call is not None:
+            places.callback(call.leave)
+        await _serve(websocket, services, chosen, call)
+
+
+async def _serve(websocket: WebSocket, services: Services, chosen: str | None, call: Place | None) -> None:
     await websocket.accept(subprotocol=chosen)
     caller = caller_of(websocket.query_params, services.clock, extended=chosen == SUBPROTOCOL)
     wanted = session_of(websocket.query_params)
@@ -57,7 +72,7 @@ async def realtime(websocket: WebSocket) -> None:
         services, actor, caller, config, holds_sound=False, send=socket.send, close=socket.close_soon
     )
     connection.teller.drained = socket.drained
-    await _Call(services, caller, connection).run(socket)
+    await _Call(services, caller, connection, call).run(socket)
 
 
 async def _refuse(websocket: WebSocket, close: CloseCode, code: str, message: str) -> None:
@@ -101,7 +116,8 @@ class _Socket:
 class _Call:
     """The tasks of one connection: reading, writing and, once it speaks, pumping sound."""
 
-    def __init__(self, services: Services, caller: Caller, connection: Connection) -> None:
+    def __init__(self, services: Services, caller: Caller, connection: Connection, place: Place | None) -> None:
+        self._place = place
         self._services = services
         self._caller = caller
         self._connection = connection
@@ -110,6 +126,8 @@ class _Call:
         connection.takes_audio = True
 
     def _make_voice(self) -> Voice:
+        self._place = self._place or self._services.admission.call()
+        self._place.end = self._shed
         extended = self._caller.extended
         lead_ms = EXTENDED_LEAD_MS if extended else STOCK_LEAD_MS
         pump = SocketPump(self._connection.teller.tell_sound, lead_ms=lead_ms, client_pauses=extended)
@@ -127,6 +145,11 @@ class _Call:
         self._pump = asyncio.create_task(pump.run(voice), name="pump")
         return voice
 
+    def _shed(self) -> None:
+        """End for the others' sake. The client may come back at once and go on by text."""
+        self._connection.give_notice("overloaded", SHED)
+        self._connection.end_soon(CloseCode.OVERLOADED)
+
     async def run(self, socket: _Socket) -> None:
         """Until either side closes."""
         writer = asyncio.create_task(socket.write(), name="writer")
@@ -141,6 +164,8 @@ class _Call:
                 if isinstance(result, Exception):
                     log.error("connection failed", exc_info=result)
             await self._connection.aclose()
+            if self._place is not None:
+                self._place.leave()
 
     async def _read(self, websocket: WebSocket) -> None:
         await self._connection.open()

@@ -18,6 +18,7 @@ from gateway.protocol.decoding import Limits
 from gateway.runtime.actor import Actor
 from gateway.runtime.ports import Agent
 from gateway.runtime.scripted import ScriptedVoice
+from gateway.transports.admission import Admission, Limits as Places
 from gateway.transports.config import ConnectionConfig
 from gateway.transports.connection import Connection, Services
 from gateway.transports.pump import SocketPump
@@ -153,7 +154,9 @@ async def line(
     if hears is not None:
         engines = Engines(ToneSynthesizer(), ScriptedRecognizer(*hears), LoudnessModel)
     async with stage(agent, store, verify=False) as on:
-        services = Services(on.registry, on.store, on.clock, Limits(), engines, {"agent": "scripted"})
+        services = Services(
+            on.registry, on.store, on.clock, Limits(), engines, {"agent": "scripted"}, Admission(Places())
+        )
         yield Line(on, services, engines)
 
 
