@@ -20,6 +20,7 @@ from websockets.typing import Subprotocol
 from gateway.app import create_app
 from gateway.runtime.ports import Agent
 from gateway.settings import Settings
+from gateway.transports.admission import Measured
 from gateway.transports.connection import Services
 from media.leg import Engines
 from tests.transports.inbox import Inbox, Json
@@ -176,7 +177,7 @@ async def serving(
     """Serve a gateway with its log in *folder*. It is always in time: the machine is shared with other tests."""
     given = {"agent": "offline", "synthesizer": "none", "recognizer": "none", "data": str(folder), **settings}
     known = Settings(**given)
-    app = create_app(known, agent=agent, engines=engines, lateness=lambda: 0.0)
+    app = create_app(known, agent=agent, engines=engines, lateness=Measured)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,

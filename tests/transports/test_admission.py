@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from gateway.transports.admission import KEPT, Admission, Limits, Overloaded, Place
+from gateway.transports.admission import KEPT, Admission, Limits, Measured, Overloaded, Place
 from gateway.transports.overload import Load, Rule
 from media.frames import Pcm
 from media.leg import Engines
@@ -66,7 +66,7 @@ class Line:
 
 def late(admission: Admission, since: float, seconds: float) -> None:
     for half in range(int(seconds * 2)):
-        admission.look(25.0, since + half / 2)
+        admission.look(Measured(12.0, 25.0), since + half / 2)
 
 
 def test_the_newest_call_ends_first_and_the_last_few_stay() -> None:
@@ -98,7 +98,7 @@ def test_calls_are_taken_again_when_it_has_been_in_time() -> None:
     Line(admission, KEPT)
     late(admission, 0.0, 2)
     for half in range(13):
-        admission.look(1.0, 2 + half / 2)
+        admission.look(Measured(0.5, 1.0), 2 + half / 2)
     assert admission.load is Load.OPEN
     admission.call()
 
