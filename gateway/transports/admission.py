@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, Protocol, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -34,8 +34,25 @@ FULL: Final = "This gateway has as many calls as it takes. Try again in a while,
 LATE: Final = "This gateway is overloaded and takes no calls now. Try again in a while, or type."
 SHED: Final = "This gateway is overloaded and had to end the call. The conversation goes on: type, or call again later."
 
-Lateness: TypeAlias = Callable[[], float]
-"""The 99th percentile of how late sound left in the last seconds, in milliseconds; 0 where none did."""
+
+class Late(Protocol):
+    """How late sound left in the last seconds, as percentiles; 0 where none did."""
+
+    @property
+    def p50_ms(self) -> float: ...
+    @property
+    def p99_ms(self) -> float: ...
+
+
+Lateness: TypeAlias = Callable[[], Late]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A :class:`Late`."""
+
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +97,7 @@ class Admission:
         self._calls: dict[Place, None] = {}
         self._connections: dict[Place, None] = {}
         self.admitted = self.refused = self.shed = 0
-        self.late_ms = 0.0
+        self.late: Late = Measured()
 
     @property
     def load(self) -> Load:
@@ -102,13 +119,13 @@ class Admission:
             self._refuse("This gateway has as many connections as it takes. Try again in a while.", 10)
         return Place(self._connections)
 
-    def look(self, late_ms: float, now: float) -> None:
+    def look(self, late: Late, now: float) -> None:
         """Take the lateness at *now* (monotonic seconds), and end the newest call if one must end."""
-        before, self.late_ms = self.load, late_ms
-        must_end = self._overload.look(late_ms, now)
+        before, self.late = self.load, late
+        must_end = self._overload.look(late.p99_ms, now)
         if self.load is not before:
             level = logging.INFO if self.load is Load.OPEN else logging.WARNING
-            told = {"load": self.load.name.lower(), "late_ms": round(late_ms, 1), "calls": len(self._calls)}
+            told = {"load": self.load.name.lower(), "late_ms": round(late.p99_ms, 1), "calls": len(self._calls)}
             log.log(level, "load: %s", self.load.name.lower(), extra=told)
         if must_end and len(self._calls) > KEPT:
             self._end_newest()
@@ -117,7 +134,8 @@ class Admission:
         """What an operator wants to know."""
         return {
             "load": self.load.name.lower(),
-            "late_p99_ms": round(self.late_ms, 2),
+            "late_p50_ms": round(self.late.p50_ms, 2),
+            "late_p99_ms": round(self.late.p99_ms, 2),
             "calls": len(self._calls),
             "connections": len(self._connections),
             "admitted": self.admitted,
@@ -151,9 +169,9 @@ class LoopLateness:
     def __init__(self) -> None:
         self._late_ms: deque[float] = deque(maxlen=WINDOW)
 
-    def __call__(self) -> float:
+    def __call__(self) -> Measured:
         late = sorted(self._late_ms)
-        return late[len(late) * 99 // 100] if late else 0.0
+        return Measured(late[len(late) // 2], late[len(late) * 99 // 100]) if late else Measured()
 
     async def run(self) -> None:
         """Tick, until cancelled."""

@@ -47,6 +47,7 @@ LEAD_S: Final = 1.2
 
 GREETED_WITHIN_S: Final = 2.0
 SOUND_WITHIN_S: Final = 15.0
+TRIES: Final = 4
 STOP_WITHIN_S: Final = 6.0
 BACK_WITHIN_S: Final = 3.0
 ROOM_S: Final = 12.0
@@ -170,10 +171,13 @@ async def run(open_: Open, sounds: Sequence[Sound], conditions: Conditions) -> l
 
 async def _one(scene: Scene, sound: Sound, index: int) -> Outcome:
     now = asyncio.get_running_loop().time
-    if not await _sounding(scene):
-        return Outcome(sound.name, False, None, None, cut=False, lost_ms=None)
-    # At every place of a frame, and never at the same one of the answer.
-    await asyncio.sleep(LEAD_S + 0.0073 * index)
+    for _ in range(TRIES):  # some begin to answer in mid-sentence, and stop again
+        if not await _sounding(scene):
+            return Outcome(sound.name, False, None, None, cut=False, lost_ms=None)
+        # At every place of a frame, and never at the same one of the answer.
+        await asyncio.sleep(LEAD_S + 0.0073 * index)
+        if sounding_at(scene.audible, now()):
+            break
     await scene.play(sound.clip)
     onset = scene.onset
     assert onset is not None, "a sound holds a sample over 300"

@@ -71,7 +71,9 @@ class Caller:
 
     def cut(self) -> None:
         """Cut the line: nothing goes out any more, no farewell either."""
-        pair = self.pc.getTransceivers()[0].sender.transport.transport._connection._nominated[1]
+        pair = self.pc.getTransceivers()[0].sender.transport.transport._connection._nominated.get(1)
+        if pair is None:  # the other side was faster
+            return
         vars(pair.protocol)["send_stun"] = lambda *_: None
         pair.protocol.transport.abort()
 

@@ -39,13 +39,13 @@ _LISTENS: Final = {"type": "server_vad", "create_response": False, "interrupt_re
 
 
 class Histogram:
-    """Counts of whole milliseconds from 0 up to a second."""
+    """Counts of whole milliseconds from 0 up to ten seconds."""
 
     def __init__(self) -> None:
-        self.counts = np.zeros(1000, dtype=np.int64)
+        self.counts = np.zeros(10_000, dtype=np.int64)
 
     def note(self, seconds: float) -> None:
-        self.counts[min(max(int(seconds * 1000), 0), 999)] += 1
+        self.counts[min(max(int(seconds * 1000), 0), 9_999)] += 1
 
     def percentile(self, part: float) -> float:
         whole = int(self.counts.sum())
@@ -137,9 +137,7 @@ class One:
             crowd.gaps.note(now - self._last)
         self._last = now
         place = now - int.from_bytes(data[4:8], "big") / 48_000
-        if self._base is None or abs(place - self._base) > 5:
-            self._base = place
-        self._base = min(self._base, place)
+        self._base = place if self._base is None else min(self._base, place)
         crowd.late.note(place - self._base)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,8 @@ from benchmarks.common import Json, console, name_machine, shown, write
 from benchmarks.crowd import Crowd, crowd
 from benchmarks.peers import peer
 from benchmarks.process import Server, gateway_command, python_path, running, usage
+from media.frames import VOICE_RATE_HZ
+from media.speech import Synthesizer
 
 MIX: Final = {"agent": 0.50, "user": 0.15, "both": 0.05, "noisy": 0.10, "quiet": 0.20}
 """Who does what in the ramp, as shares of all."""
@@ -60,11 +63,6 @@ async def _scale(sessions: int, most: int, seconds: float, *, stock: bool, espea
     for name, role in STATES.items():
         with console.status(f"{sessions} × {name}"):
             states[name] = await _state(_CHEAP, role, sessions, seconds)
-    if espeak:
-        with console.status("espeak-ng"):
-            states["agent speaking, by espeak-ng"] = await _state(
-                (*_CHEAP, "--synthesizer", "espeak"), "agent", sessions, seconds
-            )
     ramp = await _ramp(most, seconds)
     good = [step["calls"] for step in ramp if step["late_p99_ms"] <= GOOD_MS]
     reference = await _stock(seconds) if stock else []
@@ -74,6 +72,7 @@ async def _scale(sessions: int, most: int, seconds: float, *, stock: bool, espea
         "ramp": ramp,
         "most_in_time": max(good, default=0),
         "stock": reference,
+        "espeak_ms": await _espeak_ms() if espeak else None,
     }
 
 
@@ -82,6 +81,28 @@ async def _state(options: tuple[str, ...], role: str, count: int, seconds: float
         await callers.add(role, count)
         await asyncio.sleep(SETTLE_S)
         return await _step(server, callers, seconds, own_lateness=True)
+
+
+async def _espeak_ms() -> float:
+    """What espeak-ng takes in its process for a second of speech."""
+    from media.speech.espeak import Espeak
+
+    engine, spoken = Espeak(), 0
+    try:
+        await _samples(engine, "One, to wake it up.")
+        before = usage(os.getpid()).workers_s
+        for _ in range(20):
+            spoken += await _samples(
+                engine, "An answer of some length, as an agent might give it to somebody who asked."
+            )
+        return round((usage(os.getpid()).workers_s - before) * 1000 * VOICE_RATE_HZ / spoken, 2)
+    finally:
+        await engine.aclose()
+
+
+async def _samples(engine: Synthesizer, text: str) -> int:
+    """Samples of the sound of *text*."""
+    return sum([len(piece.pcm) async for piece in engine.speak(text)])
 
 
 async def _ramp(most: int, seconds: float) -> list[dict[str, Any]]:
@@ -167,6 +188,8 @@ def _print_states(figures: dict[str, Any]) -> None:
         name = f"stock aiortc, {step['calls']} calls, agent speaking"
         table.add_row(name, shown(per, 1), "–", "0.0", shown(rate, 0), f"{shown(late)} at the caller")
     console.print(table)
+    if figures["espeak_ms"] is not None:
+        console.print(f"espeak-ng adds {figures['espeak_ms']:.1f} ms for a second of speech, in a process of its own")
 
 
 def _print_ramp(figures: dict[str, Any]) -> None:
