@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from gateway.transports.overload import Load, Overload, Rule
 
@@ -55,6 +55,7 @@ def test_hardly_in_time_is_not_good_enough_for_new_calls() -> None:
     assert overload.load is Load.REFUSING
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([LATE, BETWEEN, CALM]), max_size=200))
 def test_calls_end_only_while_late_and_one_at_a_time(lates: Iterable[float]) -> None:
     overload, last, late_for = Overload(RULE), -RULE.patience_s, 0.0

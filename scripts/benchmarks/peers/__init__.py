@@ -80,7 +80,7 @@ def _environment(name: Peer) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         venv.create(folder, with_pip=True)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        pip += ["--require-hashes"]
+        pip += ["--require-hashes", "--no-compile"]
         done = subprocess.run([*pip, "--requirement", str(wanted)], capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{name} could not be installed: {done.stderr.strip()[-1000:]}")
