@@ -5,6 +5,8 @@ soak sees them go; ``PROBE_TRACE=1`` also traces where memory was allocated, whi
 """
 
 import asyncio
+import ctypes
+import ctypes.util
 import gc
 import json
 import os
@@ -61,7 +63,39 @@ def _look() -> dict[str, Any]:
         "threads": threading.active_count(),
         "types": dict(types.most_common(TYPES)),
         "lines": lines,
+        "malloc_mb": _malloc_mb(),
+        "sqlite_mb": _sqlite_mb(),
     }
+
+
+class _Malloc(ctypes.Structure):
+    """glibc's ``struct mallinfo2``."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "used", "free", "keepcost")
+    )
+
+
+def _malloc_mb() -> float | None:
+    """What libraries hold by malloc; None where there is no glibc. If RSS grows and this does not, it is fragments."""
+    try:
+        tell = ctypes.CDLL(None).mallinfo2
+    except AttributeError:
+        return None
+    tell.restype = _Malloc
+    found = tell()
+    return round(float(found.used + found.hblkhd) / 1e6, 2)
+
+
+def _sqlite_mb() -> float | None:
+    """What SQLite holds, most of it pages; None where its library cannot be asked."""
+    name = ctypes.util.find_library("sqlite3")
+    if name is None:
+        return None
+    tell = ctypes.CDLL(name).sqlite3_memory_used
+    tell.restype = ctypes.c_int64
+    return round(float(tell()) / 1e6, 3)
 
 
 if __name__ == "__main__":

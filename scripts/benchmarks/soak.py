@@ -28,9 +28,12 @@ SAMPLE_S: Final = 10.0
 WARM_UP: Final = 0.35
 """The share of the time that is not judged: caches fill, and allocators take what they keep."""
 
-FLAT: Final = {"rss_mb": 0.03, "objects": 0.03, "fds": 0.10, "tasks": 0.10, "threads": 0.10}
+FLAT: Final = {"rss_mb": 0.02, "objects": 0.03, "fds": 0.10, "tasks": 0.10, "threads": 0.10}
 """How much more the last third of what is judged may have than the first, as a share. Calls come and go at random
 times, so a count that hangs on the calls of the moment is never the same twice."""
+
+A_FEW_CALLS: Final = {"fds": 12, "tasks": 30, "threads": 4}
+"""What three calls more or less have of it."""
 
 
 def soak(
@@ -105,9 +108,8 @@ async def _sample(server: Server, probe: Path, seconds: float, churning: asyncio
         known = {"rss_mb": round(used.rss_mb, 2), "fds": used.fds, "threads": used.threads}
         samples.append({"at_s": round(past, 1), **told, **known})
         if len(samples) % 6 == 0:
-            console.print(
-                f"  {past / 60:.1f} min: {known} tasks {told['tasks']}, objects {told['objects']}", style="dim"
-            )
+            shown = ", ".join(f"{key} {samples[-1][key]}" for key in (*FLAT, "malloc_mb", "sqlite_mb"))
+            console.print(f"  {past / 60:.1f} min: {shown}", style="dim")
     return samples
 
 
@@ -133,11 +135,12 @@ def verdict(samples: list[dict[str, Any]]) -> dict[str, Any]:
         values = np.array([float(sample[name]) for sample in judged])
         first, last = float(np.median(values[:third])), float(np.median(values[-third:]))
         slope = float(np.polyfit(hours, values, 1)[0]) if len(judged) > 2 else 0.0
-        # A handful of tasks or descriptors is one call more or less.
-        flat = last - first <= max(allowed * first, 12 if name in ("fds", "tasks", "threads") else 0)
+        flat = last - first <= max(allowed * first, A_FEW_CALLS.get(name, 0))
         found[name] = {"first": first, "last": last, "slope_per_hour": round(slope, 2), "flat": bool(flat)}
     return {
         "growth": found,
+        "malloc_mb": [judged[0].get("malloc_mb"), judged[-1].get("malloc_mb")],
+        "sqlite_mb": [judged[0].get("sqlite_mb"), judged[-1].get("sqlite_mb")],
         "flat": all(each["flat"] for each in found.values()),
         "types": _grown(judged, third, "types"),
         "lines": _grown(judged, third, "lines"),
@@ -169,6 +172,10 @@ def _print(figures: dict[str, Any]) -> None:
             "yes" if each["flat"] else "NO",
         )
     console.print(table)
+    for what in ("malloc_mb", "sqlite_mb"):
+        first, last = figures[what]
+        if first is not None and last is not None:
+            console.print(f"{what}: {first:.2f} at first, {last:.2f} at last")
     for what in ("types", "lines"):
         if figures[what]:
             more = ", ".join(f"{name} +{count}" for name, count in figures[what].items())
