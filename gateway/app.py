@@ -27,6 +27,7 @@ from gateway.transports.connection import Services
 from gateway.transports.guard import Guard, Rules
 from gateway.transports.overload import Rule
 from media.leg import Engines
+from media.peer import send_lateness
 from media.speech import Recognizer, SpeechError, Synthesizer
 from media.vad.silero import load_model
 
@@ -124,9 +125,15 @@ def _admission(settings: Settings) -> admission.Admission:
 async def _measured(app: Starlette, lateness: admission.Lateness | None) -> AsyncIterator[None]:
     """Watch how late the process is, as long as it serves."""
     services, loop = app.state.services, admission.LoopLateness()
+
+    def measured() -> admission.Late:
+        # Only WebRTC calls send by a clock of ours; without one the loop's own lateness is all there is to see.
+        sent = send_lateness()
+        return sent if sent.count else loop()
+
     chores = [
         asyncio.create_task(loop.run(), name="lateness"),
-        asyncio.create_task(admission.watch(services.admission, lateness or loop, services.clock.now), name="load"),
+        asyncio.create_task(admission.watch(services.admission, lateness or measured, services.clock.now), name="load"),
     ]
     try:
         yield
