@@ -4,13 +4,12 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from media.detector import Detector, DetectorOptions, with_threshold
+from media.detector import DEFAULTS, SpeechDetector, with_threshold
 from media.edges import Confirmed, Dismissed, Edge as VoiceEdge, Ended, Suspected
 from media.endpoint import Endpointer, TurnEdge, TurnEnded, TurnOptions
 from media.frames import Pcm
 from media.speech import Recognition, Recognizer
 from media.tape import Tape
-from media.vad import SpeechModel
 
 Edge: TypeAlias = VoiceEdge | TurnEdge
 
@@ -21,9 +20,9 @@ PREROLL_MS: Final = 3_000
 class Ears:
     """Listens to one microphone. Without turn options nothing is detected: the client commits by hand."""
 
-    def __init__(self, model: SpeechModel | None, recognizer: Recognizer | None, options: TurnOptions | None) -> None:
+    def __init__(self, detector: SpeechDetector, recognizer: Recognizer | None, options: TurnOptions | None) -> None:
         self._recognizer = recognizer
-        self._detector = Detector(DetectorOptions(), model)
+        self._detector = detector
         self._tape = Tape(PREROLL_MS)
         self._open: Recognition | None = None
         self._ended: deque[Recognition | None] = deque()
@@ -41,7 +40,7 @@ class Ears:
         """Listen with other options from now on; a turn that is being spoken is forgotten."""
         self.options = options
         known = options or TurnOptions()
-        self._detector.configure(with_threshold(DetectorOptions(), known.threshold))
+        self._detector.configure(with_threshold(DEFAULTS, known.threshold))
         self._endpointer = Endpointer(known)
         self._prefix_ms = known.prefix_padding_ms
         self.voice_on = False

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from media.detector import SpeechDetector, standard
 from media.device import Device
 from media.ears import Ears, Edge as EarEdge
 from media.edges import Dismissed, Ended, Suspected
@@ -28,11 +29,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """What a process has to hear and speak with. ``new_model`` gives each leg a stream of its own."""
+    """What a process has to hear and speak with.
+
+    ``new_model`` gives each leg a stream of its own, ``new_detector`` what judges by it.
+    """
 
     synthesizer: Synthesizer
     recognizer: Recognizer
     new_model: Callable[[], SpeechModel | None]
+    new_detector: Callable[[SpeechModel | None], SpeechDetector] = standard
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class VoiceLeg:
         self._report = report
         self._interruptible = interruptible
         self._now = now
-        self._ears = Ears(engines.new_model(), engines.recognizer, turns)
+        self._ears = Ears(engines.new_detector(engines.new_model()), engines.recognizer, turns)
         self._playout = Playout(PlayoutOptions(client_buffer_ms=client_buffer_ms))
         self._speaker = Speaker(engines.synthesizer, self._playout)
         self._tasks: set[asyncio.Task[None]] = set()

@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from media.frames import Pcm
 
@@ -34,3 +35,71 @@ def onset(pcm: Pcm) -> int:
     while first > 0 and level_db[first - 1] >= least_db:
         first -= 1
     return first * _ONSET_BLOCK
+
+
+BLOCK: Final = 128
+"""Samples that a level is told by: 8 ms at 16 kHz."""
+
+
+def powers(pcm: Pcm) -> NDArray[np.float32]:
+    """The mean square of each whole :data:`BLOCK` of *pcm*, full scale being 32768 squared."""
+    blocks = pcm[: len(pcm) - len(pcm) % BLOCK].reshape(-1, BLOCK).astype(np.float32)
+    return np.asarray(np.einsum("ij,ij->i", blocks, blocks) / np.float32(BLOCK), dtype=np.float32)
+
+
+def power(dbfs: float) -> float:
+    """The mean square of a sound whose RMS is *dbfs* (0 for a full-scale square wave)."""
+    return float(32768.0**2 * 10 ** (dbfs / 10))
+
+
+_FLOOR_SPAN: Final = 100
+"""Blocks of one half of the span a floor is told by: 0.8 s each. A syllable is shorter, a pause in speech is not."""
+
+_FLOOR_LEAST: Final = power(-75)
+"""No line is quieter: digital silence between packets must not make a floor that every hiss is loud against."""
+
+_RISE: Final = 10 ** (6 / 10)
+"""6 dB over the floor: the loudest of 100 blocks of white noise lies 3 dB over the quietest."""
+
+_HANG_OVER: Final = 38
+"""Blocks for which a sound still counts after its last loud block: 300 ms, as with webrtcvad."""
+
+_QUIET: Final = power(-60)
+"""Below this nothing is voice that was not over the floor: speech at -45 dBFS is 15 dB louder."""
+
+
+class LevelGate:
+    """Tells a quiet line from one to listen to, and a rise from a steady noise, by level alone.
+
+    The noise floor is the least power of a block within the last 0.8 to 1.6 s, a minimum statistic (R. Martin, "Noise
+    power spectral density estimation based on optimal smoothing and minimum statistics", 2001) without its smoothing:
+    a gate may open too often, but never too late.
+    """
+
+    __slots__ = ("_before", "_blocks", "_least", "_loud_for", "_rising_for")
+
+    def __init__(self) -> None:
+        self._before = self._least = float("inf")
+        self._blocks = 0
+        self._loud_for = self._rising_for = _HANG_OVER
+
+    @property
+    def loud(self) -> bool:
+        """Whether there was a block lately that may hold voice. False on a quiet line."""
+        return self._loud_for > 0
+
+    @property
+    def rising(self) -> bool:
+        """Whether there was a block lately that was louder than the floor. False on a steady noise."""
+        return self._rising_for > 0
+
+    def take(self, block_power: float) -> None:
+        """Take the next block's mean square."""
+        floor = max(min(self._before, self._least), _FLOOR_LEAST)
+        rises = block_power >= floor * _RISE
+        self._rising_for = _HANG_OVER if rises else self._rising_for - 1
+        self._loud_for = _HANG_OVER if rises or block_power >= _QUIET else self._loud_for - 1
+        self._blocks += 1
+        self._least = min(self._least, block_power)
+        if self._blocks == _FLOOR_SPAN:
+            self._before, self._least, self._blocks = self._least, float("inf"), 0

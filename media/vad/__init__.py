@@ -1,6 +1,6 @@
 """Voice activity models. Each third-party model has one module here, behind one protocol."""
 
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 from media.frames import Pcm
 
@@ -20,4 +20,11 @@ class SpeechModel(Protocol):
 
     def reset(self) -> None:
         """Forget the stream: the next window begins a new one."""
+        ...
+
+    def fork(self, before: Pcm) -> Self:
+        """A stream of its own that remembers what this one has heard; neither hears the other's windows.
+
+        Its first window follows *before*, a window of sound of which this stream has heard at least the beginning.
+        """
         ...

@@ -91,6 +91,13 @@ class Silero:
         speech, self._state = self._session.run(None, {"input": self._input, "state": self._state, "sr": _RATE})
         return float(speech[0, 0])
 
+    def fork(self, before: Pcm) -> "Silero":
+        """See :class:`media.vad.SpeechModel`. The state is this stream's, the context is the end of *before*."""
+        twin = Silero(self._session, self.name)
+        np.multiply(before[-_CONTEXT:], _FULL_SCALE, out=twin._input[0, -_CONTEXT:])
+        twin._state = self._state  # each run makes a new one
+        return twin
+
     def reset(self) -> None:
         """Forget the stream: state and context are silence again."""
         self._input = np.zeros((1, _CONTEXT + WINDOW), dtype=np.float32)

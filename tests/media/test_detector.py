@@ -4,16 +4,16 @@ import wave
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from math import ceil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from media.detector import DEFAULTS, Detector, DetectorOptions, with_threshold
+from media.detector import DEFAULTS, Detector, with_threshold
 from media.edges import Confirmed, Dismissed, Edge, Ended, Suspected, Sustained
 from media.frames import Pcm, from_bytes, silence
+from media.profiles import AgentState, DetectorOptions, Profiles
 from media.vad import WINDOW
 from media.vad.webrtc import WebRtcGate
 
@@ -36,14 +36,28 @@ class Written:
     def reset(self) -> None:
         self.resets_at.append(len(self.windows))
 
+    def fork(self, before: Pcm) -> "Written":
+        assert before.shape == (WINDOW,)
+        return Written()
+
+
+ONE = DetectorOptions(streams=1, suspect_p=0.3, confirm_evidence=0)
+"""A window every 32 ms, and plain voice counts alone: what most rules are told by."""
+
+
+def ear(options: DetectorOptions = ONE, model: Written | None = None) -> Detector:
+    """A detector that judges by *options* in every state, but asks webrtcvad first while nothing sounds."""
+    gated = replace(options, gated=True)
+    return Detector(Profiles(gated, gated, options), model or Written())
+
 
 def written(*ps: float) -> Pcm:
     """Sound whose windows :class:`Written` takes for these probabilities."""
     return np.repeat(np.array([round(p * 1000) for p in ps], dtype=np.int16), WINDOW)
 
 
-def edges_of(*ps: float, options: DetectorOptions = DEFAULTS) -> list[Edge]:
-    return Detector(options, Written()).process(written(*ps), sounding=True)
+def edges_of(*ps: float, options: DetectorOptions = ONE) -> list[Edge]:
+    return ear(options).process(written(*ps), True)
 
 
 def kinds(edges: Sequence[Edge]) -> list[type]:
@@ -60,7 +74,7 @@ def caller(name: str) -> Pcm:
     return np.concatenate((silence(16_000), clip(CALLERS / f"{name}.wav"), silence(16_000)))
 
 
-def feed(detector: Detector, pcm: Pcm, sounding: bool = True, size: int = 320) -> list[Edge]:
+def feed(detector: Detector, pcm: Pcm, sounding: AgentState | bool = True, size: int = 320) -> list[Edge]:
     return [edge for at in range(0, len(pcm), size) for edge in detector.process(pcm[at : at + size], sounding)]
 
 
@@ -105,20 +119,20 @@ def test_plain_windows_need_not_touch_but_must_lie_together() -> None:
 
 
 def test_the_span_includes_the_window_that_begins_with_it() -> None:
-    assert edges_of(0.6, 0.6, 0.6, options=replace(DEFAULTS, confirm_within_ms=96))[-1] == Confirmed(0, 96)
-    assert kinds(edges_of(0.6, 0.6, 0.6, options=replace(DEFAULTS, confirm_within_ms=95))) == [Suspected]
+    assert edges_of(0.6, 0.6, 0.6, options=replace(ONE, confirm_within_ms=96))[-1] == Confirmed(0, 96)
+    assert kinds(edges_of(0.6, 0.6, 0.6, options=replace(ONE, confirm_within_ms=95))) == [Suspected]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_as_many_windows_confirm_as_the_option_says(count: int) -> None:
-    edges = edges_of(*[0.9] * 8, options=replace(DEFAULTS, confirm_windows=count))
+def test_as_much_plain_voice_confirms_as_the_option_says(count: int) -> None:
+    edges = edges_of(*[0.9] * 8, options=replace(ONE, confirm_ms=32 * count))
     assert edges == [Suspected(0, 32), Confirmed(0, 32 * count)]
 
 
 def test_quiet_dismisses_a_suspicion() -> None:
     assert edges_of(0.4, *[0.1] * 4) == [Suspected(0, 32)]
     assert edges_of(0.4, *[0.1] * 5) == [Suspected(0, 32), Dismissed(0, 192)]
-    assert edges_of(0.4, 0.1, options=replace(DEFAULTS, release_ms=32))[-1] == Dismissed(0, 64)
+    assert edges_of(0.4, 0.1, options=replace(ONE, release_ms=32))[-1] == Dismissed(0, 64)
 
 
 def test_a_suspicion_is_never_dismissed_while_voice_continues() -> None:
@@ -129,7 +143,7 @@ def test_quiet_ends_a_confirmed_utterance_where_the_voice_ended() -> None:
     spoken = [0.9] * 5
     assert kinds(edges_of(*spoken, *[0.1] * 7)) == [Suspected, Confirmed]
     assert edges_of(*spoken, *[0.1] * 8)[-1] == Ended(onset_ms=0, end_ms=160, at_ms=416, voiced_ms=160)
-    assert edges_of(*spoken, *[0.1] * 2, options=replace(DEFAULTS, ended_ms=64))[-1] == Ended(0, 160, 224, 160)
+    assert edges_of(*spoken, *[0.1] * 2, options=replace(ONE, ended_ms=64))[-1] == Ended(0, 160, 224, 160)
 
 
 def test_a_pause_between_words_does_not_end_an_utterance() -> None:
@@ -140,7 +154,7 @@ def test_voice_that_lasts_is_sustained_once() -> None:
     edges = edges_of(*[0.9] * 60)
     assert edges == [Suspected(0, 32), Confirmed(0, 96), Sustained(0, 704, voiced_ms=704)]
     assert kinds(edges_of(*[0.9] * 21)) == [Suspected, Confirmed]
-    assert edges_of(*[0.9] * 10, options=replace(DEFAULTS, sustained_ms=96))[-1] == Sustained(0, 96, 96)
+    assert edges_of(*[0.9] * 10, options=replace(ONE, sustained_ms=96))[-1] == Sustained(0, 96, 96)
 
 
 def test_pauses_do_not_count_as_voice() -> None:
@@ -157,8 +171,8 @@ def test_a_suspicion_likelier_voice_than_not_is_confirmed_in_time() -> None:
     edges = edges_of(*[0.5] * 100)
     assert kinds(edges) == [Suspected, Confirmed, Sustained]
     assert edges[1].at_ms == edges[2].at_ms == 32 + 1_984
-    assert kinds(edges_of(*[0.5] * 100, options=replace(DEFAULTS, decide_p=0.51))) == [Suspected, Dismissed]
-    assert edges_of(*[0.5] * 100, options=replace(DEFAULTS, decide_ms=320))[1] == Confirmed(0, 352)
+    assert kinds(edges_of(*[0.5] * 100, options=replace(ONE, decide_p=0.51))) == [Suspected, Dismissed]
+    assert edges_of(*[0.5] * 100, options=replace(ONE, decide_ms=320))[1] == Confirmed(0, 352)
 
 
 def test_the_same_sound_is_not_suspected_again_before_a_quiet_window() -> None:
@@ -187,13 +201,13 @@ def test_the_onset_is_where_the_run_of_voice_began() -> None:
 
 def test_the_onset_is_found_within_the_window_and_before_it() -> None:
     late = np.concatenate((silence(WINDOW + 256), np.full(256, 1_000, dtype=np.int16), silence(WINDOW)))
-    assert Detector(DEFAULTS, Written()).process(late, sounding=True)[0] == Suspected(onset_ms=32, at_ms=64)
+    assert ear().process(late, True)[0] == Suspected(onset_ms=32, at_ms=64)
     early = np.concatenate((silence(448), np.full(WINDOW + 64, 1_000, dtype=np.int16)))
-    assert Detector(DEFAULTS, Written()).process(early, sounding=True)[0] == Suspected(onset_ms=28, at_ms=64)
+    assert ear().process(early, True)[0] == Suspected(onset_ms=28, at_ms=64)
 
 
 def test_no_onset_lies_before_the_end_of_the_last_utterance() -> None:
-    options = replace(DEFAULTS, ended_ms=32)
+    options = replace(ONE, ended_ms=32)
     edges = edges_of(0.9, 0.9, 0.9, 0.19, 0.9, 0.9, 0.9, options=options)
     assert_well_formed(edges, 7 * 32)
     assert kinds(edges) == [Suspected, Confirmed, Ended, Suspected, Confirmed]
@@ -203,7 +217,10 @@ def test_no_onset_lies_before_the_end_of_the_last_utterance() -> None:
     ("threshold", "confirm_p"), [(0.5, 0.6), (0.0, 0.3), (0.1, 0.3), (0.7, 0.8), (0.9, 0.95), (1, 0.95)]
 )
 def test_the_threshold_of_realtime_moves_what_confirms_and_nothing_else(threshold: float, confirm_p: float) -> None:
-    assert with_threshold(DEFAULTS, threshold) == replace(DEFAULTS, confirm_p=confirm_p)
+    moved = with_threshold(DEFAULTS, threshold)
+    for state in AgentState:
+        options = DEFAULTS.of(state)
+        assert moved.of(state) == replace(options, confirm_p=max(confirm_p, options.suspect_p))
 
 
 segments = st.lists(
@@ -216,9 +233,9 @@ segments = st.lists(
 def test_edges_are_well_formed_and_do_not_depend_on_the_frames(
     script: list[tuple[list[int], bool]], size: int, skew: int
 ) -> None:
-    whole, cut = Detector(DEFAULTS, Written()), Detector(DEFAULTS, Written())
-    expected = whole.process(silence(skew), sounding=False)
-    edges = feed(cut, silence(skew), sounding=False, size=size)
+    whole, cut = ear(), ear()
+    expected = whole.process(silence(skew), False)
+    edges = feed(cut, silence(skew), False, size=size)
     for ps, sounding in script:
         pcm = written(*(p / 1_000 for p in ps))
         expected += whole.process(pcm, sounding)
@@ -233,7 +250,9 @@ def test_edges_are_well_formed_and_do_not_depend_on_the_frames(
     st.lists(st.integers(0, 1_000), min_size=1, max_size=150),
     st.builds(
         DetectorOptions,
-        confirm_windows=st.integers(1, 4),
+        streams=st.sampled_from([1, 2, 4]),
+        confirm_ms=st.integers(1, 150),
+        confirm_evidence=st.floats(0, 3),
         confirm_within_ms=st.integers(32, 400),
         release_ms=st.integers(0, 300),
         ended_ms=st.integers(1, 400),
@@ -251,21 +270,21 @@ def test_edges_are_well_formed_with_any_timing(ps: list[int], options: DetectorO
 
 def test_a_model_is_spared_the_silence_while_nothing_sounds() -> None:
     model = Written()
-    feed(Detector(DEFAULTS, model), silence(10 * WINDOW), sounding=False)
+    feed(ear(model=model), silence(10 * WINDOW), False)
     assert model.windows == []
 
 
 def test_every_window_is_heard_while_an_answer_sounds() -> None:
     model = Written()
     sound = np.arange(10 * WINDOW, dtype=np.int16)
-    feed(Detector(DEFAULTS, model), sound, sounding=True)
+    feed(ear(model=model), sound, True)
     assert np.array_equal(np.concatenate(model.windows), sound)
     assert model.resets_at == [0]
 
 
 def heard_through_the_gate(sound: Pcm) -> Written:
     model = Written()
-    feed(Detector(replace(DEFAULTS, suspect_p=2, confirm_p=2), model), sound, sounding=False)
+    feed(ear(replace(ONE, suspect_p=2, confirm_ms=9_999), model), sound, False)
     return model
 
 
@@ -275,7 +294,7 @@ def test_the_gate_opens_with_the_last_200_ms_and_the_stream_begins_anew() -> Non
     heard = np.concatenate(model.windows)
     first = next(at for at in range(0, len(sound), WINDOW) if np.array_equal(sound[at : at + len(heard)], heard))
     voice = 16_000
-    preroll = ceil(DEFAULTS.gate_preroll_ms / 32) * WINDOW
+    preroll = 7 * WINDOW
     assert voice - preroll <= first <= voice
     assert preroll >= 3_200
     assert model.resets_at == [0, 0], "once when it is made, once for the hole"
@@ -283,16 +302,19 @@ def test_the_gate_opens_with_the_last_200_ms_and_the_stream_begins_anew() -> Non
 
 def test_a_stream_without_a_hole_is_not_reset() -> None:
     model = Written()
-    detector = Detector(replace(DEFAULTS, suspect_p=2, confirm_p=2), model)
-    detector.process(written(*[0.0] * 5), sounding=True)
-    detector.process(written(*[0.0] * 6), sounding=False)
-    detector.process(written(0.001), sounding=True)
-    assert len(model.windows) == 5 + 7, "the six that were skipped are heard after all"
+    detector = ear(replace(ONE, suspect_p=2, confirm_ms=9_999), model)
+    detector.process(written(*[0.1] * 5), True)
+    detector.process(written(*[0.0] * 15), True)
+    heard = len(model.windows)
+    assert 5 + 300 // 32 <= heard < 5 + 15 - 4, "a quiet line is not heard for longer than the hang-over"
+    detector.process(written(0.1), True)
+    assert len(model.windows) == 5 + 15 + 1, "those that were skipped are heard after all"
     assert model.resets_at == [0]
-    detector.process(written(*[0.0] * 7), sounding=False)
-    detector.process(written(0.001), sounding=True)
-    assert len(model.windows) == 12 + 7
-    assert model.resets_at == [0, 12]
+    detector.process(written(*[0.0] * 40), True)
+    heard = len(model.windows)
+    detector.process(written(0.1), True)
+    assert len(model.windows) == heard + 7, "of a longer hole the last ones"
+    assert model.resets_at == [0, heard]
 
 
 def test_a_live_sound_is_followed_although_the_gate_is_shut() -> None:
@@ -300,49 +322,40 @@ def test_a_live_sound_is_followed_although_the_gate_is_shut() -> None:
     gate, model = WebRtcGate(), Written()
     opened = [gate.hears(sound[at : at + WINDOW]) for at in range(0, len(sound), WINDOW)]
     assert not any(opened[50:])
-    detector = Detector(DEFAULTS, model)
-    assert kinds(detector.process(sound[:WINDOW], sounding=True)) == [Suspected]
-    assert kinds(detector.process(sound[WINDOW:], sounding=False)) == [Dismissed]
+    detector = ear(model=model)
+    assert kinds(detector.process(sound[:WINDOW], True)) == [Suspected]
+    assert kinds(detector.process(sound[WINDOW:], False)) == [Dismissed]
     assert len(model.windows) == 100
-    detector.process(silence(50 * WINDOW), sounding=False)
+    detector.process(silence(50 * WINDOW), False)
     assert len(model.windows) < 150, "the quiet after it is left to the gate again"
 
 
-def test_the_gate_hears_the_sound_while_an_answer_sounds() -> None:
-    model = Written()
-    detector = Detector(replace(DEFAULTS, suspect_p=2, confirm_p=2), model)
-    feed(detector, clip(CALLERS / "ask_time.wav")[: 16 * WINDOW], sounding=True)
-    heard = len(model.windows)
-    feed(detector, silence(16_000), sounding=False)
-    assert 300 // 32 <= len(model.windows) - heard < 20
-
-
 def test_a_hole_ends_a_run_of_voice() -> None:
-    detector = Detector(DEFAULTS, Written())
-    detector.process(written(0.25), sounding=True)
-    detector.process(written(*[0.0] * 100), sounding=False)
-    (edge,) = detector.process(written(0.0, 0.3), sounding=True)
+    detector = ear()
+    detector.process(written(0.25), True)
+    detector.process(written(*[0.0] * 100), False)
+    (edge,) = detector.process(written(0.0, 0.3), True)
     assert edge == Suspected(onset_ms=102 * 32, at_ms=103 * 32)
 
 
 def test_a_hole_after_an_unclear_sound_does_not_move_the_next_onset_back() -> None:
-    detector = Detector(DEFAULTS, Written())
-    detector.process(written(0.25), sounding=True)
-    skipped = detector.process(written(*[0.25] * 100), sounding=False)
-    (edge,) = detector.process(written(0.3), sounding=True)
+    detector = ear()
+    detector.process(written(0.25), True)
+    skipped = detector.process(written(*[0.25] * 100), False)
+    (edge,) = detector.process(written(0.3), True)
     assert skipped == []
     assert edge.onset_ms >= (101 - 7) * 32
 
 
 def test_a_reset_forgets_the_sound_and_keeps_the_clock() -> None:
     model = Written()
-    detector = Detector(DEFAULTS, model)
-    detector.process(written(*[0.9] * 5)[:-100], sounding=True)
+    detector = ear(model=model)
+    detector.process(written(*[0.9] * 5)[:-100], True)
     before_ms = detector.clock_ms
     detector.reset()
     assert model.resets_at == [0, 4]
     assert detector.clock_ms == before_ms == 153
-    edges = detector.process(np.full(100 + 3 * WINDOW, 900, dtype=np.int16), sounding=True)
+    edges = detector.process(np.full(100 + 3 * WINDOW, 900, dtype=np.int16), True)
     assert kinds(edges) == [Suspected, Confirmed]
     assert before_ms <= edges[0].onset_ms <= 160
     assert edges[1].at_ms == 8 * 32

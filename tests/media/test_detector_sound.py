@@ -133,4 +133,4 @@ def test_the_scored_detector_speaks_the_tools_language() -> None:
     events = [event for at in range(0, len(sound), 160) for event in scored.process(sound[at : at + 160], silence(160))]
     assert events == ["pause", "cancel"]
     unclear = detector_module._Scored(Detector(DEFAULTS, Written()))
-    assert unclear.process(written(0.4, *[0.1] * 5), silence(0)) == ["pause", "resume"]
+    assert unclear.process(written(*[0.55] * 2, *[0.1] * 6), silence(0)) == ["pause", "resume"]

@@ -178,6 +178,9 @@ class Written:
     def reset(self) -> None:
         """It has no state."""
 
+    def fork(self, before: Pcm) -> "Written":
+        return self
+
 
 @settings(max_examples=60)
 @given(
@@ -194,7 +197,7 @@ def test_turns_alternate_never_overlap_and_do_not_depend_on_when_one_asks(
     found: list[TurnEdge] = []
     for p, count in script:
         for _ in range(count):
-            new = detector.process(np.full(WINDOW, p, dtype=np.int16), sounding=True)
+            new = detector.process(np.full(WINDOW, p, dtype=np.int16), True)
             edges += new
             found += often.process(new, detector.clock_ms)
     assert once.process(edges, detector.clock_ms) == found

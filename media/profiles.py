@@ -1,0 +1,82 @@
+"""How a detector judges: its options, and which of them hold while the agent is idle, thinking or speaking.
+
+"Measured" means by ``scripts/bench detect`` on the 88 labelled DEV clips, over all 16 phases of the window grid, with
+the model file 6b99cbfd3924; docs/decisions/0007 has the tables. "Design" means section 4 of it.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class AgentState(Enum):
+    """What the agent does while the microphone is heard."""
+
+    IDLE = auto()
+    """Nobody waits for an answer: a voice begins a turn."""
+    THINKING = auto()
+    """An answer is being made and nothing of it sounds: a voice holds its first sample."""
+    SPEAKING = auto()
+    """An answer may be heard in the room: a voice stops it, and every millisecond counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorOptions:
+    """When a sound counts as what. ``*_p`` are probabilities of speech, 0 to 1; ``*_ms`` are milliseconds."""
+
+    streams: int = 4
+    """1, 2 or 4 staggered streams of the model while a sound is in doubt: a window ends every 32, 16 or 8 ms.
+
+    Measured, at 11 % false pauses: pause 46/110, 36/76 and 26/66 ms (p50/p95) after the onset.
+    """
+    suspect_p: float = 0.52
+    """The mean probability over ``suspect_over_ms`` that is a suspicion. Measured: 0.44 pauses for 13 % of the noises
+    at 35/73 ms, 0.52 for 8 % at 39/75 ms."""
+    suspect_over_ms: int = 16
+    """What that mean is taken over; one window is taken as it is. Measured: two windows cost 5 ms and save a third of
+    the false pauses."""
+    confirm_p: float = 0.6
+    """What a window must reach to count as plain voice."""
+    confirm_ms: int = 80
+    """Plain voice that confirms, if the evidence suffices too. Measured: 8 ms more or less move the median by as much;
+    a knock, clap, key or click is shorter."""
+    confirm_within_ms: int = 250
+    """The span that voice must lie in: a syllable with its consonants. Measured: 160 to 250 do alike."""
+    confirm_evidence: float = 0.8
+    """The evidence that confirms: see :class:`media.follower.Follower`. Measured: 0.5 is 12 ms faster at p95 and lets
+    a laugh pass; 0.8 is 10 ms slower and refuses no more."""
+    quiet_p: float = 0.2
+    """Below this a window is quiet, from here on it is voice; well under the suspicion, so a sound does not flicker."""
+    release_ms: int = 150
+    """Quiet that dismisses a suspicion: longer than a stop consonant, shorter than a listener's patience (design)."""
+    ended_ms: int = 250
+    """Quiet that ends a confirmed utterance: longer than the pauses between words, shorter than one between turns."""
+    sustained_ms: int = 700
+    """Voice that is an interruption. Measured: backchannels last 412 to 652 ms."""
+    decide_ms: int = 2_000
+    """The longest a suspicion may stay one: an answer must not stand still over a humming fan (design)."""
+    decide_p: float = 0.5
+    """The mean over a suspicion that lets it be confirmed when its time is up: likelier voice than not."""
+    gated: bool = False
+    """Whether webrtcvad must hear voice before the model is asked. Measured: halves the work on noisy lines; false
+    while an answer sounds, where it would delay every twentieth pause by 50 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """The options for each state of the agent. Where no sound is to be stopped one stream does, behind webrtcvad."""
+
+    idle: DetectorOptions = DetectorOptions(streams=1, suspect_p=0.3, gated=True)
+    """Suspected early: nothing falls silent for it, and it holds the silence timer of a turn."""
+    thinking: DetectorOptions = DetectorOptions(streams=1, suspect_p=0.45, gated=True)
+    """Suspected as strictly as over an answer, for a cough must not hold the first sample; but no hurry yet."""
+    speaking: DetectorOptions = DetectorOptions()
+
+    def of(self, state: AgentState) -> DetectorOptions:
+        """The options for *state*."""
+        match state:
+            case AgentState.IDLE:
+                return self.idle
+            case AgentState.THINKING:
+                return self.thinking
+            case AgentState.SPEAKING:
+                return self.speaking
