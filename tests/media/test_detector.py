@@ -228,12 +228,13 @@ segments = st.lists(
 )
 
 
-@settings(max_examples=60)
-@given(segments, st.integers(1, 2_000), st.integers(0, 511))
+@settings(max_examples=40, deadline=None)
+@given(segments, st.integers(45, 2_000), st.integers(0, 511), st.sampled_from([1, 2, 4]))
 def test_edges_are_well_formed_and_do_not_depend_on_the_frames(
-    script: list[tuple[list[int], bool]], size: int, skew: int
+    script: list[tuple[list[int], bool]], size: int, skew: int, streams: int
 ) -> None:
-    whole, cut = ear(), ear()
+    options = replace(ONE, streams=streams)
+    whole, cut = ear(options), ear(options)
     expected = whole.process(silence(skew), False)
     edges = feed(cut, silence(skew), False, size=size)
     for ps, sounding in script:
@@ -245,7 +246,7 @@ def test_edges_are_well_formed_and_do_not_depend_on_the_frames(
     assert_well_formed(edges, cut.clock_ms)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.integers(0, 1_000), min_size=1, max_size=150),
     st.builds(
@@ -359,3 +360,131 @@ def test_a_reset_forgets_the_sound_and_keeps_the_clock() -> None:
     assert kinds(edges) == [Suspected, Confirmed]
     assert before_ms <= edges[0].onset_ms <= 160
     assert edges[1].at_ms == 8 * 32
+
+
+# --- evidence ---
+
+SURE = replace(ONE, confirm_evidence=0.8)
+
+
+def test_voice_that_the_model_is_sure_of_confirms_sooner_than_a_doubtful_one() -> None:
+    assert edges_of(*[0.95] * 4, options=SURE)[-1] == Confirmed(0, 96)
+    assert edges_of(*[0.8] * 8, options=SURE) == [Suspected(0, 32), Confirmed(0, 96)]
+    doubtful = edges_of(*[0.77] * 20, options=SURE)
+    assert kinds(doubtful) == [Suspected, Confirmed]
+    assert doubtful[1].at_ms > 200
+    assert kinds(edges_of(*[0.75] * 40, options=SURE)) == [Suspected]
+
+
+def test_doubt_takes_evidence_away() -> None:
+    assert Confirmed not in kinds(edges_of(*[0.95, 0.4] * 3, options=replace(SURE, confirm_evidence=3)))
+    assert Confirmed in kinds(edges_of(*[0.95] * 3, options=replace(SURE, confirm_evidence=3)))
+
+
+def test_one_window_is_never_enough_however_sure() -> None:
+    assert kinds(edges_of(0.1, 1.0, 0.3, 0.3, options=SURE)) == [Suspected]
+
+
+def test_a_higher_confirm_p_asks_for_more_evidence() -> None:
+    strict = replace(SURE, confirm_p=0.9)
+    assert Confirmed in kinds(edges_of(*[0.93] * 10, options=SURE))
+    assert Confirmed not in kinds(edges_of(*[0.93] * 10, options=strict))
+    assert Confirmed in kinds(edges_of(*[0.99] * 10, options=strict))
+
+
+# --- staggered windows ---
+
+FOUR = DetectorOptions(suspect_p=0.5, confirm_evidence=0)
+
+
+class Counted(Written):
+    """Notes what its forks hear too, as one list of windows."""
+
+    def __init__(self, windows: list[Pcm] | None = None) -> None:
+        super().__init__()
+        self.windows = [] if windows is None else windows
+        self.forks = 0
+
+    def fork(self, before: Pcm) -> "Counted":
+        self.forks += 1
+        return Counted(self.windows)
+
+
+@pytest.mark.parametrize(("streams", "at_ms"), [(1, 160), (2, 144), (4, 144)])
+def test_a_window_ends_as_often_as_there_are_streams(streams: int, at_ms: int) -> None:
+    # Voice from 112 ms on: a window of which 24 ms are voice ends at 136.
+    sound = np.concatenate((written(*[0.1] * 3), np.full(256, 100), np.full(4 * WINDOW, 1_000))).astype(np.int16)
+    options = replace(ONE, streams=streams, suspect_p=0.6, suspect_over_ms=8)
+    first = ear(options).process(sound, True)[0]
+    assert isinstance(first, Suspected)
+    assert first.at_ms == {1: 160, 2: 144, 4: 136}[streams] <= at_ms
+
+
+def test_a_suspicion_needs_the_mean_of_two_staggered_windows() -> None:
+    blip = np.full(20 * WINDOW, 100, dtype=np.int16)
+    blip[5 * WINDOW : 5 * WINDOW + 256] = 1_500
+    model = Counted()
+    assert ear(replace(FOUR, suspect_p=0.9), model).process(blip, True) == []
+    assert kinds(ear(replace(FOUR, suspect_p=0.7)).process(blip, True)) == [Suspected, Dismissed]
+
+
+def test_staggered_streams_hear_while_a_sound_is_in_doubt_and_not_after() -> None:
+    model = Counted()
+    detector = ear(FOUR, model)
+    assert kinds(detector.process(written(*[0.9] * 5), True)) == [Suspected, Confirmed]
+    assert model.forks == 3
+    heard = len(model.windows)
+    detector.process(written(*[0.9] * 10), True)
+    assert len(model.windows) == heard + 10
+
+
+def test_a_steady_noise_is_heard_by_one_stream_until_the_model_stirs() -> None:
+    model = Counted()
+    detector = ear(FOUR, model)
+    detector.process(written(*[0.09] * 200), True)
+    heard, forks = len(model.windows), model.forks
+    detector.process(written(*[0.09] * 100), True)
+    assert (len(model.windows), model.forks) == (heard + 100, forks)
+    detector.process(written(*[0.11] * 2), True)
+    assert model.forks == forks + 3
+
+
+def test_a_quiet_line_is_not_heard_while_an_answer_sounds_either() -> None:
+    model = Counted()
+    detector = ear(FOUR, model)
+    feed(detector, np.full(200 * WINDOW, 10, dtype=np.int16), AgentState.SPEAKING)
+    heard = len(model.windows)
+    feed(detector, np.full(200 * WINDOW, 10, dtype=np.int16), AgentState.SPEAKING)
+    assert len(model.windows) == heard
+
+
+def test_a_voice_on_a_quiet_line_is_judged_with_the_first_8_ms_of_it() -> None:
+    model = Counted()
+    detector = ear(FOUR, model)
+    feed(detector, silence(200 * WINDOW), AgentState.SPEAKING)
+    heard = len(model.windows)
+    detector.process(np.full(128, 500, dtype=np.int16), True)
+    assert len(model.windows) == heard + 7 + 1, "what the base stream missed, and the one with the voice"
+    assert np.count_nonzero(model.windows[-1]) == 128
+
+
+def test_each_state_is_judged_by_its_own_options() -> None:
+    profiles = Profiles(replace(ONE, suspect_p=0.2), replace(ONE, suspect_p=0.4), replace(ONE, suspect_p=0.6))
+    for state, least in ((AgentState.IDLE, 0.2), (AgentState.THINKING, 0.4), (AgentState.SPEAKING, 0.6)):
+        assert kinds(Detector(profiles, Written()).process(written(0.1, least), state)) == [Suspected]
+        assert Detector(profiles, Written()).process(written(0.1, least - 0.01), state) == []
+
+
+def test_true_is_speaking_and_false_is_idle() -> None:
+    profiles = Profiles(replace(ONE, suspect_p=0.2), ONE, replace(ONE, suspect_p=0.6))
+    assert kinds(Detector(profiles, Written()).process(written(0.1, 0.5), False)) == [Suspected]
+    assert Detector(profiles, Written()).process(written(0.1, 0.5), True) == []
+
+
+def test_a_voice_is_followed_through_a_change_of_state() -> None:
+    detector = ear()
+    edges = detector.process(written(*[0.9] * 2), AgentState.SPEAKING)
+    edges += detector.process(written(*[0.9] * 20), AgentState.THINKING)
+    edges += detector.process(written(*[0.1] * 8), AgentState.IDLE)
+    assert kinds(edges) == [Suspected, Confirmed, Sustained, Ended]
+    assert_well_formed(edges, detector.clock_ms)

@@ -70,6 +70,19 @@ def test_two_streams_share_the_session_and_nothing_else() -> None:
         assert p == alone.probability(window)
 
 
+def test_a_forked_stream_goes_on_from_what_was_heard_and_changes_nothing() -> None:
+    whole, alone = loaded(), loaded()
+    heard = windows(speech("thank_you"))
+    for window in heard[:8]:
+        assert whole.probability(window) == alone.probability(window)
+    twin = whole.fork(heard[7])
+    expected = alone.probability(heard[8])
+    assert twin.probability(heard[8]) == expected
+    twin.probability(silence(WINDOW))
+    assert whole.probability(heard[8]) == expected
+    assert twin.name == whole.name
+
+
 def test_a_reset_stream_is_a_new_stream() -> None:
     used, fresh = loaded(), loaded()
     for window in windows(speech("stop")):
