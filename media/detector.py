@@ -74,7 +74,14 @@ def with_threshold(profiles: Profiles, threshold: float) -> Profiles:
 def _by_vote(options: DetectorOptions) -> DetectorOptions:
     """16 voiced frames of 20 suspect and confirm at once. Measured: 171/343 ms, 7 % missed, 82 % of noises believed."""
     return replace(
-        options, suspect_p=inf, confirm_p=0.5, confirm_ms=160, confirm_within_ms=200, confirm_evidence=0, quiet_p=0.5
+        options,
+        suspect_p=inf,
+        suspect_at_once_p=inf,
+        confirm_p=0.5,
+        confirm_ms=160,
+        confirm_within_ms=200,
+        confirm_evidence=0,
+        quiet_p=0.5,
     )
 
 

@@ -145,6 +145,8 @@ class Follower:
         return []
 
     def _is_suspect(self, options: DetectorOptions) -> bool:
+        if self._lately[-1][1] >= options.suspect_at_once_p:
+            return True
         expected = max(1, options.suspect_over_ms * options.streams // WINDOW_MS)
         return sum(p for _, p in self._lately) >= options.suspect_p * expected
 

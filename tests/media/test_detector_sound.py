@@ -107,12 +107,14 @@ def labelled(kind: str) -> list[dict[str, str]]:
         return [row for row in csv.DictReader(labels) if row["kind"] == kind]
 
 
-def test_hardly_any_noise_interrupts() -> None:
+def test_no_noise_interrupts_and_few_pause() -> None:
     rows = labelled("noise")
     names = {row["file"]: feed(Detector(DEFAULTS, real_model()), clip(CLIPS / row["file"])) for row in rows}
     confirmed = [name for name, edges in names.items() if Confirmed in kinds(edges)]
     assert len(rows) >= 28
-    assert len(confirmed) <= 1, f"a laugh is known to pass, not {confirmed}"
+    assert confirmed == []
+    suspected = [name for name, edges in names.items() if Suspected in kinds(edges) and "babble" not in name]
+    assert len(suspected) <= 3, suspected
 
 
 def test_every_word_interrupts_soon_after_its_onset() -> None:
