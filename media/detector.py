@@ -32,6 +32,9 @@ DEFAULTS: Final = Profiles()
 _CONFIRM_OVER_THRESHOLD: Final = 0.1
 """Realtime's default threshold, 0.5, stands for our measured 0.6."""
 
+_MIN_CONFIRM_P: Final = 0.3
+"""Under it background noise confirms: a threshold of 0 means "any voice", not "any sound"."""
+
 _MAX_CONFIRM_P: Final = 0.95
 """Silero seldom goes above: a threshold of 1 means "very plain voice", not "never"."""
 
@@ -63,12 +66,8 @@ class SpeechDetector(Protocol):
 
 def with_threshold(profiles: Profiles, threshold: float) -> Profiles:
     """*profiles* with Realtime's ``threshold`` (0 to 1, default 0.5): moves what confirms, never what is suspected."""
-    wanted = min(round(threshold + _CONFIRM_OVER_THRESHOLD, 6), _MAX_CONFIRM_P)
-
-    def moved(options: DetectorOptions) -> DetectorOptions:
-        return replace(options, confirm_p=max(wanted, options.suspect_p))
-
-    return Profiles(moved(profiles.idle), moved(profiles.thinking), moved(profiles.speaking))
+    wanted = min(max(round(threshold + _CONFIRM_OVER_THRESHOLD, 6), _MIN_CONFIRM_P), _MAX_CONFIRM_P)
+    return Profiles(*(replace(profiles.of(state), confirm_p=wanted) for state in AgentState))
 
 
 def _by_vote(options: DetectorOptions) -> DetectorOptions:

@@ -1,7 +1,7 @@
 """How a detector judges: its options, and which of them hold while the agent is idle, thinking or speaking.
 
-"Measured" means by ``scripts/bench detect`` on the 88 labelled DEV clips, over all 16 phases of the window grid, with
-the model file 6b99cbfd3924; docs/decisions/0007 has the tables. "Design" means section 4 of it.
+"Measured" means on the labelled DEV clips with the model file 6b99cbfd3924, by ``scripts/bench detect`` or in the
+comparison that docs/decisions/0012 tells of; "design" means section 4 of it.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,8 @@ class DetectorOptions:
     streams: int = 4
     """1, 2 or 4 staggered streams of the model while a sound is in doubt: a window ends every 32, 16 or 8 ms.
 
-    Measured, at 11 % false pauses: pause 46/110, 36/76 and 26/66 ms (p50/p95) after the onset.
+    Measured (p50/p95 after the onset, each with the threshold that pauses for 11 % of the noises): pause 46/110, 36/76
+    and 26/66 ms.
     """
     suspect_p: float = 0.52
     """The mean probability over ``suspect_over_ms`` that is a suspicion. Measured: 0.48 pauses for twice the noises."""
@@ -37,13 +38,12 @@ class DetectorOptions:
     confirm_p: float = 0.6
     """What a window must reach to count as plain voice."""
     confirm_ms: int = 80
-    """Plain voice that confirms, if the evidence suffices too. Measured: 8 ms more or less move the median by as much;
-    a knock, clap, key or click is shorter."""
+    """Plain voice that confirms, if the evidence suffices. Measured: 8 ms more or less move the median by as much."""
     confirm_within_ms: int = 250
     """The span that voice must lie in: a syllable with its consonants. Measured: 160 to 250 do alike."""
     confirm_evidence: float = 0.8
-    """The evidence that confirms: see :class:`media.follower.Follower`. Measured: 0.5 is 12 ms faster at p95 and lets
-    a laugh pass; 0.8 is 10 ms slower and refuses no more."""
+    """The evidence that confirms: see :class:`media.follower.Follower`. Measured: 0.6 is 10 ms
+    faster at p95 and on some grids lets a laugh pass, 1.0 is 20 ms slower and refuses no more."""
     quiet_p: float = 0.2
     """Below this a window is quiet, from here on it is voice; well under the suspicion, so a sound does not flicker."""
     release_ms: int = 150
@@ -57,8 +57,8 @@ class DetectorOptions:
     decide_p: float = 0.5
     """The mean over a suspicion that lets it be confirmed when its time is up: likelier voice than not."""
     gated: bool = False
-    """Whether webrtcvad must hear voice before the model is asked. Measured: halves the work on noisy lines; false
-    while an answer sounds, where it would delay every twentieth pause by 50 ms."""
+    """Whether webrtcvad must hear voice before the model is asked. Measured: while an answer sounds it would delay
+    the pause by 2/18 ms (p50/p95) and miss one word of 44; so only where no sound is to be stopped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,8 +219,13 @@ def test_no_onset_lies_before_the_end_of_the_last_utterance() -> None:
 def test_the_threshold_of_realtime_moves_what_confirms_and_nothing_else(threshold: float, confirm_p: float) -> None:
     moved = with_threshold(DEFAULTS, threshold)
     for state in AgentState:
-        options = DEFAULTS.of(state)
-        assert moved.of(state) == replace(options, confirm_p=max(confirm_p, options.suspect_p))
+        assert moved.of(state) == replace(DEFAULTS.of(state), confirm_p=confirm_p)
+
+
+def test_a_low_threshold_confirms_what_would_not_have_been_suspected() -> None:
+    profiles = with_threshold(Profiles(ONE, ONE, replace(ONE, suspect_p=0.6, confirm_evidence=0.5)), 0.2)
+    sound = written(*[0.55] * 20)
+    assert kinds(Detector(profiles, Written()).process(sound, True)) == [Suspected, Confirmed]
 
 
 segments = st.lists(
