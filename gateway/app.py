@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import importlib.util
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,9 +26,11 @@ from gateway.transports import admission, http, network, webrtc, websocket
 from gateway.transports.connection import Services
 from gateway.transports.guard import Guard, Rules
 from gateway.transports.overload import Rule
+from media.detector import SpeechDetector, standard
 from media.leg import Engines
 from media.peer import send_lateness
 from media.speech import Recognizer, SpeechError, Synthesizer
+from media.vad import SpeechModel
 from media.vad.silero import load_model
 
 log = logging.getLogger(__name__)
@@ -202,7 +204,21 @@ def choose_engines(settings: Settings) -> Engines | None:
     if synthesizer is None or recognizer is None:
         log.warning("no speech engines: the gateway serves text alone (install bargein[offline] for voice)")
         return None
-    return Engines(synthesizer, recognizer, load_model)
+    return Engines(synthesizer, recognizer, load_model, choose_detector(settings))
+
+
+def choose_detector(settings: Settings) -> Callable[[SpeechModel | None], SpeechDetector]:
+    """What makes a leg's detector of its model: ours, or the function that was asked for, which takes nothing."""
+    if not settings.detector:
+        return standard
+    made = find("detector", settings.detector)
+    if not callable(made):
+        raise SettingsError(f"The detector {settings.detector!r} is not a function.")
+
+    def make(_model: SpeechModel | None) -> SpeechDetector:
+        return cast("SpeechDetector", made())
+
+    return make
 
 
 def _synthesizer(settings: Settings) -> Synthesizer | None:

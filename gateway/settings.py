@@ -46,6 +46,7 @@ class Settings:
     api_key: str = _setting("", "Key for that server. Better given by the environment than by a flag.", secret=True)
     synthesizer: str = _setting("", "Who speaks: 'espeak', 'openai', 'none' or 'package.module:function'.")
     recognizer: str = _setting("", "Who listens: 'sphinx', 'openai', 'none' or 'package.module:function'.")
+    detector: str = _setting("", "A speech detector of your own: 'package.module:function', called once for each leg.")
     tts_model: str = _setting("gpt-4o-mini-tts", "Model of the openai synthesizer.")
     stt_model: str = _setting("gpt-4o-mini-transcribe", "Model of the openai recognizer.")
     voice: str = _setting("", "Voice: of espeak (en-us) or of the openai synthesizer (alloy).")
@@ -78,6 +79,7 @@ class Settings:
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
         known = self.agent in ("", "offline", "openai_chat") or ":" in self.agent
         _require(known, "agent", "give 'offline', 'openai_chat' or 'package.module:function'")
+        _require(not self.detector or ":" in self.detector, "detector", "give 'package.module:function'")
         _require(self.max_event_bytes >= 1024, "max_event_bytes", "at least 1024")
         _require(self.max_append_bytes >= 1024, "max_append_bytes", "at least 1024")
         for name in ("max_calls", "max_connections", "max_late_ms"):

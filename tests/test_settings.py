@@ -38,7 +38,13 @@ def test_the_defaults_are_allowed() -> None:
     "wrong",
     [
         *({"port": -1}, {"port": 65536}, {"agent": "nobody"}, {"base_url": "example.com"}, {"log_level": "loud"}),
-        *({"synthesizer": "x"}, {"recognizer": "espeak"}, {"after_empty_cut": "ask"}, {"media": "x"}),
+        *(
+            {"synthesizer": "x"},
+            {"detector": "mine"},
+            {"recognizer": "espeak"},
+            {"after_empty_cut": "ask"},
+            {"media": "x"},
+        ),
         *({"max_event_bytes": 10}, {"max_append_bytes": 0}, {"host": "0.0.0.0"}, {"max_offers": -1}),
         *({"rtc_public_ip": wrong} for wrong in ("example.com", "127.0.0.1", "0.0.0.0", "300.1.1.1", "224.0.0.1")),
         *({"rtc_ports": wrong} for wrong in ("50000", "50000-", "0-10", "10-9", "1-65536", "a-b", "50000-50010,5")),

@@ -110,15 +110,15 @@ def detect(
     results = [score(clip, decide(clip, _Ours(make()))) for clip in known]
     rows = {
         "detector": figures(results),
-        f"mean of {shifts} grids": _moved(known, make, shifts),
+        f"mean, {shifts} grids": _moved(known, make, shifts),
         **({} if detector else _with_fewer_streams(known, model)),
-        "reference: Silero eager": figures([score(clip, decide(clip, _Eager(_model(model)))) for clip in known]),
-        "reference: webrtcvad 8/10": figures([score(clip, decide(clip, _Votes())) for clip in known]),
-        "without a model": figures([score(clip, decide(clip, _Ours(standard(None)))) for clip in known]),
+        "ref: Silero eager": figures([score(clip, decide(clip, _Eager(_model(model)))) for clip in known]),
+        "ref: webrtcvad": figures([score(clip, decide(clip, _Votes())) for clip in known]),
+        "no model": figures([score(clip, decide(clip, _Ours(standard(None)))) for clip in known]),
     }
     chosen: dict[str, dict[str, float]] = {}
     if not detector:
-        rows["leave one class out"], chosen = _left_out(known, model)
+        rows["class left out"], chosen = _left_out(known, model)
     rows["to reach"] = TARGETS
     costs = _costs(make)
     _print(rows, chosen, _by_class(results), costs)
@@ -145,7 +145,7 @@ def _with_fewer_streams(known: Sequence[Clip], model: Path | None) -> dict[str, 
     for streams in (1, 2):
         profiles = replace(DEFAULTS, speaking=replace(DEFAULTS.speaking, streams=streams))
         results = [score(clip, decide(clip, _Ours(Detector(profiles, _model(model))))) for clip in known]
-        found[f"with {streams} of the streams"] = figures(results)
+        found[f"{streams} of 4 streams"] = figures(results)
     return found
 
 
@@ -257,8 +257,11 @@ def _print(
     by_class: dict[str, Figures],
     costs: dict[str, float],
 ) -> None:
-    columns = ("pause ms", "cancel ms", "miss %", "early %", "noise cut %", "noise pause %", "babble cut %")
-    for title, them in (("p50/p95", rows), ("by class", by_class)):
+    console.print(
+        "Pause and cancel: ms after the onset, p50/p95. Speech missed, early; noise cut, paused; babble cut: %."
+    )
+    columns = ("pause", "cancel", "miss", "early", "cut", "paused", "babble")
+    for title, them in (("clips", rows), ("by class", by_class)):
         table = Table(title, *columns)
         for label, row in them.items():
             pause, cancel = f"{row.pause_p50:.1f}/{row.pause_p95:.0f}", f"{row.cancel_p50:.1f}/{row.cancel_p95:.0f}"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from media.detector import standard
 from media.ears import Ears, Edge
 from media.endpoint import TurnEnded, TurnOptions
 from media.frames import Pcm, silence
@@ -109,7 +110,7 @@ def test_a_client_that_sends_nothing_in_pauses_is_heard_in_time() -> None:
 
 
 def test_a_turn_ends_although_the_client_sends_nothing_after_it() -> None:
-    ears, found = Ears(LoudnessModel(), None, TurnOptions(silence_duration_ms=500)), list[Edge]()
+    ears, found = Ears(standard(LoudnessModel()), None, TurnOptions(silence_duration_ms=500)), list[Edge]()
     inbound = Inbound(
         Decoder(), lambda pcm, *_: found.extend(ears.hear(pcm, sounding=False)), lambda _: None, fill_pauses=True
     )
