@@ -32,7 +32,7 @@ class DetectorOptions:
     suspect_p: float = 0.52
     """The mean probability over ``suspect_over_ms`` that is a suspicion. Measured: 0.48 pauses for twice the noises."""
     suspect_over_ms: int = 16
-    """What that mean is taken over; a window that ends alone in it is taken as it is."""
+    """What that mean is taken over: two windows with four streams, one with fewer. A window not heard counts as 0."""
     suspect_at_once_p: float = 0.7
     """One window at this is a suspicion. Measured: 6 ms sooner at the median, for no further noise."""
     confirm_p: float = 0.6
