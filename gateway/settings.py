@@ -56,7 +56,7 @@ class Settings:
     max_calls: int = _setting(100, "Calls at the same time, WebRTC and WebSocket; 0 for any number.")
     max_connections: int = _setting(1000, "WebSockets at the same time; 0 for any number.")
     max_late_ms: int = _setting(20, "Sound that leaves later than this says that calls must end; 0: never.")
-    after_empty_cut: str = _setting("continue", "After a cut with nothing said: 'continue' the answer, or 'silent'.")
+    after_empty_cut: str = _setting("continue", "After a cut with nothing said: 'continue', 'ask' or 'silent'.")
     media: str = _setting("direct", "Path of WebRTC sound: 'direct' (ours) or 'stock' (aiortc's, slower and dearer).")
     rtc_public_ip: str = _setting("", "Address that a router passes on to this machine, port by port (1:1 NAT).")
     rtc_ports: str = _setting("", "UDP ports for calls, as 50000-50999; else the system chooses.")
@@ -74,7 +74,7 @@ class Settings:
             _one_of("synthesizer", self.synthesizer, ("", "espeak", "openai", "none"))
         if ":" not in self.recognizer:
             _one_of("recognizer", self.recognizer, ("", "sphinx", "openai", "none"))
-        _one_of("after_empty_cut", self.after_empty_cut, ("continue", "silent"))
+        _one_of("after_empty_cut", self.after_empty_cut, ("continue", "ask", "silent"))
         _one_of("media", self.media, ("direct", "stock"))
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
         known = self.agent in ("", "offline", "openai_chat") or ":" in self.agent

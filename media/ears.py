@@ -6,12 +6,18 @@ from typing import Final, TypeAlias
 
 from media.detector import DEFAULTS, SpeechDetector, with_threshold
 from media.edges import Confirmed, Dismissed, Edge as VoiceEdge, Ended, Suspected
-from media.endpoint import Endpointer, TurnEdge, TurnEnded, TurnOptions
-from media.frames import Pcm
+from media.endpoint import Discarded, Endpointer, Pressed, TurnEdge, TurnEnded, TurnOptions, patience
+from media.frames import Pcm, silence
 from media.speech import Recognition, Recognizer
 from media.tape import Tape
 
-Edge: TypeAlias = VoiceEdge | TurnEdge
+Edge: TypeAlias = VoiceEdge | TurnEdge | Pressed | Discarded
+
+PUSH_PREROLL_MS: Final = 400
+"""Sound from before a key was pressed that belongs to its turn: people begin to speak up to half a second before."""
+
+SLIP_MS: Final = 150
+"""A shorter press is a slip of the finger, unless a voice is on: no word is said in it."""
 
 PREROLL_MS: Final = 3_000
 """Sound kept from before a confirmation: the longest doubt (2 s), the padding, and some more."""
@@ -34,6 +40,14 @@ class Ears:
         self.in_turn = False
         """True while a turn is being spoken."""
 
+        self._pressed_ms: int | None = None
+        """When the key that is held down was pressed; None while none is. Nothing else begins or ends a turn then."""
+
+        self._voice_pressed = False
+        """A voice was on at some time while the key was held."""
+
+        self._manual_from_ms = 0
+        self.muted = False
         self.configure(options)
 
     def configure(self, options: TurnOptions | None) -> None:
@@ -43,17 +57,25 @@ class Ears:
         self._detector.configure(with_threshold(DEFAULTS, known.threshold))
         self._endpointer = Endpointer(known)
         self._prefix_ms = known.prefix_padding_ms
+        self._limit_ms = known.turn_limit_ms
         self.voice_on = False
         self.forget()
 
     def hear(self, pcm: Pcm, *, sounding: bool) -> list[Edge]:
-        """Take 16 kHz sound; *sounding* while an answer may be heard in the room."""
+        """Take 16 kHz sound; *sounding* while an answer may be heard in the room.
+
+        Muted sound is silence: what was going on ends as it would in silence, and no pre-roll holds any of it.
+        """
+        if self.muted:
+            pcm = silence(len(pcm))
         edges = self._detector.process(pcm, sounding)
         self._tape.keep(pcm, self._detector.clock_ms)
         if self._open is not None:
             self._feed(self._open, self._tape.read())
+        if self._pressed_ms is not None:
+            return self._while_pressed(edges)
         if self.options is None:
-            self._begin(0)
+            self._begin(self._manual_from_ms)
             return []
         for edge in edges:
             self._note(edge)
@@ -63,8 +85,61 @@ class Ears:
         """The last samples heard were these. Only words profit: what the detector found stands."""
         self._tape.repair(pcm)
 
+    def press(self) -> list[Edge]:
+        """A key is pressed: from now on everything is the turn, whatever the detector makes of it."""
+        if self._pressed_ms is not None:
+            return []
+        now_ms = self._detector.clock_ms
+        from_ms = now_ms - PUSH_PREROLL_MS
+        if not self.in_turn:  # a turn that was begun by voice goes on as this one
+            self._forget_open()
+            self._begin(from_ms)
+        self._endpointer.discard()
+        self._pressed_ms, self._voice_pressed = now_ms, self.voice_on
+        self.in_turn = True
+        return [Pressed(now_ms, min(PUSH_PREROLL_MS, now_ms))]
+
+    def let_up(self) -> list[Edge]:
+        """The key is let go: the turn is over. No edge when none was held."""
+        if self._pressed_ms is None:
+            return []
+        pressed_ms, self._pressed_ms = self._pressed_ms, None
+        now_ms = self._detector.clock_ms
+        if now_ms - pressed_ms < SLIP_MS and not (self._voice_pressed or self.voice_on):
+            self._forget_open()
+            self.in_turn = False
+            return [Discarded()]
+        return self._with_turns([], [TurnEnded(max(0, pressed_ms - PUSH_PREROLL_MS), now_ms, False)])
+
+    def _while_pressed(self, edges: Sequence[VoiceEdge]) -> list[Edge]:
+        for edge in edges:
+            if isinstance(edge, Suspected | Confirmed):
+                self.voice_on = True
+            elif isinstance(edge, Dismissed | Ended):
+                self.voice_on = False
+            self._voice_pressed = self._voice_pressed or isinstance(edge, Confirmed)
+        if self._detector.clock_ms - (self._pressed_ms or 0) >= self._limit_ms:
+            return self.let_up()
+        return []
+
+    @property
+    def wants_words(self) -> bool:
+        """True when the words so far would help to tell where a turn ends."""
+        return self.options is not None and patience(self.options).wants_words
+
+    @property
+    def clock_ms(self) -> int:
+        """The microphone's clock."""
+        return self._detector.clock_ms
+
+    def said(self, words: str) -> None:
+        """The words of the running turn so far: they may tell whether it is finished."""
+        self._endpointer.said(words)
+
     def commit(self) -> list[Edge]:
         """End the turn now, by the client's hand; what was heard since the last one is the turn."""
+        if self._pressed_ms is not None:
+            return self.let_up()
         turns = self._endpointer.commit(self._detector.clock_ms)
         if not turns and self._open is not None:
             turns = [TurnEnded(0, self._detector.clock_ms, False)]
@@ -73,12 +148,21 @@ class Ears:
     def forget(self) -> None:
         """The turn's sound was no turn, spoken or just ended."""
         self._endpointer.discard()
-        self.in_turn = False
+        self.in_turn = self._pressed_ms is not None
         for recognition in (self._open, *self._ended):
             if recognition is not None:
                 recognition.cancel()
         self._open = None
         self._ended.clear()
+        # A turn by hand holds what comes from now on.
+        self._manual_from_ms = self._detector.clock_ms
+        if self._pressed_ms is not None:
+            self._begin(self._manual_from_ms)
+
+    def _forget_open(self) -> None:
+        if self._open is not None:
+            self._open.cancel()
+        self._open = None
 
     def take_ended(self) -> Recognition | None:
         """The oldest ended turn's recognition, to be finished; None when nobody listens for words."""

@@ -1,7 +1,8 @@
 """Tells where a user's turn begins and ends from the detector's edges: pure, on the microphone's clock.
 
 A turn begins with the first confirmed voice and ends when silence has lasted ``silence_duration_ms`` since the last
-confirmed voice ended, or at ``turn_limit_ms``. A suspicion holds the silence timer, since it may become voice; a
+confirmed voice ended, or at ``turn_limit_ms``. How long the silence must last is for a
+:class:`media.patience.Patience` to say. A suspicion holds the silence timer, since it may become voice; a
 dismissed one neither extends the turn nor its silence. The names are those of Realtime's ``server_vad``.
 """
 
@@ -11,6 +12,7 @@ from enum import Enum, auto
 from typing import Final, TypeAlias, assert_never
 
 from media.edges import Confirmed, Dismissed, Edge, Ended, Suspected, Sustained
+from media.patience import Eagerness, Patience, Semantic, Timer
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,11 @@ class TurnOptions:
     prefix_padding_ms: int = 300
     """Sound kept from before the onset."""
     silence_duration_ms: int = 500
-    """Silence that ends a turn."""
+    """Silence that ends a turn, where ``eagerness`` is None."""
+    eagerness: Eagerness | None = None
+    """``semantic_vad``: what was said decides how long a silence must last. None for the timer of ``server_vad``."""
+    idle_timeout_ms: int | None = None
+    """For the voice leg: the silence after an answer that is itself answered; None for any length."""
     turn_limit_ms: int = 60_000
     """The longest turn: a radio in the room must not be transcribed for ever."""
 
@@ -49,6 +55,24 @@ class TurnEnded:
 TurnEdge: TypeAlias = TurnStarted | TurnEnded
 
 
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """Push to talk: a turn began by hand at *at_ms*, and reaches back by *preroll_ms*."""
+
+    at_ms: int
+    preroll_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """A turn that began by hand was over before anything could be said."""
+
+
+def patience(options: TurnOptions) -> Patience:
+    """How long a silence must last under these options."""
+    return Timer(options.silence_duration_ms) if options.eagerness is None else Semantic(options.eagerness)
+
+
 class _Sound(Enum):
     QUIET = auto()
     SUSPECTED = auto()
@@ -60,6 +84,9 @@ class Endpointer:
 
     def __init__(self, options: TurnOptions) -> None:
         self._options: Final = options
+        self._patience: Final = patience(options)
+        self._words: str | None = None
+        """What was said when the voice last ended; None while that is not known."""
         self._start_ms: int | None = None
         """Where the running turn's audio starts; None between turns."""
         self._sound = _Sound.QUIET
@@ -83,6 +110,10 @@ class Endpointer:
         """End the running turn at *at_ms*, if there is one. A voice that goes on starts no turn until it has ended."""
         return [] if self._start_ms is None else [self._end(self._start_ms, at_ms, limited=False)]
 
+    def said(self, words: str) -> None:
+        """What was said in the running turn so far. Counts until the voice goes on."""
+        self._words = words
+
     def discard(self) -> None:
         """Forget the running turn, whose sound was dismissed: no later turn's padding reaches back into it.
 
@@ -98,6 +129,7 @@ class Endpointer:
                 self._sound = _Sound.SUSPECTED
             case Confirmed(onset_ms=onset_ms):
                 self._sound = _Sound.CONFIRMED
+                self._words = None
                 return self._begin(onset_ms)
             case Sustained():
                 pass
@@ -120,7 +152,7 @@ class Endpointer:
         if self._start_ms is None:
             return []
         limit_ms = self._start_ms + self._options.turn_limit_ms
-        silent_ms = self._voice_end_ms + self._options.silence_duration_ms
+        silent_ms = self._voice_end_ms + self._patience.silence_ms(self._words)
         if self._sound is _Sound.QUIET and silent_ms <= min(now_ms, limit_ms):
             return [self._end(self._start_ms, silent_ms, limited=False)]
         return [self._end(self._start_ms, limit_ms, limited=True)] if limit_ms <= now_ms else []

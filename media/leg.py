@@ -5,26 +5,28 @@ every 20 ms (:meth:`VoiceLeg.pull`). The *reflex* is local: the moment the ears 
 playout is held, before anybody is asked. It lets go by itself when the suspicion proves to be
 nothing, or when the turn is over and no answer is in doubt; over an answer, once the voice was
 confirmed, only the session lets go (:meth:`release`) or cuts (:meth:`flush`).
+
+A microphone may fall silent without a word: a network that is gone, a client that sends nothing while it is muted.
+What was going on must end all the same, so :meth:`VoiceLeg.pull`, which is called on time, stands in for it.
 """
 
-import asyncio
-import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Final, TypeAlias
 
 from media.detector import SpeechDetector, standard
 from media.device import Device
 from media.ears import Ears, Edge as EarEdge
-from media.edges import Dismissed, Ended, Suspected
-from media.endpoint import TurnEnded, TurnOptions
-from media.frames import Pcm
+from media.edges import Confirmed, Dismissed, Ended, Suspected
+from media.endpoint import Discarded, Pressed, TurnEnded, TurnOptions
+from media.frames import MIC_FRAME, MIC_RATE_HZ, Pcm, silence
+from media.glimpses import Glimpses
+from media.idleness import Idle, Idleness
 from media.playout import Cleared, Edge as PlayoutEdge, Holder, Playout, PlayoutOptions, Stopped
+from media.scribe import Heard, Scribe, Words
 from media.speaker import Speaker
-from media.speech import Recognition, Recognizer, SpeechError, Synthesizer
+from media.speech import Recognizer, Synthesizer
 from media.vad import SpeechModel
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +42,14 @@ class Engines:
     new_detector: Callable[[SpeechModel | None], SpeechDetector] = standard
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What the short utterance seems to say; ``""`` when no word is in it."""
+Report: TypeAlias = EarEdge | PlayoutEdge | Idle | Words
 
-    text: str
+STARVED_S: Final = 1.0
+"""A microphone that has sent nothing for so long, in mid-voice, has fallen silent: longer than a network's hiccup, and
+with the silence that ends a turn still within a listener's patience."""
 
-
-@dataclass(frozen=True, slots=True)
-class Transcribed:
-    """The words of the turn that was asked for under *tag*; ``""`` when there are none."""
-
-    tag: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class TranscriptionFailed:
-    """The words of the turn could not be had. ``code`` is a :class:`media.speech.SpeechError`'s."""
-
-    tag: str
-    code: str
-    message: str
-
-
-Report: TypeAlias = EarEdge | PlayoutEdge | Judged | Transcribed | TranscriptionFailed
+STARVED_MUTED_S: Final = 0.06
+"""The same for one that is muted, where silence is no surprise: a browser's packets come at most 60 ms apart."""
 
 
 class VoiceLeg:
@@ -86,18 +71,37 @@ class VoiceLeg:
         self._ears = Ears(engines.new_detector(engines.new_model()), engines.recognizer, turns)
         self._playout = Playout(PlayoutOptions(client_buffer_ms=client_buffer_ms))
         self._speaker = Speaker(engines.synthesizer, self._playout)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._scribe = Scribe(self._said, lambda: self._ears.latest)
         self._spoken: set[int] = set()
         """Answers that were begun here and have neither stopped nor been cleared."""
 
         self._in_doubt = False
         """A voice was suspected over an answer, and the session has not decided yet."""
 
+        self._live = engines.recognizer.live
+        self._glimpses = Glimpses()
+        self._heard_until = 0.0
+        """When the sound that has come so far will have lasted, on the clock of *now*."""
+
+        self._idleness = Idleness()
+
     # --- sound ---
 
     def hear(self, pcm: Pcm) -> None:
         """Take the microphone's next samples, 16 kHz."""
-        for edge in self._ears.hear(pcm, sounding=bool(self._spoken)):
+        self._heard_until = max(self._now(), self._heard_until) + len(pcm) / MIC_RATE_HZ
+        self._take(pcm)
+
+    def _take(self, pcm: Pcm) -> None:
+        edges = self._ears.hear(pcm, sounding=bool(self._spoken))
+        self._tell(edges)
+        at_the_end = self._ears.wants_words
+        due = self._glimpses.due(edges, self._ears.clock_ms, in_doubt=self._in_doubt, at_the_end=at_the_end)
+        if due and self._live:
+            self._scribe.glimpse()
+
+    def _tell(self, edges: Iterable[EarEdge]) -> None:
+        for edge in edges:
             self._reflex(edge)
             self._report(edge)
 
@@ -105,10 +109,22 @@ class VoiceLeg:
         """The last samples heard were these: a packet of them came late."""
         self._ears.repair(pcm)
 
+    def _said(self, words: Words) -> None:
+        if isinstance(words, Heard):
+            self._ears.said(words.text)
+        self._report(words)
+
+    def _stand_in(self) -> None:
+        """Silence in place of a microphone that sends nothing while something waits for its end."""
+        limit = STARVED_MUTED_S if self._ears.muted else STARVED_S
+        if (self._ears.voice_on or self._ears.in_turn) and self._now() - self._heard_until > limit:
+            self._take(silence(MIC_FRAME))
+
     def pull(self) -> Pcm | None:
         """The answer's next 480 samples, 24 kHz; None for silence. Once every 20 ms."""
         frame = self._playout.pull()
         self._tell_edges()
+        self._passed()
         return frame
 
     def send(self) -> Pcm | None:
@@ -121,13 +137,24 @@ class VoiceLeg:
         """20 ms have passed at the device that is sent sound ahead."""
         self._playout.tick()
         self._tell_edges()
+        self._passed()
 
     def _tell_edges(self) -> None:
         for edge in self._playout.drain():
             if isinstance(edge, Stopped):
                 self._spoken.discard(edge.generation)
+                if not self._spoken:
+                    self._idleness.played(self._now(), self._ears.clock_ms)
             self._report(edge)
         self._speaker.made_room()
+
+    def _passed(self) -> None:
+        """20 ms have passed: what waits for silence or for time is told of it."""
+        self._stand_in()
+        options = self._ears.options
+        idle = self._idleness.due(self._now(), self._ears.clock_ms, options.idle_timeout_ms if options else None)
+        if idle is not None:
+            self._report(idle)
 
     @property
     def device(self) -> Device:
@@ -152,15 +179,27 @@ class VoiceLeg:
     def commit(self) -> bool:
         """End the turn by hand. False when nothing was heard since the last one."""
         edges = self._ears.commit()
-        for edge in edges:
-            self._reflex(edge)
-            self._report(edge)
+        self._tell(edges)
         return bool(edges)
+
+    def push(self, *, down: bool) -> bool:
+        """Push to talk: a turn begins by hand, which holds an answer, or is over. False for a press while muted."""
+        if down and self._ears.muted:
+            return False
+        self._tell(self._ears.press() if down else self._ears.let_up())
+        return True
+
+    def mute(self, muted: bool) -> None:
+        """What the microphone sends counts as silence from now on, or as sound again. A key that is held is let go."""
+        if muted:
+            self.push(down=False)
+        self._ears.muted = muted
 
     # --- the answer ---
 
     def begin(self, generation: int, response_id: str, item_id: str) -> None:
         """An answer is about to be spoken."""
+        self._idleness.ended()
         if self._speaker.begin(generation, response_id, item_id):
             self._spoken.add(generation)
 
@@ -189,24 +228,32 @@ class VoiceLeg:
         self._in_doubt = False
         self._let_go_if_settled()
 
+    def pause(self) -> None:
+        """Hold the loudspeaker by button: a holder of its own, which the reflex never releases."""
+        self._playout.pause(Holder.BUTTON, self._now())
+
+    def resume(self) -> None:
+        """Let go of the button's pause."""
+        self._playout.resume(Holder.BUTTON, self._now())
+
     def drop_utterance(self) -> None:
         """The sound of the current turn was no turn."""
         self._ears.forget()
 
     def judge(self) -> None:
         """Report :class:`Judged` for the sound of the current turn; nothing when the engine fails."""
-        self._spawn(self._judge(self._ears.latest))
+        self._scribe.judge()
 
     def transcribe(self, tag: str) -> None:
         """Report the words of the oldest ended turn, under *tag*."""
-        self._spawn(self._transcribe(tag, self._ears.take_ended()))
+        self._scribe.transcribe(tag, self._ears.take_ended())
 
     async def aclose(self) -> tuple[Cleared, ...]:
         """Fall silent for good; returns where each answer stood. Transcriptions under way are finished."""
         cleared = tuple(it for it in self._playout.flush() if it.generation in self._spoken)
         self._spoken.clear()
         await self._speaker.aclose()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._scribe.aclose()
         self._ears.forget()
         return cleared
 
@@ -215,33 +262,18 @@ class VoiceLeg:
             case Suspected() if self._interruptible:
                 self._in_doubt = self._in_doubt or bool(self._spoken)
                 self._playout.pause(Holder.REFLEX, self._now())
+            case Pressed():
+                self._idleness.ended()
+                self._playout.pause(Holder.REFLEX, self._now())
+            case Confirmed():
+                self._idleness.ended()
             case Dismissed():
                 if not self._ears.in_turn:
                     self._in_doubt = False
                 self._let_go_if_settled()
-            case Ended() | TurnEnded():
+            case Ended() | TurnEnded() | Discarded():
                 self._let_go_if_settled()
 
     def _let_go_if_settled(self) -> None:
         if not (self._in_doubt or self._ears.voice_on or self._ears.in_turn):
             self._playout.resume(Holder.REFLEX, self._now())
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _judge(self, recognition: Recognition | None) -> None:
-        if recognition is None:
-            return
-        try:
-            self._report(Judged(await recognition.partial()))
-        except SpeechError as error:
-            log.warning("an utterance could not be judged", extra={"code": error.code})
-
-    async def _transcribe(self, tag: str, recognition: Recognition | None) -> None:
-        try:
-            # A turn whose sound was dropped in the meantime says nothing.
-            self._report(Transcribed(tag, await recognition.finish() if recognition is not None else ""))
-        except SpeechError as error:
-            self._report(TranscriptionFailed(tag, error.code, str(error)))

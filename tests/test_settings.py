@@ -42,7 +42,7 @@ def test_the_defaults_are_allowed() -> None:
             {"synthesizer": "x"},
             {"detector": "mine"},
             {"recognizer": "espeak"},
-            {"after_empty_cut": "ask"},
+            {"after_empty_cut": "shout"},
             {"media": "x"},
         ),
         *({"max_event_bytes": 10}, {"max_append_bytes": 0}, {"host": "0.0.0.0"}, {"max_offers": -1}),

@@ -14,7 +14,7 @@ def start_pending(step: Step) -> None:
     Until then a cut has still to say where it fell, a turn what it says, or its voice goes on.
     """
     wanted = step.moment.pending
-    if wanted is None or step.moment.cuts or step.moment.transcribing:
+    if wanted is None or step.moment.cuts or step.state.waits_for_words():
         return
     if wanted.spoken and step.turn_on(wanted.stamp.leg) is not None:
         return

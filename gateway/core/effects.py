@@ -40,6 +40,20 @@ class ReleasePlayout:
 
 
 @dataclass(frozen=True, slots=True)
+class PausePlayout:
+    """Hold the leg's loudspeaker by button, which is another holder than the reflex."""
+
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePlayout:
+    """Let go of the button's pause, and of no other."""
+
+    leg: LegId
+
+
+@dataclass(frozen=True, slots=True)
 class Generate:
     """Ask the model for an answer to the active path."""
 
@@ -99,5 +113,7 @@ class TranscribeTurn:
     item_id: ItemId
 
 
-StoppingEffect: TypeAlias = CancelGeneration | FlushPlayout | DropUtterance | ReleasePlayout
+StoppingEffect: TypeAlias = (
+    CancelGeneration | FlushPlayout | DropUtterance | ReleasePlayout | PausePlayout | ResumePlayout
+)
 StartingEffect: TypeAlias = Generate | Recite | BeginSpeech | Speak | FinishSpeech | JudgeUtterance | TranscribeTurn

@@ -237,6 +237,16 @@ class InputCommitted:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeoutTriggered:
+    """Nobody spoke for the idle timeout: the silence becomes a turn, which is answered."""
+
+    leg: LegId
+    item_id: ItemId
+    audio_start_ms: int
+    audio_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class TruncationKept:
     """A client's claim of what it played changed nothing: the item is as short already."""
 
@@ -265,6 +275,7 @@ Signal: TypeAlias = (
     | SpeechStarted
     | SpeechStopped
     | InputCommitted
+    | TimeoutTriggered
     | TruncationKept
     | CommandRejected
 )

@@ -18,12 +18,14 @@ quiet, suspected        confirmed in a turn that   quiet; cut: its speaker has t
                         was announced
 quiet, suspected        confirmed over an answer   confirmed
 confirmed, judged       sustained, or confirmed    quiet; cut
+confirmed, judged       a stop word so far         quiet; cut
 confirmed               ended                      judged (its words are asked for)
 judged                  suspected                  judged (remembered until that is dismissed)
 judged                  backchannel, or no word    quiet; the playout is released. A suspicion that
                                                    was remembered holds it: suspected
 judged                  any other words            quiet; cut
 confirmed, judged       its sound is discarded     quiet; the playout is released
+any                     a button pressed to talk   quiet; the turn is announced, answers are cut
 any doubt               its deadline               suspected: released; else: cut
 ======================  =========================  ===========================================
 
@@ -33,8 +35,8 @@ A cut lets go of the reflex's pause as well: it may outlast the answer it was fo
 from typing import Final
 
 from gateway.core import effects as fx, events as ev, heard, inputs as inp, turns
-from gateway.core.ids import ItemId, LegId
-from gateway.core.policy import has_words, is_backchannel
+from gateway.core.ids import ItemId, LegId, ResponseId
+from gateway.core.policy import has_words
 from gateway.core.state import Hearing, Voice
 from gateway.core.step import Step
 from gateway.core.values import Failure
@@ -52,9 +54,12 @@ Edge = (
     | inp.SpeechConfirmed
     | inp.SpeechSustained
     | inp.SpeechEnded
+    | inp.SpeechHeard
     | inp.SpeechJudged
+    | inp.TalkPressed
     | inp.TurnEnded
     | inp.TurnDiscarded
+    | inp.IdleTimedOut
 )
 
 
@@ -74,12 +79,24 @@ def heard_voice(step: Step, input: Edge) -> None:
             _interrupt(step, leg, voice)
         case inp.SpeechEnded() if voice.hearing is Hearing.CONFIRMED:
             _ended(step, leg, voice)
+        case inp.SpeechHeard():
+            _heard_so_far(step, leg, voice, input)
         case inp.SpeechJudged() if voice.hearing is Hearing.JUDGED:
             _judged(step, leg, voice, input)
+        case _:
+            _of_a_turn(step, leg, voice, input)
+
+
+def _of_a_turn(step: Step, leg: LegId, voice: Voice, input: Edge) -> None:
+    match input:
+        case inp.TalkPressed():
+            _pressed(step, leg, voice, input)
         case inp.TurnEnded():
             _turn_ended(step, leg, voice, input)
         case inp.TurnDiscarded():
             _turn_discarded(step, leg, voice)
+        case inp.IdleTimedOut() if voice.hearing is Hearing.QUIET and voice.turn is None:
+            turns.idle(step, leg, input)
 
 
 def _suspected(step: Step, leg: LegId, voice: Voice, input: inp.SpeechSuspected) -> None:
@@ -90,7 +107,7 @@ def _suspected(step: Step, leg: LegId, voice: Voice, input: inp.SpeechSuspected)
     voice.hearing = Hearing.SUSPECTED
     voice.deadline = step.stamp.mono + step.policy.judge_within + NET
     step.signal(ev.SpeechSuspected(leg, input.onset_ms))
-    if voice.interrupts and (response := step.sounding_on(leg)) is not None:
+    if (response := _reflex_holds(step, leg, voice)) is not None:
         step.signal(ev.PlayoutPaused(leg, response))
 
 
@@ -125,8 +142,18 @@ def _ended(step: Step, leg: LegId, voice: Voice) -> None:
     step.start(fx.JudgeUtterance(leg))
 
 
+def _heard_so_far(step: Step, leg: LegId, voice: Voice, input: inp.SpeechHeard) -> None:
+    """A word settles what sound cannot. A backchannel does not: what begins with one may be more."""
+    in_doubt = voice.hearing in IN_DOUBT
+    if not (in_doubt or voice.turn is not None) or not has_words(input.text):
+        return
+    voice.said_words = voice.said_words or not step.is_backchannel(input.text)
+    if in_doubt and step.is_stop_word(input.text):
+        _interrupt(step, leg, voice)
+
+
 def _judged(step: Step, leg: LegId, voice: Voice, input: inp.SpeechJudged) -> None:
-    if not has_words(input.text) or is_backchannel(input.text, step.conversation.settings.language):
+    if not has_words(input.text) or step.is_backchannel(input.text):
         next_onset_ms = voice.next_onset_ms
         step.stop(fx.DropUtterance(leg))
         if next_onset_ms is None:
@@ -135,7 +162,22 @@ def _judged(step: Step, leg: LegId, voice: Voice, input: inp.SpeechJudged) -> No
         if next_onset_ms is not None:
             _suspected(step, leg, voice, inp.SpeechSuspected(next_onset_ms))
     else:
+        voice.said_words = True
         _interrupt(step, leg, voice)
+
+
+def _pressed(step: Step, leg: LegId, voice: Voice, input: inp.TalkPressed) -> None:
+    """A hand needs no proof. Where its client wants no interruptions it takes the floor and cuts nothing."""
+    if voice.ended is not None:  # what is being judged has ended its turn, so that the press begins another
+        _interrupt(step, leg, voice)
+    if voice.hearing not in IN_DOUBT and voice.turn is None:
+        voice.audio_start_ms = max(0, input.at_ms - input.preroll_ms)
+    if voice.interrupts:
+        _interrupt(step, leg, voice)
+    else:
+        _announce(step, leg, voice)
+        step.stop(fx.ReleasePlayout(leg))
+    voice.pressed = True
 
 
 def _turn_ended(step: Step, leg: LegId, voice: Voice, input: inp.TurnEnded) -> None:
@@ -152,16 +194,24 @@ def _turn_discarded(step: Step, leg: LegId, voice: Voice) -> None:
         step.stop(fx.ReleasePlayout(leg))
         _dismiss(step, leg, voice)
     elif voice.turn is not None:
-        turn, voice.turn = voice.turn, None
+        turn = voice.turn
+        turns.over(voice)
         turns.discarded(step, leg, turn, voice.audio_start_ms)
 
 
 def _dismiss(step: Step, leg: LegId, voice: Voice) -> None:
     _decided(voice)
     voice.ended = None
+    voice.said_words = False
     step.signal(ev.SpeechDismissed(leg))
-    if voice.interrupts and (response := step.sounding_on(leg)) is not None:
+    if (response := _reflex_holds(step, leg, voice)) is not None:
         step.signal(ev.PlayoutResumed(leg, response))
+
+
+def _reflex_holds(step: Step, leg: LegId, voice: Voice) -> ResponseId | None:
+    """The response that the reflex alone silences, or lets go on; None when there is none, or a button holds it too."""
+    held = not voice.interrupts or step.moment.paused_until is not None
+    return None if held else step.sounding_on(leg)
 
 
 def _interrupt(step: Step, leg: LegId, voice: Voice) -> None:
@@ -182,6 +232,7 @@ def _announce(step: Step, leg: LegId, voice: Voice) -> ItemId:
     _decided(voice)
     if voice.turn is None:
         voice.turn = ItemId(step.mint("item"))
+        voice.turn_due = step.stamp.mono + step.policy.turn_within
         step.signal(ev.SpeechStarted(leg, voice.turn, voice.audio_start_ms))
     return voice.turn
 
@@ -202,15 +253,26 @@ def yield_to_voices(step: Step) -> None:
 
 
 def deadline(step: Step) -> None:
-    """Decide the doubts whose time is up."""
+    """Decide what nobody else has decided in time."""
+    now = step.stamp.mono
     for leg, voice in step.moment.voices.items():
-        if voice.deadline is None or step.stamp.mono < voice.deadline:
-            continue
-        if voice.hearing is Hearing.SUSPECTED:
-            step.stop(fx.ReleasePlayout(leg))
-            _dismiss(step, leg, voice)
-        else:
-            _interrupt(step, leg, voice)
-    late = [item_id for item_id, (_, due) in step.moment.transcribing.items() if step.stamp.mono >= due]
-    for item_id in late:
-        turns.transcription_failed(step, inp.TurnTranscriptionFailed(item_id, TOO_LATE))
+        if voice.deadline is not None and now >= voice.deadline:
+            _decide(step, leg, voice)
+        if voice.turn_due is not None and now >= voice.turn_due:  # its leg has stopped listening
+            step.stop(fx.DropUtterance(leg))
+            _turn_discarded(step, leg, voice)
+    for generation in [generation for generation, cut in step.moment.cuts.items() if now >= cut.due]:
+        heard.cleared(step, inp.PlayoutCleared(generation, 0, 0, started=False))
+    for item_id, awaited in list(step.moment.transcribing.items()):
+        if now >= awaited.due:
+            turns.transcription_failed(step, inp.TurnTranscriptionFailed(item_id, TOO_LATE))
+        elif awaited.go_on is not None and now >= awaited.go_on:
+            turns.nothing_said(step, item_id, awaited)
+
+
+def _decide(step: Step, leg: LegId, voice: Voice) -> None:
+    if voice.hearing is Hearing.SUSPECTED:
+        step.stop(fx.ReleasePlayout(leg))
+        _dismiss(step, leg, voice)
+    else:
+        _interrupt(step, leg, voice)

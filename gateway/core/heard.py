@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from gateway.core import answering, effects as fx, events as ev, inputs as inp
 from gateway.core.ids import ItemId, LegId
+from gateway.core.policy import ASK_WHAT_WAS_SAID
 from gateway.core.state import Claim, Cut, Pending, Response, Said, Unheard
 from gateway.core.step import Step
 from gateway.core.truncating import device_of, limited, remember, truncate
@@ -31,7 +32,8 @@ def cut(
 ) -> None:
     """Stop these responses for good. *turn* is the voice turn that does it, if one does."""
     stopped = list(responses)
-    step.moment.cuts.update({response.generation: Cut(reason, turn, claim=claim) for response in stopped})
+    due = step.stamp.mono + step.policy.flush_within
+    step.moment.cuts.update({response.generation: Cut(reason, turn, due, claim=claim) for response in stopped})
     for response in stopped:
         if response.generating:
             step.stop(fx.CancelGeneration(response.generation))
@@ -176,6 +178,12 @@ def speak_the_rest(step: Step, turn: ItemId, leg: LegId) -> None:
         return
     step.moment.unheard = None
     anything, _ = rest.rank
-    if anything and step.policy.after_empty_cut == "continue" and step.moment.pending is None:
-        asked_by = replace(step.stamp, leg=leg)
+    after = step.policy.after_empty_cut
+    if not anything or after == "silent" or step.moment.pending is not None:
+        return
+    asked_by = replace(step.stamp, leg=leg)
+    if after == "ask":
+        asking = f"{step.conversation.settings.instructions}\n{ASK_WHAT_WAS_SAID}".strip()
+        step.moment.pending = Pending(asked_by, asking, spoken=True)
+    else:
         step.moment.pending = Pending(asked_by, spoken=True, rest=None if rest.ask_again else rest)

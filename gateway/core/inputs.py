@@ -127,6 +127,16 @@ class OutputClearRequested:
     """``output_audio_buffer.clear``: silence what sounds; harmless when nothing does."""
 
 
+@dataclass(frozen=True, slots=True)
+class PauseRequested:
+    """``output_audio_buffer.pause``: hold the answer, wherever it sounds, until somebody lets it go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequested:
+    """``output_audio_buffer.resume``: let go of that; harmless when nothing is held."""
+
+
 # --- a voice leg's ears; times are milliseconds on that microphone's clock ---
 
 
@@ -158,6 +168,13 @@ class SpeechEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechHeard:
+    """What a voice that goes on seems to say so far."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechJudged:
     """What a short utterance seems to say; ``""`` when no word is in it."""
 
@@ -165,8 +182,25 @@ class SpeechJudged:
 
 
 @dataclass(frozen=True, slots=True)
+class TalkPressed:
+    """Push to talk: the user takes the floor by hand. The turn ends as any other, by ``TurnEnded`` or discarded."""
+
+    at_ms: int
+    preroll_ms: int
+    """How much sound from before the press belongs to the turn."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnEnded:
     """The user has finished (or was manually committed)."""
+
+    audio_start_ms: int
+    audio_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class IdleTimedOut:
+    """Nobody has spoken for as long as the client allows since the last answer was played (``idle_timeout_ms``)."""
 
     audio_start_ms: int
     audio_end_ms: int
@@ -254,14 +288,19 @@ Input: TypeAlias = (
     | ResponseRequested
     | CancelRequested
     | OutputClearRequested
+    | PauseRequested
+    | ResumeRequested
     | SpeechSuspected
     | SpeechDismissed
     | SpeechConfirmed
     | SpeechSustained
     | SpeechEnded
+    | SpeechHeard
     | SpeechJudged
+    | TalkPressed
     | TurnEnded
     | TurnDiscarded
+    | IdleTimedOut
     | TurnTranscribed
     | TurnTranscriptionFailed
     | PlayoutStarted

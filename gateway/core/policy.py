@@ -1,23 +1,64 @@
 """Every threshold and word list of the core, with its unit and its reason."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 STOP_WORDS: Final = {
     "en": frozenset(
         {"stop", "wait", "hold on", "stop it", "be quiet", "quiet", "shut up", "enough", "pause", "one moment"}
-        | {"wait stop", "stop stop", "wait a moment", "wait a second", "hang on", "stop please", "please stop"}
+        | {"wait stop", "stop stop", "wait wait", "wait a moment", "wait a second", "hang on", "stop please"}
+        | {"please stop", "that's enough"}
+    ),
+    "de": frozenset(
+        {"stopp", "stop", "halt", "warte", "warte mal", "moment", "moment mal", "einen moment", "ruhe", "sei still"}
+        | {"genug", "es reicht", "das reicht", "hör auf", "aufhören", "pause", "warten sie", "bitte stopp"}
+    ),
+    "fr": frozenset(
+        {"stop", "arrête", "arrêtez", "attends", "attendez", "un moment", "un instant", "une seconde", "tais toi"}
+        | {"taisez vous", "silence", "ça suffit", "assez", "pause", "arrête s'il te plaît"}
+    ),
+    "es": frozenset(
+        {"para", "pare", "alto", "espera", "espere", "un momento", "un segundo", "silencio", "cállate", "cállese"}
+        | {"basta", "ya basta", "suficiente", "pausa", "detente"}
+    ),
+    "it": frozenset(
+        {"stop", "fermo", "ferma", "fermati", "si fermi", "aspetta", "aspetti", "un momento", "un attimo"}
+        | {"silenzio", "zitto", "zitta", "basta", "pausa", "alt"}
     ),
 }
 """Utterances that silence the answer and want no other. Whole utterances: "stop at ten" is a request."""
 
 BACKCHANNELS: Final = {
     "en": frozenset(
-        {"uh huh", "uhhuh", "mhm", "mm hm", "mm hmm", "hm", "hmm", "mm", "yeah", "yes", "yep", "okay", "ok", "right"}
-        | {"i see", "sure", "oh", "ah", "aha", "wow", "really", "got it", "good", "uh", "um", "huh", "oh okay"}
+        {"uh huh", "uhhuh", "mhm", "mm hm", "mm hmm", "m hm", "mhmm", "hm", "hmm", "mm", "mmm", "yeah", "yes", "yep"}
+        | {"okay", "ok", "right", "i see", "sure", "oh", "ah", "aha", "wow", "really", "got it", "good", "uh", "um"}
+        | {"huh", "oh okay", "ah ha", "m h m"}  # the last is how synthetic callers say "mhm"
+    ),
+    "de": frozenset(
+        {"mhm", "mh", "hm", "hmm", "aha", "ah", "ach", "ach so", "oh", "ja", "jaja", "okay", "ok", "genau", "gut"}
+        | {"stimmt", "klar", "richtig", "verstehe", "ich verstehe", "alles klar", "äh", "ähm"}
+    ),
+    "fr": frozenset(
+        {"mhm", "hm", "hmm", "mm", "ah", "ah oui", "oh", "oui", "ouais", "ok", "okay", "d'accord", "bien", "très bien"}
+        | {"je vois", "voilà", "bien sûr", "exact", "exactement", "euh"}
+    ),
+    "es": frozenset(
+        {"mhm", "ajá", "hm", "hmm", "mm", "ah", "oh", "sí", "ya", "vale", "ok", "okay", "claro", "bien", "bueno"}
+        | {"entiendo", "ya veo", "de acuerdo", "exacto", "eh"}
+    ),
+    "it": frozenset(
+        {"mhm", "hm", "hmm", "mm", "ah", "oh", "sì", "okay", "ok", "va bene", "bene", "certo", "capisco", "ho capito"}
+        | {"esatto", "giusto", "d'accordo", "già", "eh"}
     ),
 }
 """Utterances that only say "I am listening" (Yngve 1970); said over an answer they do not cut it."""
+
+ASK_WHAT_WAS_SAID: Final = (
+    "The user interrupted your answer, but nothing could be understood. "
+    "Ask briefly what they want, and go on only then."
+)
+"""What a model is told where the policy after an empty cut is ``ask``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +68,28 @@ class Policy:
     judge_within: float = 2.0
     """A pause must be decided by then: an agent that stays mute over a doubt is worse than a cut."""
 
+    go_on_within: float = 2.0
+    """Without a word by then, what a turn cut goes on: counted from the turn's end. A transcript that comes later still
+    makes it a turn, so this only bounds how long the agent stays mute over a cough. A word that was made out while the
+    voice went on (``SpeechHeard``, ``SpeechJudged``) says that it is a turn: then its transcript is waited for."""
+
     transcribe_within: float = 15.0
     """A turn whose transcript has not come by then is treated as failed, so that nobody is left hanging."""
 
+    turn_within: float = 65.0
+    """An announced turn that has not ended by then never will: its leg ends turns after 60 s by itself."""
+
+    flush_within: float = 2.0
+    """A loudspeaker that was silenced and has not said by then where it stood is gone: an answer must not wait for it
+    for ever. A leg in this process answers at once, one on another node within a round trip."""
+
+    pause_within: float = 60.0
+    """A button's pause that is older becomes a cut: whoever pressed it has gone, and half a sentence means nothing
+    after a minute (design)."""
+
     after_empty_cut: str = "continue"
-    """What follows a cut with nothing said after it: ``continue`` speaks the unheard rest, ``silent`` does not."""
+    """What follows a cut with nothing said after it: ``continue`` speaks the unheard rest, ``ask`` lets the model ask
+    what was meant, ``silent`` does neither."""
 
 
 def normalised(text: str) -> str:
@@ -45,13 +103,13 @@ def has_words(text: str) -> bool:
     return bool(normalised(text))
 
 
-def is_stop_word(text: str, language: str) -> bool:
-    """Does the whole utterance ask for silence?"""
-    return normalised(text) in STOP_WORDS.get(language, STOP_WORDS["en"])
+def is_stop_word(text: str, language: str, own: Collection[str] | None = None) -> bool:
+    """Does the whole utterance ask for silence? *own* takes the place of the language's list."""
+    return normalised(text) in (STOP_WORDS.get(language, STOP_WORDS["en"]) if own is None else own)
 
 
-def is_backchannel(text: str, language: str) -> bool:
+def is_backchannel(text: str, language: str, own: Collection[str] | None = None) -> bool:
     """Does the whole utterance only say that somebody listens? Repeats ("yeah yeah") count."""
     words = normalised(text)
-    known = BACKCHANNELS.get(language, BACKCHANNELS["en"])
+    known = BACKCHANNELS.get(language, BACKCHANNELS["en"]) if own is None else own
     return words in known or (bool(words) and all(word in known for word in words.split()))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
-from gateway.core import answering, effects as fx, events as ev, floor, heard, inputs as inp, steering, turns
+from gateway.core import answering, effects as fx, events as ev, floor, heard, inputs as inp, pausing, steering, turns
 from gateway.core.policy import Policy
 from gateway.core.state import KEYS_KEPT, Moment, State, Voice, evolve
 from gateway.core.step import Step
@@ -63,6 +63,7 @@ class Session:
         duplicate = self._applied_before(step)
         if not duplicate and not step.rejected:
             _dispatch(step, input)
+            pausing.settle(step)
             if stamp.key and not step.rejected:
                 step.fact(ev.CommandApplied(stamp.key, stamp.digest, stamp.wall))
         return Outcome(
@@ -75,11 +76,8 @@ class Session:
         )
 
     def next_deadline(self) -> float | None:
-        """When :class:`DeadlineReached` is due (monotonic seconds); None while no doubt is open."""
-        moment = self.state.moment
-        due = [voice.deadline for voice in moment.voices.values() if voice.deadline is not None]
-        due += [when for _, when in moment.transcribing.values()]
-        return min(due, default=None)
+        """When :class:`DeadlineReached` is due (monotonic seconds); None while nothing is open."""
+        return min(self.state.deadlines(), default=None)
 
     def _applied_before(self, step: Step) -> bool:
         stamp = step.stamp
@@ -100,9 +98,12 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             | inp.SpeechConfirmed()
             | inp.SpeechSustained()
             | inp.SpeechEnded()
+            | inp.SpeechHeard()
             | inp.SpeechJudged()
+            | inp.TalkPressed()
             | inp.TurnEnded()
             | inp.TurnDiscarded()
+            | inp.IdleTimedOut()
         ):
             floor.heard_voice(step, input)
         case inp.TurnTranscribed() | inp.TurnTranscriptionFailed() | inp.TextGenerated():
@@ -112,6 +113,7 @@ def _dispatch(step: Step, input: inp.Input) -> None:
         case inp.PlayoutStarted() | inp.PlayoutStopped() | inp.PlayoutCleared():
             _playout(step, input)
         case inp.DeadlineReached():
+            pausing.deadline(step)
             floor.deadline(step)
         case inp.SessionOpened() | inp.SessionRecovered() | inp.VoiceJoined() | inp.LegLeft() | inp.SettingsSubmitted():
             _connection(step, input)
@@ -126,6 +128,8 @@ Command = (
     | inp.ResponseRequested
     | inp.CancelRequested
     | inp.OutputClearRequested
+    | inp.PauseRequested
+    | inp.ResumeRequested
 )
 
 
@@ -143,6 +147,10 @@ def _command(step: Step, input: Command) -> None:
             steering.cancel_requested(step, input)
         case inp.OutputClearRequested():
             steering.output_clear_requested(step)
+        case inp.PauseRequested():
+            pausing.pause_requested(step)
+        case inp.ResumeRequested():
+            pausing.resume_requested(step)
         case _:
             assert_never(input)
 
@@ -180,6 +188,7 @@ def _connection(step: Step, input: Connection) -> None:
         case inp.VoiceJoined():
             voice = step.moment.voices.setdefault(step.stamp.leg, Voice(step.stamp.device, input.revocable))
             voice.answers, voice.interrupts = input.answers, input.interrupts
+            pausing.joined(step)
         case inp.LegLeft():
             _leg_left(step)
         case inp.SessionRecovered():

@@ -5,7 +5,7 @@ empty conversation gives the same conversation again, which the tests prove for 
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -94,6 +94,15 @@ class Voice:
     next_onset_ms: int | None = None
     """Onset of a voice that is suspected while the one before it is judged; None when there is none."""
 
+    said_words: bool = False
+    """A word that is more than a backchannel was made out in this turn already, before its transcript."""
+
+    pressed: bool = False
+    """The turn was begun by hand (push to talk), so that it is answered whatever else its client wants."""
+
+    turn_due: float | None = None
+    """When the announced turn must have ended (monotonic); None between turns."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -127,6 +136,9 @@ class Cut:
     reason: CutReason
     turn: ItemId | None
     """The voice turn that cut it; None when a client's command did."""
+
+    due: float
+    """When its loudspeaker must have said where it stood (monotonic)."""
 
     nothing_said_on: LegId | None = None
     """The leg of that turn, once it has proved to hold no words; None until then."""
@@ -171,6 +183,24 @@ class Pending:
 
 
 @dataclass(slots=True)
+class Awaited:
+    """A committed turn whose words are not known yet."""
+
+    leg: LegId
+    due: float
+    """When its transcription counts as failed (monotonic)."""
+
+    go_on: float | None
+    """When what it cut goes on without them (monotonic); None when that is not to be, or has been."""
+
+    pressed: bool = False
+    """It was begun by hand (push to talk)."""
+
+    waited_for: bool = True
+    """False once what it cut went on without its words: nothing waits for them any more."""
+
+
+@dataclass(slots=True)
 class Moment:
     """The transient half: gone with the process, and nothing is lost by that."""
 
@@ -183,8 +213,8 @@ class Moment:
     cuts: dict[Generation, Cut] = field(default_factory=dict)
     pending: Pending | None = None
     unheard: Unheard | None = None
-    transcribing: dict[ItemId, tuple[LegId, float]] = field(default_factory=dict)
-    """Committed turns whose words are awaited: their leg, and the deadline (monotonic)."""
+    transcribing: dict[ItemId, Awaited] = field(default_factory=dict)
+    """Committed turns whose words are awaited."""
 
     over_answers: dict[ItemId, Generation] = field(default_factory=dict)
     """Turns without words yet that were spoken over an answer → the last generation then: a stop word in them
@@ -192,6 +222,8 @@ class Moment:
 
     said: dict[ItemId, Said] = field(default_factory=dict)
     """The last few spoken answers that are over, oldest first."""
+    paused_until: float | None = None
+    """When a button's pause becomes a cut (monotonic); None while no button holds the answer."""
 
     last_typed: str = ""
     """What was typed since an answer was last asked for: a typed "stop" wants none."""
@@ -207,6 +239,21 @@ class State:
     def alive(self) -> list[Response]:
         """Responses that generate or sound and were not cut, oldest first."""
         return [r for r in self.conversation.responses.values() if r.generation not in self.moment.cuts]
+
+    def waits_for_words(self) -> bool:
+        """True while an answer must not begin, since a turn has yet to tell what it says."""
+        return any(it.waited_for for it in self.moment.transcribing.values())
+
+    def deadlines(self) -> Iterator[float]:
+        """When something must be decided (monotonic), in no order."""
+        moment = self.moment
+        due = [moment.paused_until]
+        for voice in moment.voices.values():
+            due += [voice.deadline, voice.turn_due]
+        for awaited in moment.transcribing.values():
+            due += [awaited.due, awaited.go_on]
+        due += [cut.due for cut in moment.cuts.values()]
+        yield from (when for when in due if when is not None)
 
     def by_generation(self, generation: Generation) -> Response | None:
         """The living response of a generation; None when it is over."""

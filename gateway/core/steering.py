@@ -2,7 +2,6 @@
 
 from gateway.core import answering, events as ev, floor, heard, inputs as inp
 from gateway.core.ids import ItemId
-from gateway.core.policy import is_stop_word
 from gateway.core.state import Pending
 from gateway.core.step import Step
 
@@ -77,7 +76,7 @@ def response_requested(step: Step, input: inp.ResponseRequested) -> None:
 def _wants_silence(step: Step) -> bool:
     """Was a stop word typed while an answer lives, is being cut, or waits?"""
     answers = bool(step.conversation.responses) or step.moment.pending is not None
-    return answers and is_stop_word(step.moment.last_typed, step.conversation.settings.language)
+    return answers and step.is_stop_word(step.moment.last_typed)
 
 
 def cancel_requested(step: Step, input: inp.CancelRequested) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from gateway.core import effects as fx, events as ev
 from gateway.core.ids import ItemId, LegId, ResponseId, derive
 from gateway.core.inputs import Stamp
-from gateway.core.policy import Policy
+from gateway.core.policy import Policy, is_backchannel, is_stop_word
 from gateway.core.state import Conversation, Moment, Response, State, Voice, evolve
 from gateway.core.values import Failure
 
@@ -69,6 +69,16 @@ class Step:
         """Let go of an item's text once nothing of its response lives."""
         if response.response_id not in self.conversation.responses and response.item_id is not None:
             self.moment.texts.pop(response.item_id, None)
+
+    def is_stop_word(self, text: str) -> bool:
+        """Does the whole utterance ask for silence, in this session?"""
+        settings = self.conversation.settings
+        return is_stop_word(text, settings.language, settings.stop_words)
+
+    def is_backchannel(self, text: str) -> bool:
+        """Does the whole utterance only say that somebody listens, in this session?"""
+        settings = self.conversation.settings
+        return is_backchannel(text, settings.language, settings.backchannels)
 
     def turn_on(self, leg: LegId) -> ItemId | None:
         """The turn that is being spoken on a leg; None while nobody has the floor there."""

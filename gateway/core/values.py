@@ -30,3 +30,8 @@ class Settings:
     instructions: str = ""
     voice: str = ""
     language: str = "en"
+    stop_words: tuple[str, ...] | None = None
+    """Utterances that ask for silence; None stands for the list of the language."""
+
+    backchannels: tuple[str, ...] | None = None
+    """Utterances that only say that somebody listens; None stands for the list of the language."""

@@ -1,6 +1,6 @@
 """The extension ``bargein.v1``: events that only clients which asked for it send or see."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -87,6 +87,29 @@ class CommandRejected(ExtendedEvent, tag="command.rejected"):
     param: str | UnsetType = UNSET
 
 
+class OutputPause(ClientEvent, tag="output_audio_buffer.pause"):
+    """Hold the answer on every device, by button."""
+
+
+class OutputResume(ClientEvent, tag="output_audio_buffer.resume"):
+    """Let it go on."""
+
+
+class PushToTalk(ClientEvent, tag="input_audio_buffer.push_to_talk"):
+    """A key is pressed, or released: what is said in between is a turn, whatever the detector makes of it."""
+
+    state: Literal["down", "up"]
+
+
+class Mute(ClientEvent, tag="input_audio_buffer.mute"):
+    """This connection's microphone counts as silent, until it is told otherwise."""
+
+    muted: bool
+
+
+OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute
+
+
 class SessionResume(ClientEvent, tag="session.resume"):
     """Continue after a drop, from the last ``seq`` this client has seen."""
 
@@ -119,6 +142,10 @@ AnyClientEvent = (
     | ItemDelete
     | ResponseCreate
     | ResponseCancel
+    | OutputPause
+    | OutputResume
+    | PushToTalk
+    | Mute
     | SessionResume
     | PlaybackReport
 )

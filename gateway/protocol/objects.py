@@ -103,15 +103,27 @@ class Response(msgspec.Struct):
 
 
 class TurnDetection(msgspec.Struct):
-    """``server_vad`` with its defaults; ``semantic_vad`` is echoed and served with the same timer."""
+    """``server_vad`` with its defaults: a timer of silence ends a turn."""
 
-    type: Literal["server_vad", "semantic_vad"] = "server_vad"
+    type: Literal["server_vad"] = "server_vad"
     threshold: float = 0.5
     prefix_padding_ms: int = 300
     silence_duration_ms: int = 500
     create_response: bool = True
     interrupt_response: bool = True
     idle_timeout_ms: int | None = None
+
+
+Eagerness = Literal["low", "medium", "high", "auto"]
+
+
+class SemanticTurnDetection(msgspec.Struct):
+    """``semantic_vad`` with its defaults: how long a silence must last depends on what was said before it."""
+
+    type: Literal["semantic_vad"] = "semantic_vad"
+    eagerness: Eagerness = "auto"
+    create_response: bool = True
+    interrupt_response: bool = True
 
 
 class Session(msgspec.Struct):

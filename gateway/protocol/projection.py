@@ -225,7 +225,7 @@ def _seen(heard: str, unheard: str, seen: int) -> str:
     return unheard[: max(0, seen - len(heard))]
 
 
-Announced = ev.SpeechStarted | ev.SpeechStopped | ev.InputCommitted | ev.TruncationKept
+Announced = ev.SpeechStarted | ev.SpeechStopped | ev.InputCommitted | ev.TimeoutTriggered | ev.TruncationKept
 Doubt = ev.SpeechSuspected | ev.SpeechConfirmed | ev.SpeechDismissed | ev.PlayoutPaused | ev.PlayoutResumed
 
 
@@ -237,6 +237,9 @@ def _signal(event: Announced | Doubt | ev.CommandRejected, view: View) -> Wire:
             return [rt.SpeechStopped(item_id=event.item_id, audio_end_ms=event.audio_end_ms)]
         case ev.InputCommitted():
             return [rt.InputCommitted(item_id=event.item_id, previous_item_id=event.previous)]
+        case ev.TimeoutTriggered():
+            start_ms, end_ms = event.audio_start_ms, event.audio_end_ms
+            return [rt.TimeoutTriggered(item_id=event.item_id, audio_start_ms=start_ms, audio_end_ms=end_ms)]
         case ev.TruncationKept() | ev.CommandRejected():
             return [_answer(event, view.extended)] if event.leg == view.leg else []
         case _:

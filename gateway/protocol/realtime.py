@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from gateway.protocol.objects import (
     Content as Content,
     DurationUsage as DurationUsage,
+    Eagerness as Eagerness,
     ErrorDetail as ErrorDetail,
     InProgress as InProgress,
     InputTokens as InputTokens,
@@ -20,6 +21,7 @@ from gateway.protocol.objects import (
     OutputTokens as OutputTokens,
     Part as Part,
     Response as Response,
+    SemanticTurnDetection as SemanticTurnDetection,
     Session as Session,
     StatusDetails as StatusDetails,
     TurnDetection as TurnDetection,
@@ -119,6 +121,12 @@ class InputCommitted(ServerEvent, tag="input_audio_buffer.committed"):
     previous_item_id: str | None = None
 
 
+class TimeoutTriggered(ServerEvent, tag="input_audio_buffer.timeout_triggered"):
+    item_id: str
+    audio_start_ms: int
+    audio_end_ms: int
+
+
 class InputCleared(ServerEvent, tag="input_audio_buffer.cleared"):
     pass
 
@@ -211,6 +219,7 @@ class TurnDetectionUpdate(msgspec.Struct):
     create_response: bool | UnsetType = UNSET
     interrupt_response: bool | UnsetType = UNSET
     idle_timeout_ms: Count | None | UnsetType = UNSET
+    eagerness: Eagerness | UnsetType = UNSET
 
 
 class AudioFormat(msgspec.Struct):
@@ -236,6 +245,18 @@ class AudioUpdate(msgspec.Struct):
     output: AudioOutputUpdate | UnsetType = UNSET
 
 
+Utterances = Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspec.Meta(max_length=200)]
+"""Short utterances: longer ones are neither a stop word nor a backchannel, and more than these are no list."""
+
+
+class OwnChanges(msgspec.Struct):
+    """Ours, of the session: its language (ISO 639-1), and its own lists; null brings back those of the language."""
+
+    language: Annotated[str, msgspec.Meta(pattern="^[a-z]{2}$")] | UnsetType = UNSET
+    stop_words: Utterances | None | UnsetType = UNSET
+    backchannels: Utterances | None | UnsetType = UNSET
+
+
 class SessionChanges(msgspec.Struct):
     """The fields of a ``session.update`` that mean something here; unknown ones are ignored."""
 
@@ -243,6 +264,7 @@ class SessionChanges(msgspec.Struct):
     instructions: str | None | UnsetType = UNSET
     output_modalities: list[Literal["audio", "text"]] | UnsetType = UNSET
     audio: AudioUpdate | UnsetType = UNSET
+    bargein: OwnChanges | UnsetType = UNSET
 
 
 class ClientEvent(msgspec.Struct, tag_field="type", kw_only=True):

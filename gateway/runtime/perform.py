@@ -59,14 +59,10 @@ class Performer:
                 # The leg does not know it: it never sounded there, or what ended it stands in the mailbox already
                 # and must be read first.
                 self._post(inp.PlayoutCleared(generation, 0, 0, started=False))
-            case fx.ReleasePlayout(leg):
-                if leg in self.voices:
-                    self.voices[leg].release()
-            case fx.DropUtterance(leg):
-                if leg in self.voices:
-                    self.voices[leg].drop_utterance()
             case _:
-                assert_never(effect)
+                voice = self.voices.get(effect.leg)
+                if voice is not None:
+                    _stop(voice, effect)
         return None
 
     def start(self, effect: fx.StartingEffect) -> None:
@@ -174,6 +170,20 @@ def _whole(text: str) -> tuple[str, str]:
 def _joined(text: str) -> str:
     """*text* with its surrogate pairs joined; a half without its other half, which UTF-8 cannot hold, is replaced."""
     return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _stop(voice: VoicePort, effect: fx.ReleasePlayout | fx.DropUtterance | fx.PausePlayout | fx.ResumePlayout) -> None:
+    match effect:
+        case fx.ReleasePlayout():
+            voice.release()
+        case fx.DropUtterance():
+            voice.drop_utterance()
+        case fx.PausePlayout():
+            voice.pause()
+        case fx.ResumePlayout():
+            voice.resume()
+        case _:
+            assert_never(effect)
 
 
 def _tell(

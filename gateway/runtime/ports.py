@@ -164,6 +164,14 @@ class VoicePort(Protocol):
         """Let go of the reflex's pause."""
         ...
 
+    def pause(self) -> None:
+        """Hold the loudspeaker by button, until :meth:`resume`. Twice is once."""
+        ...
+
+    def resume(self) -> None:
+        """Let go of the button's pause; harmless when there is none."""
+        ...
+
     def drop_utterance(self) -> None:
         """The sound of the current turn was no turn: forget it."""
         ...

@@ -37,6 +37,16 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     pass
 
@@ -51,7 +61,9 @@ class AskedForWords:
     item_id: ItemId
 
 
-Call: TypeAlias = Begun | Spoken | Finished | Flushed | Released | Dropped | AskedToJudge | AskedForWords
+Call: TypeAlias = (
+    Begun | Spoken | Finished | Flushed | Released | Paused | Resumed | Dropped | AskedToJudge | AskedForWords
+)
 
 
 class ScriptedVoice:
@@ -95,6 +107,12 @@ class ScriptedVoice:
 
     def release(self) -> None:
         self._note(Released())
+
+    def pause(self) -> None:
+        self._note(Paused())
+
+    def resume(self) -> None:
+        self._note(Resumed())
 
     def drop_utterance(self) -> None:
         self._note(Dropped())

@@ -8,15 +8,22 @@ from msgspec import UNSET
 
 from gateway.core import inputs as inp
 from gateway.core.ids import ItemId, ResponseId
-from gateway.protocol import realtime as rt
+from gateway.protocol import extension as ext, realtime as rt
 from gateway.protocol.decoding import canonical
+
+Command: TypeAlias = (
+    rt.ItemCreate
+    | rt.ItemDelete
+    | rt.ItemTruncate
+    | rt.ResponseCancel
+    | rt.OutputClear
+    | ext.OutputPause
+    | ext.OutputResume
+)
 
 
 def nowhere(_item_id: str, _played_ms: int) -> None:
     """This client was sent no sound."""
-
-
-Command: TypeAlias = rt.ItemCreate | rt.ItemDelete | rt.ItemTruncate | rt.ResponseCancel | rt.OutputClear
 
 
 def command(event: Command, located: Callable[[str, int], tuple[int, int] | None] = nowhere) -> inp.Input:
@@ -38,6 +45,10 @@ def command(event: Command, located: Callable[[str, int], tuple[int, int] | None
             return inp.CancelRequested(ResponseId(event.response_id) if event.response_id else None)
         case rt.OutputClear():
             return inp.OutputClearRequested()
+        case ext.OutputPause():
+            return inp.PauseRequested()
+        case ext.OutputResume():
+            return inp.ResumeRequested()
 
 
 def request(event: rt.ResponseCreate, modalities: tuple[str, ...]) -> inp.ResponseRequested:

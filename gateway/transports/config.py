@@ -1,17 +1,25 @@
 """What belongs to one connection of a session: modalities, turn detection, and how it echoes them."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import UNSET
 
+from gateway.core.policy import normalised
 from gateway.core.values import Settings
 from gateway.errors import ProtocolViolation
 from gateway.protocol import realtime as rt
 from media.endpoint import TurnOptions
 
+MIN_IDLE_MS: Final = 5_000
+MAX_IDLE_MS: Final = 30_000
+"""What Realtime takes for ``idle_timeout_ms``: shorter is no idleness, longer is a conversation that has ended."""
+
 PCM: dict[str, Any] = {"type": "audio/pcm", "rate": 24_000}
+
+
+TurnDetection: TypeAlias = rt.TurnDetection | rt.SemanticTurnDetection
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +27,25 @@ class ConnectionConfig:
     """The connection's part of a Realtime session object."""
 
     modalities: tuple[str, ...]
-    turn_detection: rt.TurnDetection | None = field(default_factory=rt.TurnDetection)
+    turn_detection: TurnDetection | None = field(default_factory=rt.TurnDetection)
     transcription: dict[str, Any] | None = None
     noise_reduction: dict[str, Any] | None = None
 
     @property
     def turns(self) -> TurnOptions | None:
         """Turn detection as the voice leg takes it; None when the client commits by hand."""
-        vad = self.turn_detection
-        if vad is None:
-            return None
-        return TurnOptions(vad.threshold, vad.prefix_padding_ms, vad.silence_duration_ms)
+        match self.turn_detection:
+            case None:
+                return None
+            case rt.SemanticTurnDetection(eagerness=eagerness):
+                return TurnOptions(eagerness=eagerness)
+            case vad:
+                return TurnOptions(
+                    vad.threshold,
+                    vad.prefix_padding_ms,
+                    vad.silence_duration_ms,
+                    idle_timeout_ms=vad.idle_timeout_ms,
+                )
 
     @property
     def interruptible(self) -> bool:
@@ -79,21 +95,32 @@ def _with_input(config: ConnectionConfig, input: rt.AudioInputUpdate) -> Connect
     return config
 
 
-def _merged(known: rt.TurnDetection | None, changes: rt.TurnDetectionUpdate | None) -> rt.TurnDetection | None:
+def _merged(known: TurnDetection | None, changes: rt.TurnDetectionUpdate | None) -> TurnDetection | None:
     """Present fields change, but another type begins anew with its defaults; null means manual turns."""
     if changes is None:
         return None
     if known is None or (changes.type is not UNSET and changes.type != known.type):
-        known = rt.TurnDetection()
-    fields = {name: value for name in changes.__struct_fields__ if (value := getattr(changes, name)) is not UNSET}
+        known = rt.SemanticTurnDetection() if changes.type == "semantic_vad" else rt.TurnDetection()
+    # A field of the other type is unknown to this one, and what is unknown is ignored.
+    mine = [name for name in changes.__struct_fields__ if name in known.__struct_fields__ and name != "type"]
+    fields = {name: value for name in mine if (value := getattr(changes, name)) is not UNSET}
     merged = msgspec.structs.replace(known, **fields)
+    if isinstance(merged, rt.TurnDetection):
+        _check_timer(merged)
+    return merged
+
+
+def _check_timer(merged: rt.TurnDetection) -> None:
     where = "session.audio.input.turn_detection"
     if not 0 <= merged.threshold <= 1:
         raise ProtocolViolation("invalid_value", "A threshold lies between 0 and 1.", param=f"{where}.threshold")
     for name in ("prefix_padding_ms", "silence_duration_ms"):
         if not 0 <= getattr(merged, name) <= 10_000:
             raise ProtocolViolation("invalid_value", "0 to 10000 milliseconds.", param=f"{where}.{name}")
-    return merged
+    idle_ms = merged.idle_timeout_ms
+    if idle_ms is not None and not MIN_IDLE_MS <= idle_ms <= MAX_IDLE_MS:
+        message = f"{MIN_IDLE_MS} to {MAX_IDLE_MS} milliseconds, or null."
+        raise ProtocolViolation("invalid_value", message, param=f"{where}.idle_timeout_ms")
 
 
 def _check_format(given: rt.AudioFormat | Any, where: str) -> None:
@@ -111,4 +138,24 @@ def shared(settings: Settings, changes: rt.SessionChanges) -> Settings:
             settings = replace(settings, voice=str(voice.get("id", "")))
         elif voice is not UNSET:
             settings = replace(settings, voice=voice or "")
+    return settings if changes.bargein is UNSET else _with_words(settings, changes.bargein)
+
+
+def _with_words(settings: Settings, changes: rt.OwnChanges) -> Settings:
+    if changes.language is not UNSET:
+        settings = replace(settings, language=changes.language)
+    if changes.stop_words is not UNSET:
+        settings = replace(settings, stop_words=_listed(changes.stop_words, "stop_words"))
+    if changes.backchannels is not UNSET:
+        settings = replace(settings, backchannels=_listed(changes.backchannels, "backchannels"))
     return settings
+
+
+def _listed(given: list[str] | None, name: str) -> tuple[str, ...] | None:
+    """Utterances as they are compared. Raises ``ProtocolViolation`` for one that holds no word."""
+    if given is None:
+        return None
+    words = tuple(dict.fromkeys(normalised(text) for text in given))
+    if "" in words:
+        raise ProtocolViolation("invalid_value", "An utterance has at least one word.", param=f"session.bargein.{name}")
+    return words

@@ -228,26 +228,38 @@ class Connection:
             self._close(code)
 
     async def _take(self, event: ext.AnyClientEvent) -> None:
+        if not self.caller.extended and isinstance(event, ext.OfTheExtension | ext.SessionResume | ext.PlaybackReport):
+            raise ProtocolViolation("unknown_event_type", "This event belongs to bargein.v1.", param="type")
+        match event:
+            case rt.AudioAppend() | rt.AudioCommit() | rt.AudioClear() | ext.PushToTalk() | ext.Mute():
+                self._listen(event)
+            case rt.SessionUpdate():
+                await self._update(event)
+            case rt.ItemRetrieve():
+                await self._retrieve(event)
+            case ext.SessionResume():
+                await self.teller.resume(event)
+            case ext.PlaybackReport():
+                self._played(event)
+            case rt.ResponseCreate():
+                await self._request(event)
+            case _:
+                located = self.voice.device.located if self.voice is not None else nowhere
+                await self.actor.submit(command(event, located), self._commanded(event))
+
+    def _listen(self, event: rt.AudioAppend | rt.AudioCommit | rt.AudioClear | ext.PushToTalk | ext.Mute) -> None:
+        """What concerns the microphone of this connection."""
         match event:
             case rt.AudioAppend():
                 self._append(event)
-            case rt.SessionUpdate():
-                await self._update(event)
             case rt.AudioCommit():
                 self._microphone.begin_anew()
                 if self.voice is None or not self.voice.commit():
                     raise ProtocolViolation("input_audio_buffer_commit_empty", "There is no sound to commit.")
             case rt.AudioClear():
                 self._clear()
-            case rt.ItemRetrieve():
-                await self._retrieve(event)
-            case ext.SessionResume() | ext.PlaybackReport():
-                await self._take_extension(event)
-            case rt.ResponseCreate():
-                await self._request(event)
-            case _:
-                located = self.voice.device.located if self.voice is not None else nowhere
-                await self.actor.submit(command(event, located), self._commanded(event))
+            case ext.PushToTalk() | ext.Mute():
+                self._by_hand(event)
 
     def _commanded(self, event: rt.ClientEvent) -> Origin:
         return replace(self.origin, command=event.event_id, key=event.idempotency_key, digest=digest(event))
@@ -267,14 +279,6 @@ class Connection:
             raise ProtocolViolation("voice_unavailable", "This gateway serves text alone.")
         voice.hear(self._microphone.take(event.audio))
 
-    async def _take_extension(self, event: ext.SessionResume | ext.PlaybackReport) -> None:
-        if not self.caller.extended:
-            raise ProtocolViolation("unknown_event_type", "This event belongs to bargein.v1.", param="type")
-        if isinstance(event, ext.SessionResume):
-            await self.teller.resume(event)
-        else:
-            self._played(event)
-
     def _played(self, event: ext.PlaybackReport) -> None:
         if self.voice is None:
             raise ProtocolViolation("playback_report_no_sound", "This connection was sent no sound.")
@@ -284,6 +288,15 @@ class Connection:
             raise ProtocolViolation(
                 "playback_report_invalid_item_id", "No sound of this item was sent.", param="item_id"
             )
+
+    def _by_hand(self, event: ext.PushToTalk | ext.Mute) -> None:
+        voice = self.hear_and_speak()
+        if voice is None:
+            raise ProtocolViolation("voice_unavailable", "This connection has no microphone here.")
+        if isinstance(event, ext.Mute):
+            voice.mute(event.muted)
+        elif not voice.push(down=event.state == "down"):
+            raise ProtocolViolation("microphone_muted", "A muted microphone hears nothing; unmute it first.")
 
     def _clear(self) -> None:
         self._microphone.begin_anew()

@@ -7,7 +7,7 @@ from gateway.core import inputs as inp
 from gateway.core.ids import Generation, ItemId, ResponseId
 from gateway.core.values import Failure
 from gateway.runtime.actor import Actor, Origin
-from media import edges, endpoint, leg, playout
+from media import edges, endpoint, idleness, leg, playout, scribe
 from media.device import Device
 from media.frames import Pcm
 
@@ -84,6 +84,14 @@ class Voice:
         """End the turn by hand; False when there was none."""
         return self._leg.commit()
 
+    def push(self, *, down: bool) -> bool:
+        """Push to talk: a turn begins or ends by hand. False for a press while the microphone is muted."""
+        return self._leg.push(down=down)
+
+    def mute(self, muted: bool) -> None:
+        """What the microphone sends counts as silence from now on, or as sound again."""
+        self._leg.mute(muted)
+
     async def aclose(self) -> None:
         """Fall silent for good, and say where each answer stood."""
         for cleared in await self._leg.aclose():
@@ -106,6 +114,12 @@ class Voice:
 
     def release(self) -> None:
         self._leg.release()
+
+    def pause(self) -> None:
+        self._leg.pause()
+
+    def resume(self) -> None:
+        self._leg.resume()
 
     def drop_utterance(self) -> None:
         self._leg.drop_utterance()
@@ -133,23 +147,30 @@ class Voice:
                 return inp.SpeechSustained()
             case edges.Ended():
                 return inp.SpeechEnded()
-            case endpoint.TurnStarted():
-                return None  # the session announces a turn when it has decided that it is one
-            case endpoint.TurnEnded(start_ms, end_ms):
-                return inp.TurnEnded(start_ms, end_ms)
+            case endpoint.TurnStarted() | endpoint.TurnEnded() | endpoint.Pressed() | endpoint.Discarded():
+                return _turn(report)
+            case idleness.Idle(start_ms, end_ms):
+                return inp.IdleTimedOut(start_ms, end_ms)
             case _:
                 return self._said(report)
 
     def _said(
         self,
-        report: leg.Judged | leg.Transcribed | leg.TranscriptionFailed | playout.Started | playout.Stopped,
+        report: scribe.Heard
+        | scribe.Judged
+        | scribe.Transcribed
+        | scribe.TranscriptionFailed
+        | playout.Started
+        | playout.Stopped,
     ) -> inp.Input:
         match report:
-            case leg.Judged(text):
+            case scribe.Heard(text):
+                return inp.SpeechHeard(text)
+            case scribe.Judged(text):
                 return inp.SpeechJudged(text)
-            case leg.Transcribed(tag, text):
+            case scribe.Transcribed(tag, text):
                 return inp.TurnTranscribed(ItemId(tag), text)
-            case leg.TranscriptionFailed(tag, code, message):
+            case scribe.TranscriptionFailed(tag, code, message):
                 return inp.TurnTranscriptionFailed(ItemId(tag), Failure(code, message))
             case playout.Started(generation, response_id, item_id):
                 self._on_sound(response_id, item_id)
@@ -159,6 +180,18 @@ class Voice:
                 return inp.PlayoutStopped(Generation(report.generation), report.heard_ms, reached)
             case _:
                 assert_never(report)
+
+
+def _turn(edge: endpoint.TurnEdge | endpoint.Pressed | endpoint.Discarded) -> inp.Input | None:
+    match edge:
+        case endpoint.TurnStarted():
+            return None  # the session announces a turn when it has decided that it is one
+        case endpoint.TurnEnded(start_ms, end_ms):
+            return inp.TurnEnded(start_ms, end_ms)
+        case endpoint.Pressed(at_ms, preroll_ms):
+            return inp.TalkPressed(at_ms, preroll_ms)
+        case endpoint.Discarded():
+            return inp.TurnDiscarded()
 
 
 def _cleared(cleared: playout.Cleared) -> inp.PlayoutCleared:

@@ -70,9 +70,13 @@ class Recognition(Protocol):
         ...
 
     async def partial(self) -> str:
-        """What the engine makes of the sound so far; ``""`` when it finds no word in it.
+        """What the engine makes of the sound so far, ``""`` when it finds no word. Raises :class:`SpeechError`."""
+        ...
 
-        Decides whether a short utterance over an answer was only a backchannel. Raises :class:`SpeechError`.
+    async def judge(self) -> str:
+        """What a short utterance that has just ended says, heard as well as the engine can; ``""`` when nothing.
+
+        Decides whether it was only a backchannel. Raises :class:`SpeechError`, also when the engine cannot tell now.
         """
         ...
 
@@ -93,6 +97,9 @@ class Recognizer(Protocol):
 
     name: str
     """What a person should read, with its quality: ``pocketsphinx (demo quality)``."""
+
+    live: bool
+    """True when :meth:`Recognition.partial` costs next to nothing, so that it may be asked while a voice goes on."""
 
     def listen(self) -> Recognition:
         """Begin a new utterance. Never blocks."""

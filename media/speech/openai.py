@@ -125,6 +125,8 @@ class Pieces:
 class OpenAITranscription:
     """A recognizer that uploads an utterance when it is complete; it knows nothing before."""
 
+    live = False
+
     def __init__(
         self,
         api_key: str | None = None,
@@ -188,6 +190,10 @@ class _Utterance:
     async def partial(self) -> str:
         """See :class:`media.speech.Recognition`: an upload of its own, as these models only hear whole sounds."""
         return self._text if self._text is not None else await self._transcribe()
+
+    async def judge(self) -> str:
+        """See :class:`media.speech.Recognition`."""
+        return await self.partial()
 
     async def finish(self) -> str:
         """See :class:`media.speech.Recognition`."""

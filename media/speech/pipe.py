@@ -53,6 +53,9 @@ class Kind(IntEnum):
     CANCEL = 6
     """Gateway: forget the call. Not answered."""
 
+    JUDGE = 7
+    """Gateway: what does the short utterance say that has just ended? Engine: that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:

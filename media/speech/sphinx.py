@@ -27,6 +27,7 @@ class Sphinx:
     """
 
     name = "pocketsphinx (demo quality)"
+    live = True
 
     def __init__(self, decoders: int = 2) -> None:
         if decoders < 1:
@@ -63,19 +64,33 @@ class _Utterance:
 
     async def partial(self) -> str:
         """See :class:`media.speech.Recognition`."""
+        try:
+            answer = await self._ask(Kind.ASK)
+        except SpeechError:
+            return ""
+        return (self._text or "") if answer is None else answer.decode()
+
+    async def judge(self) -> str:
+        """See :class:`media.speech.Recognition`. A few sounds that are no words are told apart from words."""
+        answer = await self._ask(Kind.JUDGE)
+        if answer is None:
+            return self._text or ""
+        if not answer[0]:
+            raise SpeechError("engine_timeout", "All decoders are busy with other voices.")
+        return answer[1:].decode()
+
+    async def _ask(self, kind: Kind) -> bytes | None:
+        """The answer to a question; None when the utterance was over before it came. Raises :class:`SpeechError`."""
         async with self._reading:
             self._asked += 1
             question = _QUESTION.pack(self._asked)
-            self._call.send(Kind.ASK, question)
-            try:
-                while self._text is None and not self._forgotten:
-                    answer = await self._answer()
-                    # An earlier question may have been given up by the task that asked it.
-                    if answer and answer.kind is Kind.ASK and answer.body.startswith(question):
-                        return answer.body[_QUESTION.size :].decode()
-            except SpeechError:
-                return ""
-            return self._text or ""
+            self._call.send(kind, question)
+            while self._text is None and not self._forgotten:
+                answer = await self._answer()
+                # An earlier question may have been given up by the task that asked it.
+                if answer and answer.kind is kind and answer.body.startswith(question):
+                    return answer.body[_QUESTION.size :]
+            return None
 
     async def finish(self) -> str:
         """See :class:`media.speech.Recognition`."""

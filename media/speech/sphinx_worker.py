@@ -1,7 +1,9 @@
 """pocketsphinx in a process of its own: it takes a quarter of a core for each voice. The only importer of pocketsphinx.
 
 ``python -m media.speech.sphinx_worker DECODERS`` listens to the frames of :mod:`media.speech.pipe`: ``SOUND`` holds
-16 kHz samples, ``ASK`` is answered with the words so far, ``FINISH`` with the words, both in UTF-8.
+16 kHz samples, ``ASK`` is answered with the words so far, ``JUDGE`` with those of a short utterance, heard by a
+:class:`media.speech.sphinx_spotter.Spotter` too (after a byte that is 0 when it cannot tell now), ``FINISH`` with all
+the words; in UTF-8.
 
 A decoder takes 90 MB and a third of a second to load, so there are few. An utterance holds one from its first voice
 to its end; when all are held, sound is kept until one is free, and caught up with at several times the speed of speech.
@@ -17,6 +19,7 @@ from pocketsphinx import Decoder
 
 from media.frames import MIC_RATE_HZ, Pcm, from_bytes, samples, silence
 from media.speech.pipe import Frame, Kind, Outlet, serve
+from media.speech.sphinx_spotter import LONGEST_S, Spotter, dithered
 
 MAX_SOUND_S: Final = 60
 """Sound of one utterance that is listened to, from its first voice on; the rest is ignored."""
@@ -35,6 +38,9 @@ _VOICE_SLICES: Final = 30
 
 _MIN_VOICE_SLICES: Final = 5
 """Less voice than 50 ms is no word."""
+
+_ASKED_SLICES: Final = 15
+"""Who asks in mid-word is told what 150 ms of voice sound like: a stop word is over in 300."""
 
 _LEAD: Final = samples(300, MIC_RATE_HZ)
 """Sound kept from before the first voice: a word may begin softly."""
@@ -71,9 +77,9 @@ class Level:
             return self._wait()
         return self._settle() if len(self._energies) >= _VOICE_SLICES else silence(0)
 
-    def finish(self) -> Pcm:
-        """What is still held back, if there is a voice in it."""
-        if self._gain is None and len(self._energies) >= _MIN_VOICE_SLICES:
+    def finish(self, slices: int = _MIN_VOICE_SLICES) -> Pcm:
+        """What is still held back, if there is a voice in it, of so many *slices* of 10 ms at least."""
+        if self._gain is None and len(self._energies) >= slices:
             return self._settle()
         return silence(0)
 
@@ -117,6 +123,8 @@ class _Utterance:
         self._taken = 0
         self._decoder: Decoder | None = None
         self._noise = np.random.default_rng(0)
+        self._short: list[Pcm] | None = []
+        """All of its sound at one level, as long as that is short; None from then on."""
 
     def take(self, pcm: Pcm) -> None:
         """More sound for the decoder."""
@@ -124,6 +132,15 @@ class _Utterance:
         if len(pcm):
             self._taken += len(pcm)
             self.waiting.append(pcm)
+        if self._short is not None:
+            self._short.append(pcm)
+            if self._taken > LONGEST_S * MIC_RATE_HZ:
+                self._short = None
+
+    @property
+    def short(self) -> Pcm | None:
+        """All of its sound, when it is short enough to be one of a few sounds."""
+        return np.concatenate((silence(_PAD_BEFORE), *self._short, silence(_PAD_AFTER))) if self._short else None
 
     def begin(self, decoder: Decoder) -> None:
         """Decode from now on."""
@@ -158,10 +175,9 @@ class _Utterance:
         return decoder
 
     def _process(self, pcm: Pcm) -> None:
-        # The features are logarithms: a lowest bit of noise keeps digital silence finite.
-        noisy = np.clip(pcm + self._noise.integers(-1, 2, len(pcm)), -32768, 32767).astype("<i2")
+        noisy = dithered(pcm, self._noise)
         assert self._decoder is not None
-        self._decoder.process_raw(noisy.tobytes())
+        self._decoder.process_raw(noisy)
 
 
 class _Engine:
@@ -174,6 +190,7 @@ class _Engine:
         """Utterances that wait for a decoder."""
 
         self._free = [_load()]
+        self._spotter = Spotter(Decoder(samprate=MIC_RATE_HZ, loglevel="FATAL", lm=None))
         self._unloaded = decoders - 1
 
     def take(self, frame: Frame) -> None:
@@ -189,13 +206,26 @@ class _Engine:
                 utterance.take(utterance.level.take(from_bytes(frame.body)))
                 self._go_on(frame.call, utterance)
             case Kind.ASK:
+                utterance.take(utterance.level.finish(_ASKED_SLICES))
+                self._go_on(frame.call, utterance)
                 self._outlet.say(Kind.ASK, frame.call, frame.body + utterance.text().encode())
+            case Kind.JUDGE:
+                utterance.take(utterance.level.finish())  # a word may be over before its level is known
+                self._go_on(frame.call, utterance)
+                self._outlet.say(Kind.JUDGE, frame.call, frame.body + self._judged(utterance))
             case Kind.FINISH:
                 utterance.take(utterance.level.finish())
                 utterance.finished = True
                 self._go_on(frame.call, utterance)
             case _:
                 self._end(frame.call, utterance)
+
+    def _judged(self, utterance: _Utterance) -> bytes:
+        words = utterance.text()
+        if utterance.short is not None:
+            words = self._spotter.hear(utterance.short, words)
+        known = bool(words) or utterance.decoding or not utterance.waiting
+        return bytes([known]) + words.encode()
 
     def _go_on(self, call: int, utterance: _Utterance) -> None:
         if utterance.waiting and not utterance.decoding and not self._begin(utterance):

@@ -77,6 +77,7 @@ class Deaf:
     """Implements :class:`media.speech.Recognizer` without listening: each turn has the same words."""
 
     name = "none (the benchmarks' own)"
+    live = False
 
     def listen(self) -> _Heard:
         return _Heard()

@@ -112,6 +112,7 @@ class _Deaf:
     """A recogniser of no words: a cut is followed by nothing, so that the next question comes in silence."""
 
     name = "none"
+    live = False
 
     def listen(self) -> Recognition:
         return _Nothing()

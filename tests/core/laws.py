@@ -48,7 +48,7 @@ class Laws:
         assert [event for event in outcome.events if isinstance(event, get_args(ev.Fact))] == list(outcome.facts)
         if any(isinstance(effect, fx.Generate | fx.Recite) for effect in outcome.starting):
             assert not moment.cuts, "an answer began before a cut had said where it fell"
-            assert not moment.transcribing, "an answer began before a turn had its words"
+            assert not self.talk.session.state.waits_for_words(), "an answer began before a turn had its words"
             if isinstance(told.input, inp.TurnTranscribed):
                 assert self._may_begin(told.leg), "an answer began into a voice"
 
@@ -108,21 +108,26 @@ class Laws:
     def _state(self) -> None:
         conversation, moment = self.talk.session.state.conversation, self.talk.session.state.moment
         doubts = [voice for voice in moment.voices.values() if voice.hearing is not Hearing.QUIET]
-        assert (self.talk.session.next_deadline() is not None) == bool(doubts or moment.transcribing)
+        announced = [voice for voice in moment.voices.values() if voice.turn is not None]
+        open = bool(doubts or announced or moment.transcribing or moment.cuts or moment.paused_until is not None)
+        assert (self.talk.session.next_deadline() is not None) == open, "a deadline exists iff a state needs one"
         for voice in moment.voices.values():
             assert (voice.deadline is not None) == (voice.hearing is not Hearing.QUIET)
+            assert (voice.turn_due is not None) == (voice.turn is not None)
             assert voice.turn is None or voice.hearing not in IN_DOUBT, "a turn was announced that is in doubt"
             assert voice.ended is None or voice.hearing is Hearing.JUDGED
             assert voice.next_onset_ms is None or voice.hearing is Hearing.JUDGED
         living = {response.generation for response in conversation.responses.values()}
         assert moment.cuts.keys() <= living, "a cut waits for an answer that is over"
         assert set(moment.texts) == {it.item_id for it in conversation.responses.values() if it.item_id is not None}
+        if moment.paused_until is not None:
+            assert any(response.leg is not None for response in self.talk.session.state.alive()), "a pause of nothing"
         turns = {voice.turn for voice in moment.voices.values()} | moment.transcribing.keys()
         assert moment.over_answers.keys() <= turns
         if moment.pending is not None:
             asker = moment.voices.get(moment.pending.stamp.leg)
             goes_on = moment.pending.spoken and asker is not None and asker.turn is not None
-            assert moment.cuts or moment.transcribing or goes_on, "an answer waits for nothing"
+            assert moment.cuts or self.talk.session.state.waits_for_words() or goes_on, "an answer waits for nothing"
         self._tree()
 
     def _tree(self) -> None:

@@ -180,7 +180,11 @@ class Talk:
 
     def turn(self) -> ItemId:
         """The spoken turn that was committed last."""
-        return next(fact.item_id for fact in reversed(self.log) if isinstance(fact, ev.ItemAdded) and fact.spoken)
+        return next(
+            fact.item_id
+            for fact in reversed(self.log)
+            if isinstance(fact, ev.ItemAdded) and fact.spoken and fact.role == "user"
+        )
 
     def says(self, at: float, text: str) -> Outcome:
         """The words of the last spoken turn are known."""

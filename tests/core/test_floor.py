@@ -4,6 +4,7 @@ import pytest
 
 from gateway.core import effects as fx, events as ev, inputs as inp
 from gateway.core.state import Hearing
+from gateway.core.values import Settings
 from tests.core.script import (
     ASK,
     CHAT,
@@ -74,7 +75,7 @@ def test_a_cough_resumes_playout() -> None:
     assert outcome.events == (ev.SpeechDismissed(PHONE), ev.PlayoutResumed(PHONE, response))
     assert (outcome.facts, outcome.stopping, outcome.starting) == ((), (), ())
     assert talk.hearing() is Hearing.QUIET
-    assert talk.session.next_deadline() is None
+    assert talk.voice().deadline is None
 
 
 def test_a_dismissal_in_silence_resumes_nothing() -> None:
@@ -104,7 +105,7 @@ def test_a_voice_in_silence_is_announced_from_its_onset_on(suspected: bool) -> N
     assert (started.leg, started.audio_start_ms) == (PHONE, 700)
     assert talk.voice().turn == started.item_id
     assert talk.hearing() is Hearing.QUIET
-    assert talk.session.next_deadline() is None
+    assert talk.voice().deadline is None
 
 
 def test_the_padding_before_a_voice_does_not_reach_before_the_microphone() -> None:
@@ -242,7 +243,7 @@ def test_a_voice_that_goes_on_cuts_the_answer(story: type[Talk], last: inp.Input
     assert only(outcome.events, ev.SpeechStarted).audio_start_ms == 700
     assert outcome.facts == ()  # where it fell is not known yet
     assert talk.hearing() is Hearing.QUIET
-    assert talk.session.next_deadline() is None
+    assert talk.voice().deadline is None
 
 
 @pytest.mark.parametrize("edge", [SUSTAINED, ENDED, judged("stop")])
@@ -357,3 +358,108 @@ def test_a_new_voice_ends_the_judgement_of_a_turn_that_is_over_and_begins_anothe
     assert talk.path[-1] == first.item_id
     assert talk.voice().turn == second.item_id
     assert (first.audio_start_ms, second.audio_start_ms) == (700, 2600)
+
+
+# words, while the voice goes on
+
+
+@pytest.mark.parametrize("story", [in_doubt, being_judged])
+def test_a_stop_word_cuts_before_the_voice_is_sustained(story: type[Talk]) -> None:
+    talk = story()
+    outcome = talk.tell((2.45, inp.SpeechHeard("Stop")))
+    assert outcome.stopping == (fx.FlushPlayout(PHONE, G1), fx.ReleasePlayout(PHONE))
+    assert not none(outcome.events, ev.SpeechStarted)
+
+
+@pytest.mark.parametrize("text", ["", "yeah", "stop at", "what about"])
+def test_other_words_so_far_decide_nothing(text: str) -> None:
+    talk = in_doubt()
+    outcome = talk.tell((2.45, inp.SpeechHeard(text)))
+    assert (outcome.events, outcome.stopping, outcome.starting) == ((), (), ())
+    assert talk.hearing() is Hearing.CONFIRMED
+
+
+def test_words_are_not_listened_to_where_nobody_is_in_doubt() -> None:
+    talk = speaking()
+    talk.tell((2.0, SUSPECTED))
+    assert talk.tell((2.1, inp.SpeechHeard("stop"))).stopping == ()
+
+
+def test_the_lists_of_the_session_count() -> None:
+    talk = in_doubt()
+    talk.tell((2.2, inp.SettingsSubmitted(Settings(language="de", stop_words=("banane",), backchannels=("roger",)))))
+    assert talk.tell((2.3, inp.SpeechHeard("stopp"))).stopping == ()
+    assert fx.FlushPlayout(PHONE, G1) in talk.tell((2.4, inp.SpeechHeard("Banane!"))).stopping
+
+
+# push to talk
+
+
+PRESSED = inp.TalkPressed(at_ms=2000, preroll_ms=400)
+
+
+@pytest.mark.parametrize("story", [speaking, in_doubt, being_judged])
+def test_a_pressed_button_cuts_the_answer_at_once(story: type[Talk]) -> None:
+    talk = story()
+    outcome = talk.tell((2.5, PRESSED))
+    assert outcome.stopping == (fx.FlushPlayout(PHONE, G1), fx.ReleasePlayout(PHONE))
+    assert only(outcome.events, ev.SpeechStarted).audio_start_ms == (1600 if story is speaking else 700)
+
+
+def test_a_press_in_silence_begins_a_turn_that_the_release_commits() -> None:
+    talk = Talk()
+    talk.tell((1.0, PRESSED))
+    outcome = talk.tell((3.0, TURN_ENDED))
+    assert kinds(outcome.events) == [ev.SpeechStopped, ev.InputCommitted, ev.ItemAdded]
+    assert kinds(talk.says(3.2, "Hello.").starting) == [fx.Generate]
+
+
+def test_a_press_with_nothing_said_is_no_turn_and_what_it_cut_goes_on() -> None:
+    talk = speaking()
+    talk.tell((2.0, PRESSED), (2.0, cleared(G1, "One two")))
+    outcome = talk.tell((2.6, inp.TurnDiscarded()))
+    assert none(talk.log, ev.ItemTranscribed)
+    assert only(outcome.starting, fx.Recite).text == "three four five."
+
+
+def test_a_press_cuts_nothing_where_its_client_wants_no_interruptions() -> None:
+    talk = uninterrupted()
+    assert talk.tell((2.0, PRESSED)).stopping == (fx.ReleasePlayout(PHONE),)
+    assert talk.voice().turn is not None
+
+
+def test_a_press_after_a_turn_that_is_still_judged_begins_another() -> None:
+    talk = being_judged()
+    talk.tell((2.7, TURN_ENDED))
+    outcome = talk.tell((2.8, PRESSED))
+    assert kinds([event for event in outcome.events if isinstance(event, ev.SpeechStarted)]) == [ev.SpeechStarted] * 2
+    assert talk.voice().turn is not None
+
+
+# nobody speaks
+
+
+IDLE = inp.IdleTimedOut(audio_start_ms=9000, audio_end_ms=14000)
+
+
+def test_a_silence_that_is_too_long_becomes_a_turn_and_is_answered() -> None:
+    talk = speaking()
+    talk.tell((4.0, inp.PlayoutStopped(G1, 2500)))
+    outcome = talk.tell((9.0, IDLE))
+    assert kinds(outcome.events) == [
+        ev.TimeoutTriggered,
+        ev.InputCommitted,
+        ev.ItemAdded,
+        ev.ItemTranscribed,
+        ev.ResponseStarted,
+    ]
+    assert kinds(outcome.starting) == [fx.Generate]
+    assert only(outcome.events, ev.TimeoutTriggered).audio_end_ms == 14000
+
+
+@pytest.mark.parametrize("before", [[], [(2.0, SUSPECTED)], [(2.0, CONFIRMED)]])
+def test_nobody_is_idle_while_somebody_speaks(before: list[tuple[float, inp.Input]]) -> None:
+    talk = speaking()
+    talk.tell(*before, (2.1, inp.TextGenerated(G1, "")))
+    outcome = talk.tell((9.0, IDLE))
+    assert (outcome.events, outcome.starting) == ((), ())

@@ -31,6 +31,7 @@ from tests.core.script import (
     none,
     only,
     speaking,
+    typed,
 )
 
 # deadlines
@@ -53,7 +54,7 @@ def test_a_doubt_that_is_never_decided_cuts(story: type[Talk], due: float) -> No
     assert talk.session.next_deadline() == due
     assert talk.tell((due - 0.01, DEADLINE)).stopping == ()
     assert fx.FlushPlayout(PHONE, G1) in talk.tell((due, DEADLINE)).stopping
-    assert talk.session.next_deadline() is None
+    assert talk.voice().deadline is None
 
 
 def test_a_judgement_that_never_comes_commits_the_turn_that_has_ended() -> None:
@@ -189,3 +190,25 @@ def test_a_leg_that_leaves_in_mid_turn_does_not_leave_the_answer_cut() -> None:
     outcome = talk.tell((3.0, LEFT))
     assert only(outcome.starting, fx.Recite).text == "three four five."
     assert only(outcome.facts, ev.ResponseStarted).leg == TABLET
+
+
+# who never answers
+
+
+def test_a_loudspeaker_that_never_says_where_it_stood_holds_up_nobody() -> None:
+    talk = speaking()
+    talk.tell((2.0, typed("And letters?")), (2.0, INTERRUPT))
+    assert talk.session.next_deadline() == 2.0 + 2.0
+    assert talk.tell((3.9, DEADLINE)).facts == ()
+    assert not none(talk.tell((4.0, DEADLINE)).starting, fx.Generate)
+    assert talk.tell((4.1, cleared(G1, "One"))).events == ()  # too late
+
+
+def test_an_announced_turn_that_never_ends_is_over_and_what_it_cut_goes_on() -> None:
+    talk = in_doubt()
+    talk.tell((2.7, SUSTAINED), (2.7, cleared(G1, "One two")))
+    assert talk.session.next_deadline() == 2.7 + 65
+    outcome = talk.tell((67.7, DEADLINE))
+    assert outcome.stopping == (fx.DropUtterance(PHONE),)
+    assert only(outcome.starting, fx.Recite).text == "three four five."
+    assert talk.session.next_deadline() is None

@@ -40,6 +40,29 @@ def test_words_that_ask_for_something_are_no_backchannel(text: str) -> None:
     assert not is_backchannel(text, "en")
 
 
+@pytest.mark.parametrize(
+    ("language", "stop", "backchannel"),
+    [
+        ("de", "Warte mal!", "Ach so."),
+        ("fr", "Arrête !", "D'accord."),
+        ("es", "Espera.", "Vale, vale."),
+        ("it", "Basta!", "Va bene."),
+    ],
+)
+def test_each_language_has_lists_of_its_own(language: str, stop: str, backchannel: str) -> None:
+    assert is_stop_word(stop, language)
+    assert not is_stop_word(stop, "en")
+    assert is_backchannel(backchannel, language)
+    assert not is_backchannel(stop, language)
+
+
+def test_a_session_may_bring_lists_of_its_own() -> None:
+    assert is_stop_word("Banana!", "en", ("banana",))
+    assert not is_stop_word("stop", "en", ("banana",))
+    assert is_backchannel("Roger, roger.", "en", ("roger",))
+    assert not is_backchannel("okay", "en", ())
+
+
 def test_a_language_without_lists_uses_the_english_ones() -> None:
     assert is_stop_word("stop", "xx")
     assert is_backchannel("okay", "xx")
@@ -58,5 +81,9 @@ def test_every_listed_word_is_written_as_utterances_are_compared() -> None:
 def test_the_limits_of_a_session() -> None:
     policy = Policy()
     assert policy.judge_within == 2.0  # the design: at 2 s it must decide
-    assert policy.transcribe_within >= 2.0
+    assert policy.go_on_within == 2.0  # the design: empty or failed within 2 s
+    assert policy.transcribe_within >= policy.go_on_within  # a transcript may be late and still count
+    assert policy.turn_within > 60.0  # the leg's own turn limit comes first
+    assert policy.pause_within == 60.0  # the design: an older pause becomes a cut
+    assert policy.flush_within <= policy.judge_within  # nobody waits for a loudspeaker longer than for a doubt
     assert policy.after_empty_cut == "continue"

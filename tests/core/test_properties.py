@@ -68,6 +68,8 @@ COMMANDS: Final = (
     inp.ResponseRequested,
     inp.CancelRequested,
     inp.OutputClearRequested,
+    inp.PauseRequested,
+    inp.ResumeRequested,
 )
 
 texts = st.sampled_from(TEXTS)
@@ -100,7 +102,12 @@ inputs: Final = st.one_of(
     st.builds(inp.SpeechConfirmed, milliseconds, milliseconds),
     st.builds(inp.SpeechSustained),
     st.builds(inp.SpeechEnded),
+    st.builds(inp.SpeechHeard, texts),
     st.builds(inp.SpeechJudged, texts),
+    st.builds(inp.TalkPressed, milliseconds, milliseconds),
+    st.builds(inp.IdleTimedOut, milliseconds, milliseconds),
+    st.just(inp.PauseRequested()),
+    st.just(inp.ResumeRequested()),
     st.builds(inp.TurnEnded, milliseconds, milliseconds),
     st.builds(inp.TurnDiscarded),
     st.builds(inp.TurnTranscribed, items, texts),

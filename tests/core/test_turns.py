@@ -4,7 +4,7 @@ import pytest
 
 from gateway.core import effects as fx, events as ev, inputs as inp
 from gateway.core.ids import ItemId
-from gateway.core.policy import Policy
+from gateway.core.policy import ASK_WHAT_WAS_SAID, Policy
 from tests.core.script import (
     ANSWER,
     ASK,
@@ -12,6 +12,7 @@ from tests.core.script import (
     CHAT,
     CONFIRMED,
     DEADLINE,
+    ENDED,
     G1,
     G2,
     INTERRUPT,
@@ -259,14 +260,80 @@ def test_what_is_recited_is_cut_and_goes_on_like_any_answer() -> None:
 
 
 def test_words_that_never_come_count_as_none() -> None:
-    talk = cut_by_voice(voices=(PHONE, TABLET))
-    assert talk.session.next_deadline() == 3.2 + 15
-    assert talk.tell((18.1, DEADLINE)).facts == ()
-    outcome = talk.tell((18.2, DEADLINE, CHAT))
+    talk = Talk()
+    talk.tell(*turn(1.0))
+    assert talk.session.next_deadline() == 2.3 + 15
+    assert talk.tell((17.2, DEADLINE)).facts == ()
+    outcome = talk.tell((17.3, DEADLINE, CHAT))
     assert only(outcome.facts, ev.ItemTranscriptionFailed).failure.code == "transcription_timeout"
+    assert talk.session.next_deadline() is None
+
+
+def test_without_a_word_within_two_seconds_what_was_cut_goes_on() -> None:
+    talk = cut_by_voice(voices=(PHONE, TABLET))
+    assert talk.session.next_deadline() == 3.2 + 2
+    assert talk.tell((5.1, DEADLINE)).starting == ()
+    outcome = talk.tell((5.2, DEADLINE, CHAT))
     assert kinds(outcome.starting) == [fx.Recite]
     assert only(outcome.facts, ev.ResponseStarted).leg == PHONE
-    assert talk.session.next_deadline() is None
+    assert talk.session.next_deadline() == 3.2 + 15
+
+
+def gone_on() -> Talk:
+    """No word came in time, so that the rest is being spoken; the transcript is still on its way."""
+    talk = cut_by_voice()
+    talk.tell((5.2, DEADLINE), (5.2, inp.TextGenerated(G2, "three four five.")), (5.2, inp.GenerationFinished(G2)))
+    talk.tell((5.3, inp.PlayoutStarted(G2)))
+    return talk
+
+
+def test_words_that_come_after_all_cut_the_rest_and_are_answered() -> None:
+    talk = gone_on()
+    outcome = talk.says(6.0, "And letters?")
+    assert outcome.stopping == (fx.FlushPlayout(PHONE, G2),)
+    assert kinds(talk.tell((6.0, cleared(G2, "three"))).starting) == [fx.Generate]
+
+
+def test_a_stop_word_that_comes_after_all_silences_the_rest() -> None:
+    talk = gone_on()
+    assert talk.says(6.0, "Stop.").stopping == (fx.FlushPlayout(PHONE, G2),)
+    assert talk.tell((6.0, cleared(G2, "three"))).starting == ()
+
+
+def test_no_words_after_all_change_nothing() -> None:
+    talk = gone_on()
+    outcome = talk.says(6.0, "")
+    assert kinds(outcome.facts) == [ev.ItemRemoved]
+    assert (outcome.stopping, outcome.starting) == ((), ())
+
+
+@pytest.mark.parametrize("sign", [inp.SpeechHeard("what about"), ENDED])
+def test_a_turn_that_is_known_to_hold_words_is_waited_for(sign: inp.Input) -> None:
+    talk = Talk()
+    talk.tell(*answering(1.0), (2.0, CONFIRMED), (2.4, sign))
+    if sign is ENDED:
+        talk.tell((2.5, inp.SpeechJudged("what about")))
+    talk.tell((2.7, SUSTAINED), (2.71, cleared(G1, "One two")), (3.2, TURN_ENDED))
+    assert talk.session.next_deadline() == 3.2 + 15
+
+
+def test_a_backchannel_so_far_is_no_word_yet() -> None:
+    talk = Talk()
+    talk.tell(*answering(1.0), (2.0, CONFIRMED), (2.4, inp.SpeechHeard("yeah")), (2.7, SUSTAINED))
+    talk.tell((2.71, cleared(G1, "One two")), (3.2, TURN_ENDED))
+    assert talk.session.next_deadline() == 3.2 + 2
+
+
+def test_a_session_may_ask_what_was_meant() -> None:
+    talk = cut_by_voice(Policy(after_empty_cut="ask"))
+    outcome = talk.says(3.5, "")
+    assert only(outcome.facts, ev.ResponseStarted).continues is None
+    instructions = only(outcome.starting, fx.Generate).instructions
+    assert instructions == f"Be brief.\n{ASK_WHAT_WAS_SAID}"
+
+
+def test_a_session_that_may_ask_does_not_ask_about_an_answer_that_was_heard_whole() -> None:
+    assert cut_by_voice(Policy(after_empty_cut="ask"), heard=ANSWER).says(3.5, "").starting == ()
 
 
 def test_a_cut_for_nothing_goes_on_even_if_that_is_known_before_the_cut_has_settled() -> None:

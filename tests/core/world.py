@@ -41,6 +41,9 @@ class Device:
     ear: str = "quiet"
     in_turn: bool = False
     held: bool = False
+    paused: bool = False
+    """A button holds its loudspeaker."""
+
     judging: int = 0
     untold: list[ItemId] = field(default_factory=list)
     """Turns whose words were asked for."""
@@ -121,6 +124,8 @@ class World:
                 self.devices[leg].held = False
             case fx.DropUtterance(leg):
                 self.devices[leg].in_turn = False
+            case fx.PausePlayout(leg) | fx.ResumePlayout(leg):
+                self.devices[leg].paused = isinstance(effect, fx.PausePlayout)
 
     def _flush(self, device: Device, generation: Generation) -> None:
         device.held = False
@@ -215,7 +220,11 @@ class World:
         moves: dict[str, list[Callable[[int], None]]] = {
             "quiet": [partial(self._maybe_suspect, device)],
             "suspected": [partial(self._dismiss, device), partial(self._confirm, device)],
-            "voiced": [partial(self._sustain, device), partial(self._fall_silent, device)],
+            "voiced": [
+                partial(self._sustain, device),
+                partial(self._hear_so_far, device),
+                partial(self._fall_silent, device),
+            ],
         }
         found = moves[device.ear]
         if device.in_turn and device.ear == "quiet":
@@ -242,6 +251,9 @@ class World:
     def _sustain(self, device: Device, _: int) -> None:
         device.reports.append(inp.SpeechSustained())
 
+    def _hear_so_far(self, device: Device, n: int) -> None:
+        device.reports.append(inp.SpeechHeard(WORDS[n % len(WORDS)]))
+
     def _fall_silent(self, device: Device, _: int = 0) -> None:
         device.ear = "quiet"
         device.reports.append(inp.SpeechEnded())
@@ -251,7 +263,10 @@ class World:
         device.reports.append(inp.TurnEnded(0, int(self.now * 1000)))
 
     def _by_hand(self, device: Device, n: int) -> None:
-        if n % 32 > 29:
+        if n % 32 == 29 and device.ear == "quiet" and not device.in_turn:
+            device.in_turn = True
+            device.reports.append(inp.TalkPressed(int(self.now * 1000), 400))
+        elif n % 32 > 29:
             device.in_turn = False
             device.reports.append(inp.TurnDiscarded() if n % 2 else inp.TurnEnded(0, int(self.now * 1000)))
 
@@ -276,7 +291,7 @@ class World:
             device.reports.append(inp.TurnTranscribed(item_id, WORDS[n % len(WORDS)]))
 
     def _mouth(self, device: Device) -> list[Callable[[int], None]]:
-        if device.held or not device.sounds:
+        if device.held or device.paused or not device.sounds:
             return []
         sound = device.sounds[0]
         if not sound.started:
@@ -316,7 +331,7 @@ class World:
         items, answers = self.talk.path, list(self.laws.generations)
         commands: list[inp.Input] = [inp.ResponseRequested(("reject", "interrupt")[n % 2], text_only=n % 9 == 8)] * 2
         commands += [inp.ItemSubmitted("user", TYPED[n % 3])] * 2
-        commands += [inp.CancelRequested(), inp.OutputClearRequested()]
+        commands += [inp.CancelRequested(), inp.OutputClearRequested(), inp.PauseRequested(), inp.ResumeRequested()]
         commands += [inp.CancelRequested(it) for it in answers[-2:]]
         commands += [inp.ItemTruncationRequested(it, n) for it in items[-1:]]
         commands += [inp.ItemDeletionRequested(it) for it in items[n % 5 : n % 5 + 1]]
@@ -365,7 +380,7 @@ class World:
         moment = self.talk.session.state.moment
         assert self.talk.session.state.conversation.responses == {}
         assert (moment.cuts, moment.pending, moment.transcribing) == ({}, None, {})
-        assert not any(device.held for device in self.devices.values()), "a loudspeaker stays paused"
+        assert not any(it.held or it.paused for it in self.devices.values()), "a loudspeaker stays paused"
         self._what_was_heard_is_kept()
         assert not self.hanging, "somebody waits for an answer"
 
@@ -387,6 +402,8 @@ def _is_command(told: Told) -> bool:
         inp.ResponseRequested
         | inp.CancelRequested
         | inp.OutputClearRequested
+        | inp.PauseRequested
+        | inp.ResumeRequested
         | inp.ItemTruncationRequested
         | inp.ItemDeletionRequested
         | inp.TurnDiscarded,

@@ -60,6 +60,9 @@ class ScriptedRecognition:
     async def partial(self) -> str:
         return await self.finish()
 
+    async def judge(self) -> str:
+        return await self.finish()
+
     async def finish(self) -> str:
         if self.fails:
             raise SpeechError("engine_failed", "told to")
@@ -73,6 +76,7 @@ class ScriptedRecognizer:
     """Hands out one recognition for each turn, in the order of *texts*; None fails."""
 
     name = "scripted"
+    live = True
 
     def __init__(self, *texts: str | None) -> None:
         self.texts = list(texts)

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import numpy as np
 
-from media import edges, endpoint, leg, playout
+from media import edges, endpoint, leg, playout, scribe
 from media.endpoint import TurnOptions
 from media.frames import MIC_FRAME, MIC_RATE_HZ, Pcm, silence
 from tests.media.engines import LoudnessModel, ScriptedRecognizer, ToneSynthesizer
+
+R = TypeVar("R")
 
 VOICE: Pcm = (6000 * np.sin(2 * np.pi * 220 * np.arange(MIC_FRAME) / MIC_RATE_HZ)).astype(np.int16)
 QUIET: Pcm = silence(MIC_FRAME)
@@ -24,11 +27,16 @@ class Desk:
         self.synthesizer = synthesizer or ToneSynthesizer()
         self.reports: list[leg.Report] = []
         self.ticks = 0
-        self.leg = leg.VoiceLeg(
+        self._turns = turns or TurnOptions()
+        self.leg = self.made()
+
+    def made(self) -> leg.VoiceLeg:
+        """A leg on the engines of this desk, as they are now."""
+        return leg.VoiceLeg(
             leg.Engines(self.synthesizer, self.recognizer, LoudnessModel),
             self.reports.append,
             lambda: self.ticks * 0.02,
-            turns=turns or TurnOptions(),
+            turns=self._turns,
             client_buffer_ms=0,
         )
 
@@ -43,6 +51,20 @@ class Desk:
             frame = self.leg.pull()
             sounded.append(frame is not None and int(np.abs(frame.astype(np.int32)).max()) > 500)
         return sounded
+
+    async def wait(self, times: int) -> list[bool]:
+        """Let time pass while the microphone sends nothing."""
+        sounded = []
+        for _ in range(times):
+            self.ticks += 1
+            frame = self.leg.pull()
+            await asyncio.sleep(0)
+            sounded.append(frame is not None and int(np.abs(frame.astype(np.int32)).max()) > 500)
+        return sounded
+
+    def of(self, kind: type[R]) -> list[R]:
+        """The reports of a kind."""
+        return [report for report in self.reports if isinstance(report, kind)]
 
     async def settle(self) -> None:
         """Let tasks that wait for nothing finish."""
@@ -190,8 +212,8 @@ def test_a_turn_is_transcribed_from_before_its_onset_and_not_from_the_turn_befor
         await desk.tick(times=40)
         desk.leg.transcribe("item_b")
         await desk.settle()
-        said = [report for report in desk.reports if isinstance(report, leg.Transcribed)]
-        assert said == [leg.Transcribed("item_a", "first"), leg.Transcribed("item_b", "second")]
+        said = [report for report in desk.reports if isinstance(report, scribe.Transcribed)]
+        assert said == [scribe.Transcribed("item_a", "first"), scribe.Transcribed("item_b", "second")]
         first, second = desk.recognizer.opened
         assert 700 <= first.heard_ms <= 1300
         assert 700 <= second.heard_ms <= 1300
@@ -205,7 +227,7 @@ def test_a_failed_transcription_is_reported_with_its_code() -> None:
         await desk.tick(times=40)
         desk.leg.transcribe("item_a")
         await desk.settle()
-        assert desk.reports[-1] == leg.TranscriptionFailed("item_a", "engine_failed", "told to")
+        assert desk.reports[-1] == scribe.TranscriptionFailed("item_a", "engine_failed", "told to")
 
     run(story, lambda: Desk(None))
 
@@ -219,7 +241,7 @@ def test_a_short_utterance_is_judged_by_its_words() -> None:
         assert "Ended" in desk.kinds()
         desk.leg.judge()
         await desk.settle()
-        assert desk.reports[-1] == leg.Judged("uh huh")
+        assert desk.reports[-1] == scribe.Judged("uh huh")
 
     run(story, lambda: Desk("uh huh"))
 
@@ -246,7 +268,7 @@ def test_manual_turns_are_committed_by_hand_and_nothing_is_detected() -> None:
         assert isinstance(desk.reports[0], endpoint.TurnEnded)
         desk.leg.transcribe("item_a")
         await desk.settle()
-        assert desk.reports[-1] == leg.Transcribed("item_a", "by hand")
+        assert desk.reports[-1] == scribe.Transcribed("item_a", "by hand")
 
     run(story, lambda: Desk("by hand"))
 

@@ -93,6 +93,7 @@ SAMPLES: Final[list[ev.Event]] = [
     ev.SpeechStarted(LEG, ITEM, 5),
     ev.SpeechStopped(LEG, ITEM, 5),
     ev.InputCommitted(LEG, ITEM, None),
+    ev.TimeoutTriggered(LEG, ITEM, 5, 6),
     ev.TruncationKept(LEG, ITEM, 5),
     ev.CommandRejected(LEG, "command", FAILURE),
 ]

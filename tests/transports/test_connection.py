@@ -244,7 +244,12 @@ def test_turn_detection_merges_begins_anew_with_its_type_and_goes_with_null() ->
             assert (merged["silence_duration_ms"], merged["threshold"]) == (200, 0.7)
             other = await detect({"type": "semantic_vad", "eagerness": "low"})
             assert other is not None
-            assert (other["type"], other["threshold"]) == ("semantic_vad", 0.5)
+            assert other == {
+                "type": "semantic_vad",
+                "eagerness": "low",
+                "create_response": True,
+                "interrupt_response": True,
+            }
             assert await detect(None) is None
             again = await detect({"type": "server_vad"})
             assert again is not None

@@ -97,7 +97,7 @@ class Line:
     engines: Engines | None
     _legs: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
-    async def open(self, **settings: str) -> Actor:
+    async def open(self, **settings: Any) -> Actor:
         """A new session."""
         return await self.on.registry.open(Settings(**settings))
 
