@@ -24,8 +24,21 @@ _SOUNDS: Final = {
     # A drawled one has a second vowel.
     "okay": ("OW K EY", "AH K EY", "OW K Y EY", "OW K EY IY", "OW K EY EY", "UH K Y UW IY", "OW K IH EY"),
 }
-_PLAIN: Final = frozenset({"stop", "no", "no no", "wait", "hold on", "what", "why", "who", "next", "yes", "wait stop"})
-"""What the language model hears so plainly in short utterances that no sound is looked for."""
+_WORDS: Final = (
+    "S T AA P",
+    "W EY T",
+    "N OW",
+    "W AH T",
+    "W AY",
+    "HH OW L D AA N",
+    "N AA T",
+    "HH UW",
+    "N EH K S T",
+    "T UW",
+)
+"""Short words that are something else. Where one of them fits better, none of the sounds was said."""
+
+_OTHER: Final = "other"
 
 _KEEN: Final = "1e-25"
 """Threshold of the search: it reports nearly everything, and the fit decides."""
@@ -55,7 +68,7 @@ class Spotter:
     def __init__(self, decoder: Any) -> None:
         self._decoder: Final = decoder
         with tempfile.NamedTemporaryFile("w", suffix=".list") as keywords:
-            for word, ways in _SOUNDS.items():
+            for word, ways in (*_SOUNDS.items(), (_OTHER, _WORDS)):
                 for number, phones in enumerate(ways):
                     name = f"{word}_{number}"
                     self._decoder.add_word(name, phones, False)
@@ -64,13 +77,11 @@ class Spotter:
             self._decoder.add_kws("sounds", keywords.name)
         self._decoder.activate_search("sounds")
 
-    def hear(self, pcm: Pcm, words: str) -> str:
-        """The sound that 16 kHz *pcm*, at the level of speech, consists of; else *words*, the language model's idea."""
-        if words in _PLAIN or len(pcm) > LONGEST_S * MIC_RATE_HZ:
-            return words
+    def hear(self, pcm: Pcm) -> str:
+        """The sound that 16 kHz *pcm*, at the level of speech, consists of; ``""`` when it is something else."""
         first, last = _voice(pcm)
-        if last - first < _MIN_VOICE:
-            return words
+        if last - first < _MIN_VOICE or len(pcm) > LONGEST_S * MIC_RATE_HZ:
+            return ""
         self._decoder.set_cmn(_CEPSTRAL_MEAN)
         self._decoder.start_utt()
         self._decoder.process_raw(dithered(pcm, np.random.default_rng(0)), full_utt=False)
@@ -80,8 +91,8 @@ class Spotter:
             for found in self._decoder.seg() or ()
             if min(last, found.end_frame) - max(first, found.start_frame) >= _COVER * (last - first)
         ]
-        fit, sound = max(fits, default=(0.0, ""))
-        return sound if fit >= _FIT else words
+        fit, sound = max(fits, default=(0.0, _OTHER))
+        return sound if fit >= _FIT and sound != _OTHER else ""
 
 
 def dithered(pcm: Pcm, noise: np.random.Generator) -> bytes:

@@ -211,8 +211,7 @@ class _Engine:
                 self._outlet.say(Kind.ASK, frame.call, frame.body + utterance.text().encode())
             case Kind.JUDGE:
                 utterance.take(utterance.level.finish())  # a word may be over before its level is known
-                self._go_on(frame.call, utterance)
-                self._outlet.say(Kind.JUDGE, frame.call, frame.body + self._judged(utterance))
+                self._outlet.say(Kind.JUDGE, frame.call, frame.body + self._judged(frame.call, utterance))
             case Kind.FINISH:
                 utterance.take(utterance.level.finish())
                 utterance.finished = True
@@ -220,12 +219,13 @@ class _Engine:
             case _:
                 self._end(frame.call, utterance)
 
-    def _judged(self, utterance: _Utterance) -> bytes:
-        words = utterance.text()
-        if utterance.short is not None:
-            words = self._spotter.hear(utterance.short, words)
-        known = bool(words) or utterance.decoding or not utterance.waiting
-        return bytes([known]) + words.encode()
+    def _judged(self, call: int, utterance: _Utterance) -> bytes:
+        short = utterance.short
+        sound = self._spotter.hear(short) if short is not None else ""
+        if not sound:
+            self._go_on(call, utterance)
+        known = bool(sound) or utterance.decoding or not utterance.waiting
+        return bytes([known]) + (sound or utterance.text()).encode()
 
     def _go_on(self, call: int, utterance: _Utterance) -> None:
         if utterance.waiting and not utterance.decoding and not self._begin(utterance):

@@ -67,6 +67,9 @@ class _Heard:
     async def partial(self) -> str:
         return "something"
 
+    async def judge(self) -> str:
+        return "something"
+
     async def finish(self) -> str:
         return "something was said"
 

@@ -128,6 +128,9 @@ class _Nothing:
     async def partial(self) -> str:
         return "no"
 
+    async def judge(self) -> str:
+        return "no"
+
     async def finish(self) -> str:
         return ""
 

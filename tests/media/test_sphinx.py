@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 
 from media.frames import MIC_FRAME, MIC_RATE_HZ, Pcm, from_bytes, silence
+from media.resample import resample
 from media.speech import Recognition, SpeechError
 from media.speech.sphinx import Sphinx, available
 from media.speech.sphinx_worker import Level
 
 CALLERS = Path(__file__).parents[1] / "data" / "callers"
+BENCH = Path(__file__).parents[3] / "shared" / "data" / "callers"
+"""Backchannels. They are not part of the project."""
+
 
 HEARD = {
     "ask_long_story": "tell me a long story about the sea",
@@ -95,6 +99,45 @@ def test_words_come_while_the_utterance_goes_on_and_stay_when_it_ends() -> None:
         assert await utterance.finish() == text
 
     with_sphinx(test)
+
+
+@pytest.mark.parametrize(("name", "text"), [("bench_b1", "uh-huh"), ("bench_b2", "okay"), ("bench_b3", "mhm")])
+def test_short_sounds_that_are_no_words_are_told_apart_when_they_are_judged(name: str, text: str) -> None:
+    path = BENCH / f"{name}.wav"
+    if not path.exists():
+        pytest.skip("the bench clips (shared/data/callers) are not beside the project")
+    with wave.open(str(path)) as file:
+        said = resample(from_bytes(file.readframes(file.getnframes())), file.getframerate(), MIC_RATE_HZ)
+
+    async def test(sphinx: Sphinx) -> None:
+        heard = np.concatenate((noise(0.3, 8), said, noise(0.25, 8)))
+        assert await listening(sphinx, heard).judge() == text
+
+    with_sphinx(test)
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.25])
+def test_a_short_word_is_judged_by_its_words_even_before_its_level_is_known(gain: float) -> None:
+    async def test(sphinx: Sphinx) -> None:
+        said = (caller("stop") * gain).astype(np.int16)
+        utterance = listening(sphinx, noise(0.3, 8), said)
+        assert await utterance.judge() == "stop"
+        utterance.cancel()
+        assert await utterance.judge() == ""
+
+    with_sphinx(test)
+
+
+def test_what_cannot_be_judged_now_is_told_as_that() -> None:
+    async def test(sphinx: Sphinx) -> None:
+        holding = listening(sphinx, caller("ask_long_story"))
+        assert "story" in await holding.partial()
+        with pytest.raises(SpeechError) as error:
+            await listening(sphinx, caller("stop")).judge()
+        assert error.value.code == "engine_timeout"
+        assert await holding.finish() == "tell me a long story about the sea"
+
+    with_sphinx(test, decoders=1)
 
 
 def test_more_may_speak_at_once_than_there_are_decoders() -> None:

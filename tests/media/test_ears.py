@@ -1,0 +1,40 @@
+"""The ears of a voice leg: what the detector counts, and what a turn holds."""
+
+import numpy as np
+
+from media.detector import standard
+from media.ears import PREROLL_MS, PUSH_PREROLL_MS, SLIP_MS, Ears
+from media.edges import Sustained
+from media.endpoint import TurnOptions
+from media.frames import MIC_RATE_HZ, Pcm, samples
+from media.profiles import DetectorOptions
+from media.vad import WINDOW
+from tests.media.engines import LoudnessModel, ScriptedRecognizer
+
+
+def voice(ms: int, begin: int) -> Pcm:
+    """A second and a half with a voice of *ms* in it, which begins at a sample of the detector's grid."""
+    sound = np.zeros(MIC_RATE_HZ * 3 // 2, dtype=np.int16)
+    tone = 6000 * np.sin(2 * np.pi * 220 * np.arange(samples(ms, MIC_RATE_HZ)) / MIC_RATE_HZ)
+    sound[2 * WINDOW + begin :][: len(tone)] = tone.astype(np.int16)
+    return sound
+
+
+def sustained(ms: int, begin: int) -> bool:
+    ears = Ears(standard(LoudnessModel()), ScriptedRecognizer(), TurnOptions())
+    return any(isinstance(edge, Sustained) for edge in ears.hear(voice(ms, begin), sounding=True))
+
+
+def test_a_voice_is_sustained_at_700_ms_wherever_it_lies_on_the_detectors_grid() -> None:
+    for begin in range(0, WINDOW, 64):
+        assert not sustained(695, begin)
+        assert sustained(800, begin)
+
+
+def test_what_is_kept_covers_whatever_may_be_asked_for() -> None:
+    assert DetectorOptions().decide_ms + TurnOptions().prefix_padding_ms < PREROLL_MS
+    assert 300 <= PUSH_PREROLL_MS <= 500  # people begin to speak before they press
+    assert SLIP_MS < PUSH_PREROLL_MS
+    assert (
+        DetectorOptions().sustained_ms >= 700 + 2 * WINDOW * 1000 // MIC_RATE_HZ
+    )  # the design, and the two ends' windows
