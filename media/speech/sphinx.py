@@ -8,7 +8,11 @@ from typing import Final
 from media.frames import MIC_RATE_HZ, Pcm
 from media.speech import Recognition, SpeechError
 from media.speech.pipe import Frame, Kind
+from media.speech.sphinx_spotter import LONGEST_S, SPOT
 from media.speech.worker import Call, Worker
+
+SPOT_TIMEOUT_S: Final = 1.5
+"""In seconds. Then words must do: the session decides a doubt after 2 s."""
 
 _QUESTION: Final = struct.Struct(">I")
 
@@ -33,25 +37,31 @@ class Sphinx:
         if decoders < 1:
             raise ValueError("at least one decoder is needed")
         self._worker = Worker("pocketsphinx", "media.speech.sphinx_worker", str(decoders))
+        self._spotter = Worker("pocketsphinx", "media.speech.sphinx_worker", SPOT)
 
     async def warm_up(self) -> None:
-        """Start the process and load its model now. Raises :class:`SpeechError`."""
-        await self._worker.warm_up()
+        """Start the processes and load their models now. Raises :class:`SpeechError`."""
+        await asyncio.gather(self._worker.warm_up(), self._spotter.warm_up())
 
     def listen(self) -> Recognition:
         """See :class:`media.speech.Recognizer`."""
-        return _Utterance(self._worker.call())
+        return _Utterance(self._worker.call(), self._spotter)
 
     async def aclose(self) -> None:
-        """End the process. Calling it twice is harmless."""
-        await self._worker.aclose()
+        """End the processes. Calling it twice is harmless."""
+        await asyncio.gather(self._worker.aclose(), self._spotter.aclose())
 
 
 class _Utterance:
     """What is fed is sent on at once, so that little is left to do when it ends."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, spotter: Worker) -> None:
         self._call = call
+        self._spotter = spotter
+        self._short: list[bytes] | None = []
+        """All of its sound, as long as that is short; None from then on."""
+
+        self._length = 0
         self._reading = asyncio.Lock()
         self._asked = 0
         self._text: str | None = None
@@ -59,8 +69,14 @@ class _Utterance:
 
     def feed(self, pcm: Pcm) -> None:
         """See :class:`media.speech.Recognition`."""
+        self._length += len(pcm)
+        if self._length > LONGEST_S * MIC_RATE_HZ:
+            self._short = None
         for at in range(0, len(pcm), MIC_RATE_HZ):
-            self._call.send(Kind.SOUND, pcm[at : at + MIC_RATE_HZ].astype("<i2").tobytes())
+            piece = pcm[at : at + MIC_RATE_HZ].astype("<i2").tobytes()
+            self._call.send(Kind.SOUND, piece)
+            if self._short is not None:
+                self._short.append(piece)
 
     async def partial(self) -> str:
         """See :class:`media.speech.Recognition`."""
@@ -72,12 +88,31 @@ class _Utterance:
 
     async def judge(self) -> str:
         """See :class:`media.speech.Recognition`. A few sounds that are no words are told apart from words."""
+        sound = await self._spot()
+        if sound:
+            return sound
         answer = await self._ask(Kind.JUDGE)
         if answer is None:
             return self._text or ""
         if not answer[0]:
             raise SpeechError("engine_timeout", "All decoders are busy with other voices.")
         return answer[1:].decode()
+
+    async def _spot(self) -> str:
+        """The sound that is no word, if it is one; ``""`` also when that cannot be told."""
+        if not self._short or self._forgotten:
+            return ""
+        call = self._spotter.call()
+        try:
+            for piece in self._short:
+                call.send(Kind.SOUND, piece)
+            call.send(Kind.FINISH)
+            async with asyncio.timeout(SPOT_TIMEOUT_S):
+                return (await call.receive()).body.decode()
+        except (SpeechError, TimeoutError):
+            return ""
+        finally:
+            call.cancel()
 
     async def _ask(self, kind: Kind) -> bytes | None:
         """The answer to a question; None when the utterance was over before it came. Raises :class:`SpeechError`."""

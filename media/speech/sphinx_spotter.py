@@ -4,7 +4,7 @@ pocketsphinx's language model finds words in anything, and "uh-huh" becomes "but
 any other sound beside its words, and tells how much better a word fits than that. A word counts when it fits and
 when it is what was said: it covers most of the voice. ``scripts/bench backchannel`` measures how often that is right.
 
-Runs in the process of :mod:`media.speech.sphinx_worker`: about 50 ms for a second of sound, and one for all utterances.
+About 50 ms for a second of sound; one serves all utterances of a gateway.
 """
 
 import tempfile
@@ -13,6 +13,9 @@ from typing import Any, Final
 import numpy as np
 
 from media.frames import MIC_RATE_HZ, Pcm, samples
+
+SPOT: Final = "spot"
+"""What tells :mod:`media.speech.sphinx_worker` to be one of these."""
 
 LONGEST_S: Final = 1.8
 """Sound of an utterance that is listened to here, its lead and the quiet after it included: longer ones say more."""

@@ -1,9 +1,11 @@
 """pocketsphinx in a process of its own: it takes a quarter of a core for each voice. The only importer of pocketsphinx.
 
 ``python -m media.speech.sphinx_worker DECODERS`` listens to the frames of :mod:`media.speech.pipe`: ``SOUND`` holds
-16 kHz samples, ``ASK`` is answered with the words so far, ``JUDGE`` with those of a short utterance, heard by a
-:class:`media.speech.sphinx_spotter.Spotter` too (after a byte that is 0 when it cannot tell now), ``FINISH`` with all
-the words; in UTF-8.
+16 kHz samples, ``ASK`` is answered with the words so far, ``JUDGE`` with those of a short utterance (after a byte
+that is 0 when it cannot tell now), ``FINISH`` with all the words; in UTF-8.
+
+``python -m media.speech.sphinx_worker spot`` is a :class:`media.speech.sphinx_spotter.Spotter`: ``FINISH`` is answered
+with the sound that the call's was, or nothing. It has a process of its own, to wait for nobody else's words.
 
 A decoder takes 90 MB and a third of a second to load, so there are few. An utterance holds one from its first voice
 to its end; when all are held, sound is kept until one is free, and caught up with at several times the speed of speech.
@@ -19,7 +21,7 @@ from pocketsphinx import Decoder
 
 from media.frames import MIC_RATE_HZ, Pcm, from_bytes, samples, silence
 from media.speech.pipe import Frame, Kind, Outlet, serve
-from media.speech.sphinx_spotter import LONGEST_S, Spotter, dithered
+from media.speech.sphinx_spotter import SPOT, Spotter, dithered
 
 MAX_SOUND_S: Final = 60
 """Sound of one utterance that is listened to, from its first voice on; the rest is ignored."""
@@ -123,8 +125,6 @@ class _Utterance:
         self._taken = 0
         self._decoder: Decoder | None = None
         self._noise = np.random.default_rng(0)
-        self._short: list[Pcm] | None = []
-        """All of its sound at one level, as long as that is short; None from then on."""
 
     def take(self, pcm: Pcm) -> None:
         """More sound for the decoder."""
@@ -132,15 +132,6 @@ class _Utterance:
         if len(pcm):
             self._taken += len(pcm)
             self.waiting.append(pcm)
-        if self._short is not None:
-            self._short.append(pcm)
-            if self._taken > LONGEST_S * MIC_RATE_HZ:
-                self._short = None
-
-    @property
-    def short(self) -> Pcm | None:
-        """All of its sound, when it is short enough to be one of a few sounds."""
-        return np.concatenate((silence(_PAD_BEFORE), *self._short, silence(_PAD_AFTER))) if self._short else None
 
     def begin(self, decoder: Decoder) -> None:
         """Decode from now on."""
@@ -190,7 +181,6 @@ class _Engine:
         """Utterances that wait for a decoder."""
 
         self._free = [_load()]
-        self._spotter = Spotter(Decoder(samprate=MIC_RATE_HZ, loglevel="FATAL", lm=None))
         self._unloaded = decoders - 1
 
     def take(self, frame: Frame) -> None:
@@ -210,7 +200,6 @@ class _Engine:
                 self._go_on(frame.call, utterance)
                 self._outlet.say(Kind.ASK, frame.call, frame.body + utterance.text().encode())
             case Kind.JUDGE:
-                utterance.take(utterance.level.finish())  # a word may be over before its level is known
                 self._outlet.say(Kind.JUDGE, frame.call, frame.body + self._judged(frame.call, utterance))
             case Kind.FINISH:
                 utterance.take(utterance.level.finish())
@@ -220,12 +209,10 @@ class _Engine:
                 self._end(frame.call, utterance)
 
     def _judged(self, call: int, utterance: _Utterance) -> bytes:
-        short = utterance.short
-        sound = self._spotter.hear(short) if short is not None else ""
-        if not sound:
-            self._go_on(call, utterance)
-        known = bool(sound) or utterance.decoding or not utterance.waiting
-        return bytes([known]) + (sound or utterance.text()).encode()
+        utterance.take(utterance.level.finish())  # a word may be over before its level is known
+        self._go_on(call, utterance)
+        known = utterance.decoding or not utterance.waiting
+        return bytes([known]) + utterance.text().encode()
 
     def _go_on(self, call: int, utterance: _Utterance) -> None:
         if utterance.waiting and not utterance.decoding and not self._begin(utterance):
@@ -267,5 +254,29 @@ def _engine(outlet: Outlet) -> _Engine:
     return _Engine(outlet, int(sys.argv[1]))
 
 
+class _Spotting:
+    """Tells short sounds apart: ``SOUND`` and ``FINISH``, which is answered with one of them, or nothing."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
+        self._spotter = Spotter(Decoder(samprate=MIC_RATE_HZ, loglevel="FATAL", lm=None))
+        self._sounds: dict[int, list[Pcm]] = {}
+
+    def take(self, frame: Frame) -> None:
+        """Act on a frame."""
+        match frame.kind:
+            case Kind.OPEN:
+                self._sounds[frame.call] = []
+            case Kind.SOUND if frame.call in self._sounds:
+                self._sounds[frame.call].append(from_bytes(frame.body))
+            case Kind.FINISH if frame.call in self._sounds:
+                level = Level()
+                said = [level.take(pcm) for pcm in self._sounds.pop(frame.call)]
+                pcm = np.concatenate((silence(_PAD_BEFORE), *said, level.finish(), silence(_PAD_AFTER)))
+                self._outlet.say(Kind.FINISH, frame.call, self._spotter.hear(pcm).encode())
+            case _:
+                self._sounds.pop(frame.call, None)
+
+
 if __name__ == "__main__":
-    serve(_engine)
+    serve(_Spotting if sys.argv[1] == SPOT else _engine)

@@ -12,6 +12,7 @@ from tests.core.script import (
     NOT_ASKED,
     PHONE,
     SUSPECTED,
+    SUSTAINED,
     TABLET,
     TURN_ENDED,
     Talk,
@@ -109,3 +110,15 @@ def test_a_new_answer_takes_the_place_of_one_that_another_voice_got() -> None:
     outcome = talk.says(3.8, "And the date?")
     assert only(outcome.starting, fx.Generate).generation == G2
     assert none(talk.starting, fx.Recite)
+
+
+def test_what_is_said_while_the_answer_is_thought_about_joins_the_turn_and_there_is_one_answer() -> None:
+    talk = Talk()
+    talk.tell(*turn(1.0))
+    assert kinds(talk.says(2.5, "What time is it").starting) == [fx.Generate]
+    talk.tell((2.6, SUSPECTED), (2.7, CONFIRMED), (3.5, SUSTAINED), (3.7, ENDED), (4.0, TURN_ENDED))
+    assert kinds(talk.says(4.2, "in Berlin?").starting) == [fx.Generate]
+    (given_up,) = talk.all(ev.ResponseEnded)
+    assert (given_up.status, given_up.item_id) == ("cancelled", None)
+    roles = [node.role for node in talk.session.state.conversation.tree.path()]
+    assert roles == ["user", "user"]  # nothing of the answer that was given up stands between them

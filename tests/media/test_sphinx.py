@@ -110,6 +110,7 @@ def test_short_sounds_that_are_no_words_are_told_apart_when_they_are_judged(name
         said = resample(from_bytes(file.readframes(file.getnframes())), file.getframerate(), MIC_RATE_HZ)
 
     async def test(sphinx: Sphinx) -> None:
+        await sphinx.warm_up()
         heard = np.concatenate((noise(0.3, 8), said, noise(0.25, 8)))
         assert await listening(sphinx, heard).judge() == text
 
