@@ -7,7 +7,8 @@ nothing, or when the turn is over and no answer is in doubt; over an answer, onc
 confirmed, only the session lets go (:meth:`release`) or cuts (:meth:`flush`).
 
 A microphone may fall silent without a word: a network that is gone, a client that sends nothing while it is muted.
-What was going on must end all the same, so :meth:`VoiceLeg.pull`, which is called on time, stands in for it.
+What was going on must end all the same, so :meth:`VoiceLeg.pull` and :meth:`VoiceLeg.tick`, one of which is called on
+time, stand in for it.
 """
 
 from collections.abc import Callable, Iterable
@@ -114,8 +115,15 @@ class VoiceLeg:
             self._ears.said(words.text)
         self._report(words)
 
-    def _stand_in(self) -> None:
-        """Silence in place of a microphone that sends nothing while something waits for its end."""
+    def _passed(self) -> None:
+        """20 ms have passed: notice what does not happen.
+
+        A microphone that sends nothing while something waits for its end counts as silent.
+        """
+        options = self._ears.options
+        idle = self._idleness.due(self._now(), self._ears.clock_ms, options.idle_timeout_ms if options else None)
+        if idle is not None:
+            self._report(idle)
         limit = STARVED_MUTED_S if self._ears.muted else STARVED_S
         if (self._ears.voice_on or self._ears.in_turn) and self._now() - self._heard_until > limit:
             self._take(silence(MIC_FRAME))
@@ -133,10 +141,11 @@ class VoiceLeg:
         self._tell_edges()
         return frame
 
-    def tick(self) -> None:
-        """20 ms have passed at the device that is sent sound ahead."""
-        self._playout.tick()
-        self._tell_edges()
+    def tick(self, *, playing: bool = True) -> None:
+        """20 ms have passed at a device that is sent sound ahead; not *playing*, it holds what it has."""
+        if playing:
+            self._playout.tick()
+            self._tell_edges()
         self._passed()
 
     def _tell_edges(self) -> None:
@@ -147,14 +156,6 @@ class VoiceLeg:
                     self._idleness.played(self._now(), self._ears.clock_ms)
             self._report(edge)
         self._speaker.made_room()
-
-    def _passed(self) -> None:
-        """20 ms have passed: what waits for silence or for time is told of it."""
-        self._stand_in()
-        options = self._ears.options
-        idle = self._idleness.due(self._now(), self._ears.clock_ms, options.idle_timeout_ms if options else None)
-        if idle is not None:
-            self._report(idle)
 
     @property
     def device(self) -> Device:

@@ -19,7 +19,7 @@ class Source(Protocol):
     @property
     def device(self) -> Device: ...
 
-    def tick(self) -> None: ...
+    def tick(self, *, playing: bool = True) -> None: ...
 
     def send(self) -> Pcm | None: ...
 
@@ -54,6 +54,7 @@ class SocketPump:
     def tick(self, voice: Source) -> None:
         """20 ms have passed: fill the client's buffer up again."""
         if voice.held and self._client_pauses:
+            voice.tick(playing=False)
             return  # the client holds what it has; its buffer does not drain meanwhile
         voice.tick()
         while voice.device.ahead_ms + PTIME_MS <= self._lead_ms:

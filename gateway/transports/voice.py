@@ -61,9 +61,9 @@ class Voice:
         """As :meth:`pull`, ahead of its playing: no time passes at the device."""
         return self._leg.send()
 
-    def tick(self) -> None:
-        """20 ms have passed at a device that is sent sound ahead."""
-        self._leg.tick()
+    def tick(self, *, playing: bool = True) -> None:
+        """20 ms have passed at a device that is sent sound ahead; not *playing*, it holds what it has."""
+        self._leg.tick(playing=playing)
 
     @property
     def device(self) -> Device:

@@ -97,6 +97,19 @@ def test_a_muted_microphone_refuses_a_press() -> None:
     run(main())
 
 
+def test_a_suspicion_ends_even_if_the_client_sends_nothing_any_more() -> None:
+    async def main() -> None:
+        async with line(endless(), hears=()) as at:
+            client = await talking(at)
+            await client.sound(40, loud=True)
+            await client.get("output_audio_buffer.paused")
+            await client.get(
+                "output_audio_buffer.resumed"
+            )  # though the client pauses its own buffer: nothing is pulled
+
+    run(main())
+
+
 def test_a_client_may_commit_by_hand_while_turns_are_detected() -> None:
     async def main() -> None:
         async with line(ScriptedAgent("Yes."), hears=("by hand",)) as at:

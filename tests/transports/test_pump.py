@@ -27,8 +27,9 @@ class Source:
     def device(self) -> Device:
         return self.playout.device
 
-    def tick(self) -> None:
-        self.playout.tick()
+    def tick(self, *, playing: bool = True) -> None:
+        if playing:
+            self.playout.tick()
 
     def send(self) -> Pcm | None:
         return self.playout.send()
