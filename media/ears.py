@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from media.detector import DEFAULTS, SpeechDetector, with_threshold
+from media.echo import Defence, NoDefence
 from media.edges import Confirmed, Dismissed, Edge as VoiceEdge, Ended, Suspected
 from media.endpoint import Discarded, Endpointer, Pressed, TurnEdge, TurnEnded, TurnOptions, patience
 from media.frames import Pcm, silence
@@ -26,7 +27,14 @@ PREROLL_MS: Final = 3_000
 class Ears:
     """Listens to one microphone. Without turn options nothing is detected: the client commits by hand."""
 
-    def __init__(self, detector: SpeechDetector, recognizer: Recognizer | None, options: TurnOptions | None) -> None:
+    def __init__(
+        self,
+        detector: SpeechDetector,
+        recognizer: Recognizer | None,
+        options: TurnOptions | None,
+        echo: Defence | None = None,
+    ) -> None:
+        self._echo: Final = echo or NoDefence()
         self._recognizer = recognizer
         self._detector = detector
         self._tape = Tape(PREROLL_MS)
@@ -61,6 +69,10 @@ class Ears:
         self.voice_on = False
         self.forget()
 
+    def reference(self, frame: Pcm | None) -> None:
+        """The next 20 ms that a loudspeaker near this microphone plays: 480 samples at 24 kHz, None for silence."""
+        self._echo.reference(frame)
+
     def hear(self, pcm: Pcm, *, sounding: bool) -> list[Edge]:
         """Take 16 kHz sound; *sounding* while an answer may be heard in the room.
 
@@ -68,8 +80,9 @@ class Ears:
         """
         if self.muted:
             pcm = silence(len(pcm))
-        edges = self._detector.process(pcm, sounding)
-        self._tape.keep(pcm, self._detector.clock_ms)
+        heard = self._echo.hear(pcm)
+        edges = self._detector.process(heard.judged, sounding)
+        self._tape.keep(heard.words, self._detector.clock_ms)
         if self._open is not None:
             self._feed(self._open, self._tape.read())
         if self._pressed_ms is not None:

@@ -18,6 +18,8 @@ from typing import Final, TypeAlias
 from media.detector import SpeechDetector, standard
 from media.device import Device
 from media.ears import Ears, Edge as EarEdge
+from media.echo import Defence
+from media.echo.guard import EchoGuard
 from media.edges import Confirmed, Dismissed, Ended, Suspected
 from media.endpoint import Discarded, Pressed, TurnEnded, TurnOptions
 from media.frames import MIC_FRAME, MIC_RATE_HZ, Pcm, silence
@@ -40,7 +42,10 @@ class Engines:
     synthesizer: Synthesizer
     recognizer: Recognizer
     new_model: Callable[[], SpeechModel | None]
+<<<<<<< HEAD
     new_detector: Callable[[SpeechModel | None], SpeechDetector] = standard
+=======
+    new_echo: Callable[[], Defence] = EchoGuard
 
 
 Report: TypeAlias = EarEdge | PlayoutEdge | Idle | Words
@@ -69,7 +74,9 @@ class VoiceLeg:
         self._report = report
         self._interruptible = interruptible
         self._now = now
-        self._ears = Ears(engines.new_detector(engines.new_model()), engines.recognizer, turns)
+        self._ears = Ears(
+            engines.new_detector(engines.new_model()), engines.recognizer, turns, engines.new_echo()
+        )
         self._playout = Playout(PlayoutOptions(client_buffer_ms=client_buffer_ms))
         self._speaker = Speaker(engines.synthesizer, self._playout)
         self._scribe = Scribe(self._said, lambda: self._ears.latest)
@@ -131,6 +138,7 @@ class VoiceLeg:
     def pull(self) -> Pcm | None:
         """The answer's next 480 samples, 24 kHz; None for silence. Once every 20 ms."""
         frame = self._playout.pull()
+        self._ears.reference(frame)
         self._tell_edges()
         self._passed()
         return frame
@@ -138,6 +146,7 @@ class VoiceLeg:
     def send(self) -> Pcm | None:
         """As :meth:`pull`, for a device that is sent sound ahead of its playing: no time passes."""
         frame = self._playout.send()
+        self._ears.reference(frame)
         self._tell_edges()
         return frame
 

@@ -11,7 +11,7 @@ from gateway.errors import ProtocolViolation
 from gateway.protocol import realtime as rt
 from gateway.transports import config as conf
 from tests.transports.wire import Client, Line, line, update
-from tests.virtual_time import now, run
+from tests.virtual_time import run
 
 OURS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("output_audio_buffer.pause", {}),
