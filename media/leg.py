@@ -42,9 +42,7 @@ class Engines:
     synthesizer: Synthesizer
     recognizer: Recognizer
     new_model: Callable[[], SpeechModel | None]
-<<<<<<< HEAD
     new_detector: Callable[[SpeechModel | None], SpeechDetector] = standard
-=======
     new_echo: Callable[[], Defence] = EchoGuard
 
 
@@ -74,9 +72,7 @@ class VoiceLeg:
         self._report = report
         self._interruptible = interruptible
         self._now = now
-        self._ears = Ears(
-            engines.new_detector(engines.new_model()), engines.recognizer, turns, engines.new_echo()
-        )
+        self._ears = Ears(engines.new_detector(engines.new_model()), engines.recognizer, turns, engines.new_echo())
         self._playout = Playout(PlayoutOptions(client_buffer_ms=client_buffer_ms))
         self._speaker = Speaker(engines.synthesizer, self._playout)
         self._scribe = Scribe(self._said, lambda: self._ears.latest)

@@ -6,6 +6,7 @@ so the first sound over it is not judged before it could be compared (a fifth of
 microphone stayed quiet under the first part of an answer there is no echo to fear, and nothing waits.
 """
 
+from collections import deque
 from typing import Final
 
 import numpy as np
@@ -32,45 +33,39 @@ class _Compared:
 
     def __init__(self, reference: Reference) -> None:
         self._reference: Final = reference
-        self._sound: Sound = np.zeros(STRETCH, dtype=np.float32)
-        self._held = 0
+        self._blocks: Final[deque[Sound]] = deque(maxlen=STRETCH // BLOCK)
         self._end = 0
         self._finder: Final = DelayFinder()
 
     def append(self, block: Sound, end: int) -> None:
         """The next block, which ends at *end*; after a hole what came before is forgotten."""
-        if end != self._end + len(block):
-            self._held = 0
-            self._finder.forget()
-        self._sound = np.concatenate((self._sound[len(block) :], block))
-        self._held = min(self._held + len(block), STRETCH)
+        if end != self._end + BLOCK:
+            self.forget()
+        self._blocks.append(block)
         self._end = end
 
     def forget(self) -> None:
         """What came so far is explained."""
-        self._held = 0
+        self._blocks.clear()
         self._finder.forget()
 
     def delay(self) -> int | None:
         """Where in the reference this was, if it was there."""
-        held = self._held
-        match = correlate(self._sound[STRETCH - held :], self._reference.until(self._end, MAX_DELAY + held))
+        sound = np.concatenate(self._blocks)
+        match = correlate(sound, self._reference.until(self._end, MAX_DELAY + len(sound)))
         # What is much louder than what was sent is no echo of it.
         return self._finder.offer(match) if self.coupling(match.lag) < _MAX_COUPLING else None
 
     def coupling(self, delay: int) -> float:
         """The echo's power over the reference's, if this is an echo."""
-        mic, sent = self._sound[STRETCH - self._held :], self._reference.until(self._end - delay, self._held)
-        return max(float(mic @ mic) / (float(sent @ sent) + 1e-9), 1e-4)
+        sound = np.concatenate(self._blocks)
+        sent = self._reference.until(self._end - delay, len(sound))
+        return max(float(sound @ sound) / (float(sent @ sent) + 1e-9), 1e-4)
 
     def blocks(self) -> list[tuple[Sound, int]]:
         """What is held, in blocks with their ends."""
-        count = self._held // BLOCK
-        first = STRETCH - count * BLOCK
-        return [
-            (self._sound[first + i * BLOCK : first + (i + 1) * BLOCK], self._end - (count - 1 - i) * BLOCK)
-            for i in range(count)
-        ]
+        first = self._end - (len(self._blocks) - 1) * BLOCK
+        return [(block, first + index * BLOCK) for index, block in enumerate(self._blocks)]
 
 
 class EchoGuard:

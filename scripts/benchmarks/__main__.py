@@ -13,13 +13,14 @@ from typing import Annotated, Final
 import typer
 
 import benchmarks
-from benchmarks import backchannel, barge_in, detect, heard, scale, soak, sound
+from benchmarks import backchannel, barge_in, detect, echo, heard, scale, soak, sound
 from benchmarks.common import console
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=benchmarks.__doc__)
 app.command()(barge_in.barge_in)
 app.command()(backchannel.backchannel)
 app.command()(detect.detect)
+app.command()(echo.echo)
 app.command()(heard.heard)
 app.command()(sound.sound)
 app.command()(scale.scale)

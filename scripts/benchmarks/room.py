@@ -139,6 +139,12 @@ class Room:
 
 # --- a call in it ---
 
+MERCY_MS: Final = 1_000
+"""How long after an utterance what the leg does is still its consequence."""
+
+PAUSED_WITHIN_MS: Final = 600
+"""A barge-in that has not paused the answer by then was missed, whatever follows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Talk:
@@ -160,6 +166,11 @@ class Catch:
     paused_ms: int | None = None
     confirmed_ms: int | None = None
     cut_ms: int | None = None
+
+    @property
+    def caught(self) -> bool:
+        """Paused in time, and cut in the end."""
+        return self.paused_ms is not None and self.paused_ms <= PAUSED_WITHIN_MS and self.cut_ms is not None
 
 
 @dataclass(slots=True)
@@ -234,13 +245,6 @@ class _Listener:
     def cancel(self) -> None: ...
 
     async def aclose(self) -> None: ...
-
-
-MERCY_MS: Final = 1_000
-"""How long after an utterance what the leg does is still its consequence."""
-
-PAUSED_WITHIN_MS: Final = 600
-"""A barge-in that has not paused the answer by then was missed, whatever follows."""
 
 
 class Call:
