@@ -83,8 +83,13 @@ class EchoGuard:
     LOOK_SELDOM: Final = 10
     """The same after the first sound was compared in vain."""
 
+    MARGIN: Final = 960
+    """Samples, 60 ms, by which the microphone is taken to be late: so much may be sent early, or a packet come early,
+    and the echo still lies behind what was sent. Silence that is sent earlier than that has not begun: the client
+    still plays what it was sent at once."""
+
     HOLE: Final = 4_800
-    """Samples by which a microphone that is merely late trails the reference at most: 0.3 s."""
+    """Samples, 0.3 s: a microphone farther away from the reference has missed something, or its client has."""
 
     STRANGE: Final = 0.25
     """A share of the microphone's power that no echo explains, and that makes us look for it elsewhere."""
@@ -100,7 +105,7 @@ class EchoGuard:
         self._suppressor: Final = suppressor or BandSuppressor()
         self._reference: Final = Reference()
         self._compared: Final = _Compared(self._reference)
-        self._end = -self.HOLE - 1
+        self._end = -2 * self.HOLE
         """Where the microphone stands on the reference's clock."""
 
         self._delay: int | None = None
@@ -121,8 +126,9 @@ class EchoGuard:
         return self._delay is not None
 
     def reference(self, frame: Pcm | None) -> None:
-        """See :class:`Defence`."""
-        self._reference.push(frame)
+        """See :class:`Defence`. Sound may be sent ahead of its time."""
+        if frame is not None or self._reference.end <= self._end:
+            self._reference.push(frame)
 
     def hear(self, pcm: Pcm) -> Heard:
         """See :class:`Defence`. Gives the very array it took while there is no echo."""
@@ -141,9 +147,9 @@ class EchoGuard:
 
     def _anchor(self) -> None:
         """Place the microphone on the reference's clock by arrival, at first and after a hole in its sound."""
-        behind = self._reference.end - self._end
-        if abs(behind) > self.HOLE:
-            self._end = self._reference.end
+        now = self._reference.end + self.MARGIN
+        if abs(now - self._end) > self.HOLE:
+            self._end = now
             self._rest = _NO_SOUND
 
     def _cut(self, pcm: Pcm) -> list[tuple[Sound, int]]:

@@ -1,6 +1,7 @@
 """What a loudspeaker was sent, on the clock of a microphone near it."""
 
 from collections import deque
+from math import inf
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -17,7 +18,7 @@ BLOCK: Final = MIC_FRAME
 """Samples the echo is worked on by: 20 ms."""
 
 MAX_DELAY: Final = 8_192
-"""The longest way from the gateway through a client and back that is looked for: 512 ms."""
+"""The longest way from the gateway through a client and back that is looked for: 512 ms, of which 60 are a margin."""
 
 _KEPT_FRAMES: Final = 50
 _KEPT: Final = _KEPT_FRAMES * MIC_FRAME
@@ -42,7 +43,7 @@ class Reference:
         self._resampler: Final = Resampler(VOICE_RATE_HZ, MIC_RATE_HZ)
         self._fresh: deque[Pcm | None] = deque(maxlen=_KEPT_FRAMES)
         self._sound: Sound = np.zeros(_KEPT, dtype=np.float32)
-        self._loud_until = -1
+        self._loud_until: float = -inf
         self.end = 0
         """Samples taken so far, at 16 kHz."""
 

@@ -292,7 +292,7 @@ def echo(
     rooms = [(level, int(delay)) for level in echoes for delay in delays.split(",")]
     headset = [Case(name, None, 120, seed) for name in voices]
     coupled = [Case(name, level, delay, seed) for name in voices for level, delay in rooms]
-    columns = ["defence", "self-cuts", "false pauses/min", "double", "audible %", "barge-ins caught"]
+    columns = ["defence", "self-cuts", "false pauses/min", "double", "audible %", "caught"]
     table = Table(*columns, "pause ms", "confirm ms", "cut ms (p50/p95)", "CPU us/10 ms")
     found: dict[str, Any] = {}
     for name in defences.split(","):
