@@ -11,7 +11,9 @@ from media.echo.spectrum import sound, spectrum
 STRETCH: Final = 3_840
 """Samples of microphone that are compared: 240 ms. Shorter ones find the right delay less often."""
 
-_TAKEN: Final = MAX_DELAY + STRETCH
+_TAKEN: Final = 12_288
+"""At least ``MAX_DELAY + STRETCH``, and quick to transform."""
+
 _BAND: Final = slice(_TAKEN * 150 // 16_000, _TAKEN * 4_000 // 16_000)
 """150 Hz to 4 kHz: below is hum, above are a loudspeaker's and a codec's inventions."""
 

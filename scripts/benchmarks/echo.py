@@ -13,9 +13,9 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from benchmarks.common import CALLERS, DEV_CLIPS, Json, console, write
+from benchmarks.common import BENCH_CLIPS, CALLERS, DEV_CLIPS, Json, console, write
 from benchmarks.room import Outcome, RoomOptions, Talk, hold_call
-from gateway.replay.sound import read_clip
+from gateway.replay.sound import ONSET, read_clip
 from media.echo import Defence, Heard, NoDefence
 from media.echo.guard import EchoGuard
 from media.echo.reference import BLOCK, Sound
@@ -186,11 +186,16 @@ def answers() -> dict[str, Pcm]:
 
 @cache
 def users() -> list[Pcm]:
-    """What interrupts, 16 kHz, from its first sample: people, or the tests' callers when the clips are not here."""
+    """What interrupts, 16 kHz, from its first sample: single digits to sentences, three seconds of them at most."""
     rows = [row for row in _labels() if row["kind"] == "speech" and float(row["snr_db"]) >= 20]
-    if rows:
-        return [_spoken(row, MIC_RATE_HZ) for row in rows]
-    return [_clip(path, MIC_RATE_HZ) for path in sorted(CALLERS.glob("*.wav"))]
+    folder = BENCH_CLIPS if BENCH_CLIPS.exists() else CALLERS
+    calls = [path for path in sorted(folder.glob("*.wav")) if not path.name.startswith("bench_b")]
+    clips = [_spoken(row, MIC_RATE_HZ) for row in rows] + [_from_onset(_clip(path, MIC_RATE_HZ)) for path in calls]
+    return [clip[: 3 * MIC_RATE_HZ] for clip in clips]
+
+
+def _from_onset(pcm: Pcm) -> Pcm:
+    return pcm[int(np.argmax(np.abs(pcm.astype(np.int32)) > ONSET)) :]
 
 
 def _talks(rng: np.random.Generator) -> tuple[Talk, ...]:
@@ -215,7 +220,7 @@ class Case:
 
     def hold(self, answer: Pcm, new_echo: Callable[[], Defence]) -> Outcome:
         """The call, in a room of its own."""
-        rng = np.random.default_rng([self.seed, self.delay_ms, abs(round(self.echo_db or 0))])
+        rng = np.random.default_rng([self.seed, self.delay_ms, abs(round(self.echo_db or 0)), *self.voice.encode()])
         options = RoomOptions(
             echo_db=self.echo_db,
             delay_ms=self.delay_ms + rng.uniform(-8, 8),

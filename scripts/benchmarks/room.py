@@ -348,8 +348,8 @@ class Call:
             if catch is None:
                 outcome.false_pauses_ms.append(self._now_ms)
                 outcome.double_pauses += self._now_ms - self._released_ms < 1000
-            elif catch.paused_ms is None:
-                catch.paused_ms = max(0, self._now_ms - catch.talk.at_ms)
+        if held and self._alive and catch is not None and catch.paused_ms is None:
+            catch.paused_ms = max(0, self._now_ms - catch.talk.at_ms)
         if self._was_held and not held:
             self._released_ms = self._now_ms
         self._was_held = held
