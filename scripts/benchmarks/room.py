@@ -344,10 +344,9 @@ class Call:
 
     def _count(self, frame: Pcm | None) -> None:
         held, catch, outcome = self.leg.held, self._talk(), self.outcome
-        if held and not self._was_held and self._alive:
-            if catch is None:
-                outcome.false_pauses_ms.append(self._now_ms)
-                outcome.double_pauses += self._now_ms - self._released_ms < 1000
+        if held and not self._was_held and self._alive and catch is None:
+            outcome.false_pauses_ms.append(self._now_ms)
+            outcome.double_pauses += self._now_ms - self._released_ms < 1000
         if held and self._alive and catch is not None and catch.paused_ms is None:
             catch.paused_ms = max(0, self._now_ms - catch.talk.at_ms)
         if self._was_held and not held:
