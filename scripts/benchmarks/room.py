@@ -230,6 +230,7 @@ class _Listener:
     """A recognizer and its recognitions in one: takes sound, and says nothing of it."""
 
     name = "none"
+    live = False
 
     def listen(self) -> Recognition:
         return self
@@ -237,6 +238,9 @@ class _Listener:
     def feed(self, pcm: Pcm) -> None: ...
 
     async def partial(self) -> str:
+        return ""
+
+    async def judge(self) -> str:
         return ""
 
     async def finish(self) -> str:
@@ -281,7 +285,7 @@ class Call:
         self.microphone: list[Pcm] = []
         self.played: list[Pcm | None] = []
         self.leg = VoiceLeg(
-            Engines(_Recording(answer), _Listener(), new_model, new_echo),
+            Engines(_Recording(answer), _Listener(), new_model, new_echo=new_echo),
             self._heard,
             lambda: self._now_ms / 1000,
             turns=TurnOptions(),
