@@ -209,6 +209,12 @@ def metronome() -> Metronome:
     return _metronomes[loop]
 
 
+def note_sent(due: float) -> None:
+    """A packet that was due at *due* (``time.monotonic``) and has no metronome has just left."""
+    now = time.monotonic()
+    _meter.note(now - due, now)
+
+
 def send_lateness() -> Lateness:
     """How late the packets of this process left lately."""
     return _meter.read(time.monotonic())

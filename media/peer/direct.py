@@ -43,6 +43,9 @@ _PADDED: Final = 0x20
 _EXTENDED: Final = 0x10
 _SOURCES: Final = 0x0F
 
+_HALF_32: Final = 1 << 31
+_MASK_32: Final = (1 << 32) - 1
+
 
 class Direct:
     """The sound of one connection. *on_broken* is called when it cannot go on."""
@@ -208,12 +211,18 @@ def _named(transport: RTCDtlsTransport, mid: str | None) -> bytes:
 
 
 class _Header:
-    """What the statistics read of a packet."""
+    """What the statistics read of a packet of one source."""
 
     __slots__ = ("sequence_number", "timestamp")
 
-    sequence_number: int
-    timestamp: int
+    def __init__(self, sequence: int, rtp_time: int) -> None:
+        self.sequence_number = sequence
+        self.timestamp = rtp_time
+        """Counts on where RTP time wraps: to the statistics the wrap would be a day's jitter."""
+
+    def set(self, sequence: int, rtp_time: int) -> None:
+        self.sequence_number = sequence
+        self.timestamp += ((rtp_time - self.timestamp + _HALF_32) & _MASK_32) - _HALF_32
 
 
 class _Receiver:
@@ -232,7 +241,7 @@ class _Receiver:
         self._receiver = receiver
         self._on_flood = on_flood
         self._now = asyncio.get_running_loop().time
-        self._header = _Header()
+        self._headers: dict[int, _Header] = {}
         self._source = 0
         # aiortc's own table: it makes the receiver reports from it.
         self._streams: dict[int, StreamStatistics] = vars(receiver)[f"{RECEIVER}remote_streams"]
@@ -291,9 +300,11 @@ class _Receiver:
                 self._on_flood()
                 return
             stream = self._new_stream(source)
+            self._headers[source] = _Header(sequence, rtp_time)
             inbound.restart()
-        self._header.sequence_number, self._header.timestamp = sequence, rtp_time
-        stream.add(cast(RtpPacket, self._header))
+        header = self._headers[source]
+        header.set(sequence, rtp_time)
+        stream.add(cast(RtpPacket, header))
         if source == self._source:
             inbound.receive(sequence, rtp_time, packet[start:end], self._now())
 

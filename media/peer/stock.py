@@ -6,6 +6,7 @@ It adds a jitter buffer of 80 to 300 ms to what is heard, and costs about eight 
 import asyncio
 import logging
 import math
+import time
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -15,7 +16,7 @@ from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpTransceiver
 from aiortc.mediastreams import MediaStreamError
 
 from media.frames import PTIME_MS, Pcm, samples, silence
-from media.metronome import Pacer
+from media.metronome import Pacer, note_sent
 from media.peering import PeerOptions, PeerStats, Pull
 from media.rtp import PAUSE_S, RTP_RATE_HZ
 
@@ -35,14 +36,17 @@ class _Voice(MediaStreamTrack):
         self._rate_hz = rate_hz
         self._silence = silence(samples(PTIME_MS, rate_hz))
         self._pacer: Pacer | None = None
+        self._due: float | None = None
         self.sent = 0
 
     async def recv(self) -> av.AudioFrame:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = time.monotonic()
+        if self._due is not None:
+            # aiortc asks for the next frame when it has sent the last one.
+            note_sent(self._due)
         self._pacer = self._pacer or Pacer(now)
-        tick, due = self._pacer.next(now)
-        await asyncio.sleep(max(0.0, due - now))
+        tick, self._due = self._pacer.next(now)
+        await asyncio.sleep(max(0.0, self._due - now))
         try:
             pulled = self._pull()
         except Exception:

@@ -317,6 +317,22 @@ def test_a_caller_who_changes_his_source_all_the_time_is_dropped() -> None:
     play(main)
 
 
+def test_the_wrap_of_rtp_time_is_no_jitter() -> None:
+    async def main() -> None:
+        async with called(Tone(CALLER_HZ)) as call:
+            await call.at_gateway.hear(5)
+            receiver = direct(call.gateway)._receiver
+            inbound = receiver._inbound
+            assert inbound is not None
+            for number in range(6):
+                rtp_time = (number - 3) * RTP_FRAME & 0xFFFFFFFF
+                packet = RtpPacket(receiver._payload_type, 0, number, rtp_time, 7, SILENCE)
+                receiver._read(packet.serialize(), inbound)
+            assert call.gateway.stats().jitter_ms < 1_000 * LIMIT_S
+
+    play(main)
+
+
 def test_a_caller_may_change_his_source_and_its_numbers_start_anew() -> None:
     async def main() -> None:
         async with called(Tone(CALLER_HZ)) as call:
