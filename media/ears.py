@@ -38,6 +38,9 @@ class Ears:
         self._recognizer = recognizer
         self._detector = detector
         self._tape = Tape(PREROLL_MS)
+        self._as_it_came = True
+        """False while the echo's removal changes the sound."""
+
         self._open: Recognition | None = None
         self._ended: deque[Recognition | None] = deque()
         """Turns that have ended and whose words nobody has asked for, oldest first."""
@@ -81,6 +84,7 @@ class Ears:
         if self.muted:
             pcm = silence(len(pcm))
         heard = self._echo.hear(pcm)
+        self._as_it_came = heard.words is pcm
         edges = self._detector.process(heard.judged, sounding)
         self._tape.keep(heard.words, self._detector.clock_ms)
         if self._open is not None:
@@ -95,8 +99,12 @@ class Ears:
         return self._with_turns(edges, self._endpointer.process(edges, self._detector.clock_ms))
 
     def repair(self, pcm: Pcm) -> None:
-        """The last samples heard were these. Only words profit: what the detector found stands."""
-        self._tape.repair(pcm)
+        """The last samples heard were these. Only words profit: what the detector found stands.
+
+        Not while an echo is taken out: what was made up is better than what holds the answer's words.
+        """
+        if self._as_it_came and not self.muted:
+            self._tape.repair(pcm)
 
     def press(self) -> list[Edge]:
         """A key is pressed: from now on everything is the turn, whatever the detector makes of it."""

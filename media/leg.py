@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from media.detector import SpeechDetector, standard
-from media.device import Device
 from media.ears import Ears, Edge as EarEdge
 from media.echo import Defence
 from media.echo.guard import EchoGuard
@@ -25,9 +24,9 @@ from media.endpoint import Discarded, Pressed, TurnEnded, TurnOptions
 from media.frames import MIC_FRAME, MIC_RATE_HZ, Pcm, silence
 from media.glimpses import Glimpses
 from media.idleness import Idle, Idleness
-from media.playout import Cleared, Edge as PlayoutEdge, Holder, Playout, PlayoutOptions, Stopped
+from media.mouth import Mouth
+from media.playout import Cleared, Edge as PlayoutEdge, Holder, Stopped
 from media.scribe import Heard, Scribe, Words
-from media.speaker import Speaker
 from media.speech import Recognizer, Synthesizer
 from media.vad import SpeechModel
 
@@ -73,12 +72,8 @@ class VoiceLeg:
         self._interruptible = interruptible
         self._now = now
         self._ears = Ears(engines.new_detector(engines.new_model()), engines.recognizer, turns, engines.new_echo())
-        self._playout = Playout(PlayoutOptions(client_buffer_ms=client_buffer_ms))
-        self._speaker = Speaker(engines.synthesizer, self._playout)
+        self.mouth = Mouth(engines.synthesizer, now, client_buffer_ms)
         self._scribe = Scribe(self._said, lambda: self._ears.latest)
-        self._spoken: set[int] = set()
-        """Answers that were begun here and have neither stopped nor been cleared."""
-
         self._in_doubt = False
         """A voice was suspected over an answer, and the session has not decided yet."""
 
@@ -97,7 +92,7 @@ class VoiceLeg:
         self._take(pcm)
 
     def _take(self, pcm: Pcm) -> None:
-        edges = self._ears.hear(pcm, sounding=bool(self._spoken))
+        edges = self._ears.hear(pcm, sounding=self.mouth.busy)
         self._tell(edges)
         at_the_end = self._ears.wants_words
         due = self._glimpses.due(edges, self._ears.clock_ms, in_doubt=self._in_doubt, at_the_end=at_the_end)
@@ -133,7 +128,7 @@ class VoiceLeg:
 
     def pull(self) -> Pcm | None:
         """The answer's next 480 samples, 24 kHz; None for silence. Once every 20 ms."""
-        frame = self._playout.pull()
+        frame = self.mouth.pull()
         self._ears.reference(frame)
         self._tell_edges()
         self._passed()
@@ -141,7 +136,7 @@ class VoiceLeg:
 
     def send(self) -> Pcm | None:
         """As :meth:`pull`, for a device that is sent sound ahead of its playing: no time passes."""
-        frame = self._playout.send()
+        frame = self.mouth.send()
         self._ears.reference(frame)
         self._tell_edges()
         return frame
@@ -149,28 +144,15 @@ class VoiceLeg:
     def tick(self, *, playing: bool = True) -> None:
         """20 ms have passed at a device that is sent sound ahead; not *playing*, it holds what it has."""
         if playing:
-            self._playout.tick()
+            self.mouth.tick()
             self._tell_edges()
         self._passed()
 
     def _tell_edges(self) -> None:
-        for edge in self._playout.drain():
-            if isinstance(edge, Stopped):
-                self._spoken.discard(edge.generation)
-                if not self._spoken:
-                    self._idleness.played(self._now(), self._ears.clock_ms)
+        for edge in self.mouth.drain():
+            if isinstance(edge, Stopped) and not self.mouth.busy:
+                self._idleness.played(self._now(), self._ears.clock_ms)
             self._report(edge)
-        self._speaker.made_room()
-
-    @property
-    def device(self) -> Device:
-        """The device that listens: tell it what the client says of its playing."""
-        return self._playout.device
-
-    @property
-    def held(self) -> bool:
-        """True while somebody holds the loudspeaker silent."""
-        return bool(self._playout.paused)
 
     def configure(self, turns: TurnOptions | None, *, interruptible: bool = True) -> None:
         """Detect turns with other options; None leaves them to :meth:`commit`.
@@ -206,26 +188,15 @@ class VoiceLeg:
     def begin(self, generation: int, response_id: str, item_id: str) -> None:
         """An answer is about to be spoken."""
         self._idleness.ended()
-        if self._speaker.begin(generation, response_id, item_id):
-            self._spoken.add(generation)
-
-    def speak(self, generation: int, text: str) -> None:
-        """Speak more of an answer's text."""
-        self._speaker.speak(generation, text)
-
-    def finish(self, generation: int) -> None:
-        """No more text of that answer comes."""
-        self._speaker.finish(generation)
+        self.mouth.begin(generation, response_id, item_id)
 
     def flush(self, generation: int) -> Cleared | None:
         """Silence that answer and tell where it stood; None when it is not here (any more)."""
-        self._spoken.discard(generation)
-        self._speaker.stop(generation)
-        cleared = self._playout.flush(generation)
-        if not self._spoken:
+        cleared = self.mouth.flush(generation)
+        if not self.mouth.busy:
             self._in_doubt = False
             self._let_go_if_settled()
-        return cleared[0] if cleared else None
+        return cleared
 
     # --- what the session decides about a voice ---
 
@@ -233,14 +204,6 @@ class VoiceLeg:
         """It was nothing to fall silent for."""
         self._in_doubt = False
         self._let_go_if_settled()
-
-    def pause(self) -> None:
-        """Hold the loudspeaker by button: a holder of its own, which the reflex never releases."""
-        self._playout.pause(Holder.BUTTON, self._now())
-
-    def resume(self) -> None:
-        """Let go of the button's pause."""
-        self._playout.resume(Holder.BUTTON, self._now())
 
     def drop_utterance(self) -> None:
         """The sound of the current turn was no turn."""
@@ -256,9 +219,7 @@ class VoiceLeg:
 
     async def aclose(self) -> tuple[Cleared, ...]:
         """Fall silent for good; returns where each answer stood. Transcriptions under way are finished."""
-        cleared = tuple(it for it in self._playout.flush() if it.generation in self._spoken)
-        self._spoken.clear()
-        await self._speaker.aclose()
+        cleared = await self.mouth.aclose()
         await self._scribe.aclose()
         self._ears.forget()
         return cleared
@@ -266,11 +227,11 @@ class VoiceLeg:
     def _reflex(self, edge: EarEdge) -> None:
         match edge:
             case Suspected() if self._interruptible:
-                self._in_doubt = self._in_doubt or bool(self._spoken)
-                self._playout.pause(Holder.REFLEX, self._now())
+                self._in_doubt = self._in_doubt or self.mouth.busy
+                self.mouth.pause(Holder.REFLEX)
             case Pressed():
                 self._idleness.ended()
-                self._playout.pause(Holder.REFLEX, self._now())
+                self.mouth.pause(Holder.REFLEX)
             case Confirmed():
                 self._idleness.ended()
             case Dismissed():
@@ -282,4 +243,4 @@ class VoiceLeg:
 
     def _let_go_if_settled(self) -> None:
         if not (self._in_doubt or self._ears.voice_on or self._ears.in_turn):
-            self._playout.resume(Holder.REFLEX, self._now())
+            self.mouth.resume(Holder.REFLEX)

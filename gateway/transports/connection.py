@@ -22,7 +22,7 @@ from gateway.runtime.actor import Actor, Origin, SessionEnded
 from gateway.runtime.clock import Clock
 from gateway.runtime.ports import Published, Store, Verdict
 from gateway.runtime.registry import Registry
-from gateway.transports import config as conf, history
+from gateway.transports import config as conf, hands, history
 from gateway.transports.admission import Admission
 from gateway.transports.commands import command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
@@ -240,7 +240,7 @@ class Connection:
             case ext.SessionResume():
                 await self.teller.resume(event)
             case ext.PlaybackReport():
-                self._played(event)
+                hands.played(self.voice, event)
             case rt.ResponseCreate():
                 await self._request(event)
             case _:
@@ -251,15 +251,18 @@ class Connection:
         """What concerns the microphone of this connection."""
         match event:
             case rt.AudioAppend():
-                self._append(event)
+                if not self.takes_audio:
+                    raise ProtocolViolation(
+                        "invalid_event_for_transport", "Over WebRTC, sound comes by the audio track."
+                    )
+                hands.append(self._find_voice(), self._microphone, event)
             case rt.AudioCommit():
                 self._microphone.begin_anew()
-                if self.voice is None or not self.voice.commit():
-                    raise ProtocolViolation("input_audio_buffer_commit_empty", "There is no sound to commit.")
+                hands.commit(self.voice)
             case rt.AudioClear():
                 self._clear()
             case ext.PushToTalk() | ext.Mute():
-                self._by_hand(event)
+                hands.hold(self.hear_and_speak(), event)
 
     def _commanded(self, event: rt.ClientEvent) -> Origin:
         return replace(self.origin, command=event.event_id, key=event.idempotency_key, digest=digest(event))
@@ -270,33 +273,6 @@ class Connection:
         # An extended connection that wants no sound may steer one that does.
         modalities = () if self.caller.extended else self.config.modalities
         await self.actor.submit(request(event, modalities), self._commanded(event))
-
-    def _append(self, event: rt.AudioAppend) -> None:
-        if not self.takes_audio:
-            raise ProtocolViolation("invalid_event_for_transport", "Over WebRTC, sound comes by the audio track.")
-        voice = self._find_voice()
-        if voice is None:
-            raise ProtocolViolation("voice_unavailable", "This gateway serves text alone.")
-        voice.hear(self._microphone.take(event.audio))
-
-    def _played(self, event: ext.PlaybackReport) -> None:
-        if self.voice is None:
-            raise ProtocolViolation("playback_report_no_sound", "This connection was sent no sound.")
-        if event.buffered_ms is not None:
-            self.voice.device.buffers(event.buffered_ms)
-        if event.item_id is not None and not self.voice.device.played(event.item_id, event.played_ms or 0):
-            raise ProtocolViolation(
-                "playback_report_invalid_item_id", "No sound of this item was sent.", param="item_id"
-            )
-
-    def _by_hand(self, event: ext.PushToTalk | ext.Mute) -> None:
-        voice = self.hear_and_speak()
-        if voice is None:
-            raise ProtocolViolation("voice_unavailable", "This connection has no microphone here.")
-        if isinstance(event, ext.Mute):
-            voice.mute(event.muted)
-        elif not voice.push(down=event.state == "down"):
-            raise ProtocolViolation("microphone_muted", "A muted microphone hears nothing; unmute it first.")
 
     def _clear(self) -> None:
         self._microphone.begin_anew()

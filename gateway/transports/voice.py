@@ -1,13 +1,12 @@
 """A voice leg as the session sees it: reports become inputs, effects become calls."""
 
 from collections.abc import Callable
-from typing import assert_never
 
 from gateway.core import inputs as inp
 from gateway.core.ids import Generation, ItemId, ResponseId
-from gateway.core.values import Failure
 from gateway.runtime.actor import Actor, Origin
-from media import edges, endpoint, idleness, leg, playout, scribe
+from gateway.transports.reports import input_of, where_it_stood
+from media import endpoint, leg, playout
 from media.device import Device
 from media.frames import Pcm
 
@@ -68,12 +67,12 @@ class Voice:
     @property
     def device(self) -> Device:
         """The device that listens: tell it what the client says of its playing."""
-        return self._leg.device
+        return self._leg.mouth.device
 
     @property
     def held(self) -> bool:
         """True while the loudspeaker is held silent."""
-        return self._leg.held
+        return self._leg.mouth.held
 
     def configure(self, turns: endpoint.TurnOptions | None, *, interruptible: bool) -> None:
         """Detect turns with these options from now on."""
@@ -95,7 +94,7 @@ class Voice:
     async def aclose(self) -> None:
         """Fall silent for good, and say where each answer stood."""
         for cleared in await self._leg.aclose():
-            self._actor.post(_cleared(cleared), self._origin)
+            self._actor.post(where_it_stood(cleared), self._origin)
 
     # --- what the session asks for ---
 
@@ -103,23 +102,23 @@ class Voice:
         self._leg.begin(generation, response_id, item_id)
 
     def speak(self, generation: Generation, text: str) -> None:
-        self._leg.speak(generation, text)
+        self._leg.mouth.speak(generation, text)
 
     def finish(self, generation: Generation) -> None:
-        self._leg.finish(generation)
+        self._leg.mouth.finish(generation)
 
     def flush(self, generation: Generation) -> inp.PlayoutCleared | None:
         cleared = self._leg.flush(generation)
-        return _cleared(cleared) if cleared is not None else None
+        return where_it_stood(cleared) if cleared is not None else None
 
     def release(self) -> None:
         self._leg.release()
 
     def pause(self) -> None:
-        self._leg.pause()
+        self._leg.mouth.pause()
 
     def resume(self) -> None:
-        self._leg.resume()
+        self._leg.mouth.resume()
 
     def drop_utterance(self) -> None:
         self._leg.drop_utterance()
@@ -131,70 +130,8 @@ class Voice:
         self._leg.transcribe(item_id)
 
     def _report(self, report: leg.Report) -> None:
-        input = self._heard(report)
+        if isinstance(report, playout.Started):
+            self._on_sound(report.response_id, report.item_id)
+        input = input_of(report, self._prefix_ms)
         if input is not None:
             self._actor.post(input, self._origin)
-
-    def _heard(self, report: leg.Report) -> inp.Input | None:
-        match report:
-            case edges.Suspected(onset_ms):
-                return inp.SpeechSuspected(onset_ms)
-            case edges.Dismissed():
-                return inp.SpeechDismissed()
-            case edges.Confirmed(onset_ms):
-                return inp.SpeechConfirmed(onset_ms, self._prefix_ms)
-            case edges.Sustained():
-                return inp.SpeechSustained()
-            case edges.Ended():
-                return inp.SpeechEnded()
-            case endpoint.TurnStarted() | endpoint.TurnEnded() | endpoint.Pressed() | endpoint.Discarded():
-                return _turn(report)
-            case idleness.Idle(start_ms, end_ms):
-                return inp.IdleTimedOut(start_ms, end_ms)
-            case _:
-                return self._said(report)
-
-    def _said(
-        self,
-        report: scribe.Heard
-        | scribe.Judged
-        | scribe.Transcribed
-        | scribe.TranscriptionFailed
-        | playout.Started
-        | playout.Stopped,
-    ) -> inp.Input:
-        match report:
-            case scribe.Heard(text):
-                return inp.SpeechHeard(text)
-            case scribe.Judged(text):
-                return inp.SpeechJudged(text)
-            case scribe.Transcribed(tag, text):
-                return inp.TurnTranscribed(ItemId(tag), text)
-            case scribe.TranscriptionFailed(tag, code, message):
-                return inp.TurnTranscriptionFailed(ItemId(tag), Failure(code, message))
-            case playout.Started(generation, response_id, item_id):
-                self._on_sound(response_id, item_id)
-                return inp.PlayoutStarted(Generation(generation))
-            case playout.Stopped():
-                reached = None if report.whole else report.heard_chars
-                return inp.PlayoutStopped(Generation(report.generation), report.heard_ms, reached)
-            case _:
-                assert_never(report)
-
-
-def _turn(edge: endpoint.TurnEdge | endpoint.Pressed | endpoint.Discarded) -> inp.Input | None:
-    match edge:
-        case endpoint.TurnStarted():
-            return None  # the session announces a turn when it has decided that it is one
-        case endpoint.TurnEnded(start_ms, end_ms):
-            return inp.TurnEnded(start_ms, end_ms)
-        case endpoint.Pressed(at_ms, preroll_ms):
-            return inp.TalkPressed(at_ms, preroll_ms)
-        case endpoint.Discarded():
-            return inp.TurnDiscarded()
-
-
-def _cleared(cleared: playout.Cleared) -> inp.PlayoutCleared:
-    return inp.PlayoutCleared(
-        Generation(cleared.generation), cleared.heard_chars, cleared.heard_ms, started=cleared.started
-    )

@@ -320,7 +320,7 @@ class Call:
         self._generation += 1
         self._alive, self._confirmed = True, False
         self.leg.begin(self._generation, f"resp_{self._generation}", f"item_{self._generation}")
-        self.leg.speak(self._generation, "A long story. ")
+        self.leg.mouth.speak(self._generation, "A long story. ")
 
     def _cut(self) -> None:
         catch = self._talk()
@@ -347,7 +347,7 @@ class Call:
                 self._cut()
 
     def _count(self, frame: Pcm | None) -> None:
-        held, catch, outcome = self.leg.held, self._talk(), self.outcome
+        held, catch, outcome = self.leg.mouth.held, self._talk(), self.outcome
         if held and not self._was_held and self._alive and catch is None:
             outcome.false_pauses_ms.append(self._now_ms)
             outcome.double_pauses += self._now_ms - self._released_ms < 1000

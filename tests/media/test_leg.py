@@ -73,8 +73,8 @@ class Desk:
 
     def answer(self, text: str, generation: int = 1) -> None:
         self.leg.begin(generation, f"resp_{generation}", f"item_{generation}")
-        self.leg.speak(generation, text)
-        self.leg.finish(generation)
+        self.leg.mouth.speak(generation, text)
+        self.leg.mouth.finish(generation)
 
     def kinds(self) -> list[str]:
         return [type(report).__name__ for report in self.reports]
@@ -112,7 +112,7 @@ def test_a_suspicion_silences_the_answer_before_anybody_is_asked() -> None:
         onset = desk.kinds().index("Suspected")
         assert onset >= 0
         assert not any(after[3:])
-        assert desk.leg.held
+        assert desk.leg.mouth.held
 
     run(story)
 
@@ -289,11 +289,11 @@ def test_a_synthesizer_that_fails_ends_the_answer_where_it_stood() -> None:
 def test_an_answer_whose_engine_failed_ends_only_when_its_text_does() -> None:
     async def story(desk: Desk) -> None:
         desk.leg.begin(1, "resp_1", "item_1")
-        desk.leg.speak(1, "one two three. And there is more of it. ")
+        desk.leg.mouth.speak(1, "one two three. And there is more of it. ")
         await desk.settle()
         await desk.tick(times=60)
         assert "Stopped" not in desk.kinds()
-        desk.leg.finish(1)
+        desk.leg.mouth.finish(1)
         await desk.settle()
         await desk.tick(times=5)
         assert desk.kinds()[-1] == "Stopped"

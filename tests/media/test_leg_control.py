@@ -100,10 +100,10 @@ def test_a_suspicion_whose_microphone_stops_sending_does_not_keep_the_answer_sil
     async def story(desk: Desk) -> None:
         await speaking(desk)
         await desk.tick(VOICE, times=2)
-        assert desk.leg.held
+        assert desk.leg.mouth.held
         await desk.wait(65)
         assert "Dismissed" in desk.kinds()
-        assert not desk.leg.held
+        assert not desk.leg.mouth.held
 
     run(story)
 
@@ -226,11 +226,11 @@ def test_muting_dismisses_a_suspicion_at_once() -> None:
     async def story(desk: Desk) -> None:
         await speaking(desk)
         await desk.tick(VOICE, times=2)
-        assert desk.leg.held
+        assert desk.leg.mouth.held
         desk.leg.mute(True)
         await desk.tick(VOICE, times=12)
         assert "Dismissed" in desk.kinds()
-        assert not desk.leg.held
+        assert not desk.leg.mouth.held
 
     run(story)
 
@@ -262,13 +262,13 @@ def test_a_muted_microphone_has_no_key() -> None:
 def test_the_reflex_never_releases_a_button() -> None:
     async def story(desk: Desk) -> None:
         await speaking(desk)
-        desk.leg.pause()
+        desk.leg.mouth.pause()
         await desk.tick(VOICE, times=2)
         await desk.tick(times=30)
         assert "Dismissed" in desk.kinds()
         desk.leg.release()
         assert not any(await desk.tick(times=10))
-        desk.leg.resume()
+        desk.leg.mouth.resume()
         assert any(await desk.tick(times=3))
 
     run(story)
@@ -277,9 +277,9 @@ def test_the_reflex_never_releases_a_button() -> None:
 def test_a_button_never_releases_the_reflex() -> None:
     async def story(desk: Desk) -> None:
         await speaking(desk)
-        desk.leg.pause()
+        desk.leg.mouth.pause()
         await desk.tick(VOICE, times=6)
-        desk.leg.resume()
+        desk.leg.mouth.resume()
         assert not any(await desk.tick(VOICE, times=10))
 
     run(story)
