@@ -182,7 +182,7 @@ class Written:
         return self
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from([0, 250, 400, 900]), st.integers(1, 40)), min_size=1, max_size=15),
     st.integers(0, 1_000),
