@@ -1,7 +1,7 @@
 """How a detector judges: its options, and which of them hold while the agent is idle, thinking or speaking.
 
 "Measured" means on the labelled DEV clips with the model file 6b99cbfd3924, by ``scripts/bench detect`` or in the
-comparison that docs/decisions/0012 tells of; "design" means section 4 of it.
+comparison that docs/decisions/0011 tells of; "design" means section 4 of it.
 """
 
 from dataclasses import dataclass

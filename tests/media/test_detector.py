@@ -152,8 +152,8 @@ def test_a_pause_between_words_does_not_end_an_utterance() -> None:
 
 def test_voice_that_lasts_is_sustained_once() -> None:
     edges = edges_of(*[0.9] * 60)
-    assert edges == [Suspected(0, 32), Confirmed(0, 96), Sustained(0, 704, voiced_ms=704)]
-    assert kinds(edges_of(*[0.9] * 21)) == [Suspected, Confirmed]
+    assert edges == [Suspected(0, 32), Confirmed(0, 96), Sustained(0, 768, voiced_ms=768)]
+    assert kinds(edges_of(*[0.9] * 23)) == [Suspected, Confirmed]
     assert edges_of(*[0.9] * 10, options=replace(ONE, sustained_ms=96))[-1] == Sustained(0, 96, 96)
 
 
@@ -186,7 +186,7 @@ def test_a_voice_over_a_noise_that_was_dismissed_is_heard() -> None:
     edges = edges_of(*[0.4] * 100, *[0.9] * 30, *[0.1] * 8)
     assert kinds(edges) == [Suspected, Dismissed, Suspected, Confirmed, Sustained, Ended]
     assert edges[2:4] == [Suspected(3_200, 3_296), Confirmed(3_200, 3_296)]
-    assert edges[4] == Sustained(3_200, 3_200 + 704, 704)
+    assert edges[4] == Sustained(3_200, 3_200 + 768, 768)
 
 
 def test_a_suspicion_dismissed_in_a_pause_may_rise_again_at_once() -> None:
@@ -495,7 +495,7 @@ def test_true_is_speaking_and_false_is_idle() -> None:
 def test_a_voice_is_followed_through_a_change_of_state() -> None:
     detector = ear()
     edges = detector.process(written(*[0.9] * 2), AgentState.SPEAKING)
-    edges += detector.process(written(*[0.9] * 20), AgentState.THINKING)
+    edges += detector.process(written(*[0.9] * 22), AgentState.THINKING)
     edges += detector.process(written(*[0.1] * 8), AgentState.IDLE)
     assert kinds(edges) == [Suspected, Confirmed, Sustained, Ended]
     assert_well_formed(edges, detector.clock_ms)

@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from media import edges, endpoint, leg, playout, scribe
+from media.echo import NoDefence
 from media.endpoint import TurnOptions
 from media.frames import MIC_FRAME, MIC_RATE_HZ, Pcm, silence
 from tests.media.engines import LoudnessModel, ScriptedRecognizer, ToneSynthesizer
@@ -33,7 +34,7 @@ class Desk:
     def made(self) -> leg.VoiceLeg:
         """A leg on the engines of this desk, as they are now."""
         return leg.VoiceLeg(
-            leg.Engines(self.synthesizer, self.recognizer, LoudnessModel),
+            leg.Engines(self.synthesizer, self.recognizer, LoudnessModel, new_echo=NoDefence),
             self.reports.append,
             lambda: self.ticks * 0.02,
             turns=self._turns,
