@@ -99,7 +99,7 @@ def test_a_microphone_that_stops_sending_in_mid_voice_ends_its_turn() -> None:
 def test_a_suspicion_whose_microphone_stops_sending_does_not_keep_the_answer_silent() -> None:
     async def story(desk: Desk) -> None:
         await speaking(desk)
-        await desk.tick(VOICE, times=2)
+        await desk.tick(VOICE)
         assert desk.leg.mouth.held
         await desk.wait(65)
         assert "Dismissed" in desk.kinds()
@@ -225,7 +225,7 @@ def test_a_muted_microphone_hears_nothing_and_keeps_nothing() -> None:
 def test_muting_dismisses_a_suspicion_at_once() -> None:
     async def story(desk: Desk) -> None:
         await speaking(desk)
-        await desk.tick(VOICE, times=2)
+        await desk.tick(VOICE)
         assert desk.leg.mouth.held
         desk.leg.mute(True)
         await desk.tick(VOICE, times=12)
@@ -263,7 +263,7 @@ def test_the_reflex_never_releases_a_button() -> None:
     async def story(desk: Desk) -> None:
         await speaking(desk)
         desk.leg.mouth.pause()
-        await desk.tick(VOICE, times=2)
+        await desk.tick(VOICE)
         await desk.tick(times=30)
         assert "Dismissed" in desk.kinds()
         desk.leg.release()
