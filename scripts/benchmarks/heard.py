@@ -210,7 +210,8 @@ def heard(
     table = Table("engine", "what counts", "n", "exact", "p50", "p95", "worst", "mean (+ kept too much)")
     figures: dict[str, Any] = {"jitter_buffer_ms": JITTER_BUFFER_MS}
     for name, timed in (("espeak", True), ("espeak, word times withheld", False)):
-        found = uvloop.run(_run(plans, sessions, timed=timed))
+        with console.status(f"{name}: {len(plans)} cuts"):
+            found = uvloop.run(_run(plans, sessions, timed=timed))
         rows: dict[str, Iterable[int]] = {"heard_text": [it.kept - it.truth for it in found]}
         if timed:
             rows["everything sent"] = [it.sent - it.truth for it in found]
@@ -241,7 +242,9 @@ async def _run(plans: list[Plan], sessions: int, *, timed: bool) -> list[Found]:
     with tempfile.TemporaryDirectory() as folder:
         async with serving(Path(folder), agent=Reader(), engines=engines, after_empty_cut="silent") as url:
             calls = [_call(url, plans[first::sessions], readings) for first in range(sessions)]
-            return [found for call in await asyncio.gather(*calls) for found in call]
+            taken = [cut for call in await asyncio.gather(*calls) for cut in call]
+    # Only now: to align recordings takes the time in which calls would have to be carried.
+    return [found for cut in taken if (found := cut.compared()) is not None]
 
 
 async def _reading(espeak: Espeak, text: str) -> Reading:
@@ -259,10 +262,10 @@ async def _reading(espeak: Espeak, text: str) -> Reading:
     return Reading(text, np.concatenate(pcm), tuple(words))
 
 
-async def _call(url: str, plans: list[Plan], readings: list[Reading]) -> list[Found]:
+async def _call(url: str, plans: list[Plan], readings: list[Reading]) -> "list[_Cut]":
     ears = Listener()
     peer = await Peer.offer(ears, ears.pull, PeerOptions(send_rate_hz=VOICE_RATE_HZ, receive_rate_hz=VOICE_RATE_HZ))
-    found = []
+    found: list[_Cut] = []
     try:
         await peer.connect(await asyncio.to_thread(_offer, url, peer.offer_sdp))
         await ears.until(lambda: ears.event("session.created"))
@@ -287,8 +290,8 @@ def _offer(url: str, sdp: str) -> str:
         connection.close()
 
 
-async def _cut(peer: Peer, ears: Listener, plan: Plan, reading: Reading) -> Found | None:
-    """Ask, wait, cut, and compare. None when the answer was over, or cut, before it was to be."""
+async def _cut(peer: Peer, ears: Listener, plan: Plan, reading: Reading) -> "_Cut | None":
+    """Ask, wait and cut. None when the answer was over, or cut, before it was to be."""
     loop = asyncio.get_running_loop()
     asked, first = loop.time(), len(ears.events)
     content = [{"type": "input_text", "text": f"{_ASK}{plan.text}"}]
@@ -309,15 +312,30 @@ async def _cut(peer: Peer, ears: Listener, plan: Plan, reading: Reading) -> Foun
     await asyncio.sleep(1.0 if plan.by == "button" else 2.5)
     if told is None or cleared is None:
         return None
-    heard_ms = told[1]["audio_end_ms"]
     # A page mutes when it is told of the cut: what its jitter buffer holds then is never heard.
-    played = position(ears.recorded(since, cleared[0] - JITTER_BUFFER_MS / 1000), reading)
-    sent = position(ears.recorded(since, cleared[0] + 0.2), reading)
-    if played is None and heard_ms > _TELLING_MS:
-        return None  # cut before it was to be, with too little recorded to find it by
-    kept = told[1]["heard_text"]
-    truth = 0 if played is None else reading.words_whole(played)
-    begun = 0 if sent is None else reading.words_begun(sent)
-    generated = len((kept + told[1]["unheard_text"]).split())
-    recorded_ms = milliseconds(played or 0, VOICE_RATE_HZ)
-    return Found(plan, truth, len(kept.split()), begun, generated, recorded_ms, heard_ms)
+    played = ears.recorded(since, cleared[0] - JITTER_BUFFER_MS / 1000)
+    return _Cut(plan, reading, told[1], played, ears.recorded(since, cleared[0] + 0.2))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cut:
+    """What the gateway told of a cut, and what was recorded."""
+
+    plan: Plan
+    reading: Reading
+    told: dict[str, Any]
+    played: Pcm
+    sent: Pcm
+
+    def compared(self) -> Found | None:
+        """None when it was cut before it was to be, with too little recorded to find it by."""
+        heard_ms = self.told["audio_end_ms"]
+        played, sent = position(self.played, self.reading), position(self.sent, self.reading)
+        if played is None and heard_ms > _TELLING_MS:
+            return None
+        kept = self.told["heard_text"]
+        truth = 0 if played is None else self.reading.words_whole(played)
+        begun = 0 if sent is None else self.reading.words_begun(sent)
+        generated = len((kept + self.told["unheard_text"]).split())
+        recorded_ms = milliseconds(played or 0, VOICE_RATE_HZ)
+        return Found(self.plan, truth, len(kept.split()), begun, generated, recorded_ms, heard_ms)
