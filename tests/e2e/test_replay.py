@@ -22,6 +22,7 @@ from gateway.replay.own_gateway import own_gateway
 from gateway.replay.sound import AUDIBLE
 from gateway.replay.timeline import Response
 from media.frames import VOICE_RATE_HZ, Pcm, samples
+from media.loudness import Loudness
 from media.speech.clauses import Clauses
 from media.speech.espeak import Espeak
 
@@ -50,14 +51,14 @@ class Whole:
 
 async def synthesis(text: str) -> Whole:
     """The answer's text spoken as a voice leg speaks it, clause by clause."""
-    engine, splitter = Espeak(), Clauses()
+    engine, splitter, loudness = Espeak(), Clauses(), Loudness()
     pieces: list[Pcm] = []
     starts: list[int] = []
     try:
         for clause in (*splitter.feed(text), *splitter.finish()):
             base = sum(len(piece) for piece in pieces)
             async for speech in engine.speak(clause.text):
-                pieces.append(speech.pcm)
+                pieces.append(loudness.level(speech.pcm))
                 starts += [base + word.sample for word in speech.words]
     finally:
         await engine.aclose()
