@@ -47,7 +47,7 @@ async def own_gateway(command: Sequence[str] = _COMMAND, stop_timeout_s: float =
             draining = asyncio.create_task(_last_line(process.stdout))
             yield url
         finally:
-            await _stop(process, stop_timeout_s)
+            await stop(process, stop_timeout_s)
             for task in (complaining, draining):
                 if task is not None:
                     task.cancel()
@@ -84,7 +84,8 @@ async def _listening(stdout: asyncio.StreamReader, complaining: asyncio.Task[str
     raise ReplayError("gateway_did_not_start", f"The gateway did not start: {why}")
 
 
-async def _stop(process: Process, timeout_s: float) -> None:
+async def stop(process: Process, timeout_s: float) -> None:
+    """End *process* politely, or by force when it takes longer than *timeout_s*."""
     if process.returncode is not None:
         return
     process.send_signal(signal.SIGINT)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE
@@ -14,6 +13,7 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Final
 
 from benchmarks.common import ROOT
+from gateway.replay.own_gateway import stop
 
 START_TIMEOUT_S: Final = 300.0  # the first start of a large package compiles it
 STOP_TIMEOUT_S: Final = 10.0
@@ -53,7 +53,7 @@ async def running(command: Sequence[str], environment: Mapping[str, str] | None 
         finally:
             if draining is not None:
                 draining.cancel()
-            await _stop(process)
+            await stop(process, STOP_TIMEOUT_S)
 
 
 async def _listening(stdout: asyncio.StreamReader) -> str | None:
@@ -71,18 +71,6 @@ async def _listening(stdout: asyncio.StreamReader) -> str | None:
 async def _drain(stdout: asyncio.StreamReader) -> None:
     async for _ in stdout:
         pass
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    process.send_signal(signal.SIGINT)
-    try:
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
 
 
 def gateway_command(*options: str, module: str = "gateway.cli") -> list[str]:
