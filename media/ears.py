@@ -149,6 +149,11 @@ class Ears:
         return self.options is not None and patience(self.options).wants_words
 
     @property
+    def attentive(self) -> bool:
+        """Whether quiet sound matters: it may end something, or somebody may want to read it."""
+        return self.voice_on or self.in_turn or self.options is None or self._open is not None
+
+    @property
     def clock_ms(self) -> int:
         """The microphone's clock."""
         return self._detector.clock_ms

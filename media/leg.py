@@ -104,6 +104,11 @@ class VoiceLeg:
             self._reflex(edge)
             self._report(edge)
 
+    @property
+    def attentive(self) -> bool:
+        """Whether quiet sound matters now; else silence may take its place."""
+        return self._ears.attentive
+
     def repair(self, pcm: Pcm) -> None:
         """The last samples heard were these: a packet of them came late."""
         self._ears.repair(pcm)

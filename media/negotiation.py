@@ -20,6 +20,12 @@ _STATIC: Final[dict[Name, str]] = {"PCMU": "0", "PCMA": "8"}
 
 _NAMES: Final[dict[str, Name]] = {"opus": "opus", "pcmu": "PCMU", "pcma": "PCMA"}
 _OF_A_FORMAT: Final = re.compile(r"a=(?:rtpmap|fmtp|rtcp-fb):(\S+)")
+_LEVEL: Final = re.compile(
+    r"a=extmap:(\d{1,2})(?:/send(?:only|recv))? urn:ietf:params:rtp-hdrext:ssrc-audio-level(?: .*)?"
+)
+_ONE_BYTE: Final = range(1, 15)
+"""The numbers that fit a header extension's one-byte form (RFC 8285, 4.2)."""
+
 _NUMBER: Final = re.compile(r"\d{1,6}(?:\.\d{1,6})?")
 
 
@@ -40,6 +46,23 @@ def agree(section: list[str], codecs: tuple[Name, ...], *, ours: bool) -> tuple[
     if name != "opus" and not any(line.startswith("a=rtpmap:") for line in kept):
         kept.append(f"a=rtpmap:{number} {name}/8000")
     return Format(name, int(number)), [" ".join([*words[:3], number]), *kept]
+
+
+def level_id(section: list[str]) -> int | None:
+    """The number of the header extension in which the audio *section* offers to tell how loud each packet is.
+
+    None when it does not, or in a way that we do not read.
+    """
+    numbers = (int(match[1]) for line in section if (match := _LEVEL.fullmatch(line)))
+    return next((number for number in numbers if number in _ONE_BYTE), None)
+
+
+def with_levels(text: str, number: int | None) -> str:
+    """Our own description, taking the other side's offer of :func:`level_id`."""
+    if number is None:
+        return text
+    line = f"a=extmap:{number} urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n"
+    return re.sub(r"(?m)^(m=audio (?:.*\r\n(?!m=))*.*\r\n)", rf"\1{line}", text)
 
 
 def want(text: str, rate_hz: int) -> str:

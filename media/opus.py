@@ -173,6 +173,9 @@ class Decoder:
 class Encoder:
     """One stream of mono PCM at *rate_hz* on its way to Opus, in packets of 20 ms, 2.5 ms late.
 
+    *complexity* is 0 to 10. Measured with speech at 32 kb/s: 1 takes 27 us a packet and 5 takes 43, and what comes out
+    is about as near to what went in (log-spectral distance 4.5 against 4.4 dB). 0 is heard before a sharp onset.
+
     Raises :class:`OpusError` for a setting that libopus refuses.
     """
 
@@ -182,7 +185,7 @@ class Encoder:
         self,
         rate_hz: int = 24_000,
         bitrate_bps: int = 32_000,
-        complexity: int = 5,
+        complexity: int = 1,
     ) -> None:
         library, error = _library(), ctypes.c_int()
         self.rate_hz: Final = rate_hz

@@ -43,6 +43,13 @@ class Ears(Protocol):
         """
         ...
 
+    def attentive(self) -> bool:
+        """Whether sound matters that its sender calls quiet: somebody speaks, or all is recorded.
+
+        While it does not, such packets may come as silence, and up to 0.1 s later than others.
+        """
+        ...
+
     def on_repair(self, pcm: Pcm) -> None:
         """The last ``len(pcm)`` samples heard were made up in part: a packet of them came late. These are they."""
         ...
@@ -130,6 +137,9 @@ class PeerStats:
 
     concealed: int
     """Made up for missing ones."""
+
+    dozed: int
+    """Left undecoded because their sender calls them quiet, and nobody had use for them."""
 
     undecodable: int
     refused: int

@@ -29,6 +29,9 @@ REPAIR_MS: Final = 120
 PAUSE_S: Final = 0.2
 """Without a packet for so long a stream is taken to pause; what comes later than that was not only delayed."""
 
+SKIPPED_MS: Final = 100
+"""What packets that nobody needs become, in one piece."""
+
 MAX_MISORDER: Final = 100
 """Packets older than this are no longer of the same count (RFC 3550, A.1)."""
 
@@ -50,6 +53,7 @@ class Counts:
     late: int = 0
     repaired: int = 0
     concealed: int = 0
+    dozed: int = 0
     undecodable: int = 0
     refused: int = 0
 
@@ -120,6 +124,9 @@ class Inbound:
         self._span = 0
         """Samples of the newest packet."""
 
+        self._skipped = 0
+        """Samples of packets that were skipped and not delivered so far."""
+
         self._heard_at = 0.0
         self._ticks = 0
         """Calls of :meth:`idle` since the newest packet, and"""
@@ -135,6 +142,8 @@ class Inbound:
             self.counts.refused += 1
             return
         self.counts.received += 1
+        if self._skipped:
+            self._tell_skipped(arrival)
         start = (rtp_time * self._clock_ratio + self._shift) & _MASK_32
         ahead = 1 if self._newest is None else (sequence - self._newest) & _MASK_16
         if not 0 < ahead < _HALF_16:
@@ -146,6 +155,29 @@ class Inbound:
             self._take(sequence, ahead - 1, self._forward(start), payload, arrival)
         else:
             self._newest = sequence
+
+    def skip(self, sequence: int, rtp_time: int, length: int, arrival: float) -> None:
+        """Take the packet after the newest one as silence: *length* is how far its time is from that of the next.
+
+        It is delivered with others, :data:`SKIPPED_MS` in one piece.
+        """
+        self.counts.received += 1
+        self.counts.dozed += 1
+        self._newest, self._strange = sequence, None
+        self._ticks = self._idled = 0
+        self._places.clear()
+        start = self._forward((rtp_time * self._clock_ratio + self._shift) & _MASK_32)
+        self._due = (start + length * self._clock_ratio) & _MASK_32
+        self._heard_at = arrival
+        self._skipped += length * self._clock_ratio // self._sample_ratio
+        if self._skipped >= samples(SKIPPED_MS, self._decoder.rate_hz):
+            self._tell_skipped(arrival)
+
+    def _tell_skipped(self, arrival: float) -> None:
+        assert self._due is not None, "what was skipped follows something"
+        start = (self._due - self._skipped * self._sample_ratio) & _MASK_32
+        pcm, self._skipped = silence(self._skipped), 0
+        self._deliver(pcm, start, arrival)
 
     def idle(self, now: float) -> None:
         """To be called every 20 ms: where pauses are filled, 20 ms of silence when nothing has come for a while.

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from media.channel import DEFAULT_MESSAGE_BYTES
 from media.codec import CODECS, Format, Name
-from media.negotiation import agree
+from media.negotiation import agree, level_id
 from media.peering import PeerError
 
 MAX_BYTES: Final = 16 * 1024
@@ -32,7 +32,7 @@ _REFLEXIVE_PREFERENCE: Final = 100
 """RFC 8445, 5.1.2.2."""
 
 _DROPPED: Final = ("a=end-of-candidates", "a=extmap:", "a=extmap-allow-mixed", "a=rtcp-fb:")
-"""Header extensions and feedback are not used, so they are not negotiated. Candidates never end here: after the end
+"""The stack needs no header extensions and feedback, so it is told of none. Candidates never end here: after the end
 of an empty list the stack would give up instead of waiting for the peer's own checks."""
 
 _KINDS: Final = ("m=audio ", "m=video ", "m=application ")
@@ -61,6 +61,9 @@ class Remote:
     max_message_bytes: int
     """The longest message its data channel takes; 0 means any."""
 
+    level_id: int | None
+    """The header extension that tells how loud each packet is (RFC 6464); None when there is none."""
+
 
 def read(text: str, *, private: bool, codecs: tuple[Name, ...] = CODECS, answer: bool = False) -> Remote:
     """Check and reduce the description *text*; *private* lets candidates in networks that are not public stay.
@@ -79,6 +82,7 @@ def read(text: str, *, private: bool, codecs: tuple[Name, ...] = CODECS, answer:
         raise _invalid("has no audio section")
     if len(channels) > 1:
         raise _invalid("has more than one data channel section")
+    levels = level_id(audio[0])
     form, audio[0][:] = agree(audio[0], codecs, ours=not answer)
     limit = _check_channel(channels[0]) if channels else DEFAULT_MESSAGE_BYTES
     for section in audio:
@@ -88,7 +92,7 @@ def read(text: str, *, private: bool, codecs: tuple[Name, ...] = CODECS, answer:
     kept = [reduced for line in chain(session, *sections) if (reduced := _reduced(line, private)) is not None]
     checked = iter(range(MAX_CANDIDATES))
     kept = [line for line in kept if not line.startswith("a=candidate:") or next(checked, None) is not None]
-    return Remote("\r\n".join(kept) + "\r\n", form, limit)
+    return Remote("\r\n".join(kept) + "\r\n", form, limit, levels)
 
 
 def limit_messages(text: str, longest: int) -> str:

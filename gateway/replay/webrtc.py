@@ -86,6 +86,9 @@ class _Call:
         self._rtp_time = newest + step
         self._witness.on_heard(pcm, self._rtp_time * VOICE_RATE_HZ // RTP_RATE_HZ, arrival)
 
+    def attentive(self) -> bool:
+        return True
+
     def on_repair(self, pcm: Pcm) -> None:
         pass
 

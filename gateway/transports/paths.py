@@ -42,6 +42,9 @@ class _Path:
         if self._paths.sound is self:
             self._paths.ears.on_audio(pcm, rtp_time, arrival)
 
+    def attentive(self) -> bool:
+        return self._paths.ears.attentive()
+
     def on_repair(self, pcm: Pcm) -> None:
         if self._paths.sound is self:
             self._paths.ears.on_repair(pcm)

@@ -48,6 +48,11 @@ class Voice:
         """Take 16 kHz sound of the microphone."""
         self._leg.hear(pcm)
 
+    @property
+    def attentive(self) -> bool:
+        """Whether quiet sound matters now; else silence may take its place."""
+        return self._leg.attentive
+
     def repair(self, pcm: Pcm) -> None:
         """The last samples heard were these."""
         self._leg.repair(pcm)

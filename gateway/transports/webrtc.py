@@ -119,6 +119,9 @@ class Call:
         if self._voice is not None:
             self._voice.hear(pcm)
 
+    def attentive(self) -> bool:
+        return self._voice is not None and self._voice.attentive
+
     def on_repair(self, pcm: Pcm) -> None:
         if self._voice is not None:
             self._voice.repair(pcm)

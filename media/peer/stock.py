@@ -118,6 +118,7 @@ class Stock:
             late=0,
             repaired=0,
             concealed=0,
+            dozed=0,
             undecodable=0,
             refused=0,
             jitter_ms=self._jitter_ms,

@@ -156,6 +156,9 @@ class Listener:
         self.heard.append((asyncio.get_running_loop().time(), rtp_time // _RTP_PER_SAMPLE, pcm))
         self.news.set()
 
+    def attentive(self) -> bool:
+        return True
+
     def on_repair(self, pcm: Pcm) -> None: ...
 
     def on_message(self, text: str) -> None:

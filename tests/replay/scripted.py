@@ -222,6 +222,9 @@ class WebRtcGateway:
         for told in self.conversation.hear(pcm if len(pcm) else silence(VOICE_FRAME)):
             self._tell(told)
 
+    def attentive(self) -> bool:
+        return True
+
     def on_repair(self, pcm: Pcm) -> None: ...
 
     def on_channel_open(self) -> None:
