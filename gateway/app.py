@@ -26,7 +26,7 @@ from gateway.transports import admission, http, network, webrtc, websocket
 from gateway.transports.connection import Services
 from gateway.transports.guard import Guard, Rules
 from gateway.transports.overload import Rule
-from media.detector import SpeechDetector, standard
+from media.hearing.detector import SpeechDetector, standard
 from media.leg import Engines
 from media.peer import send_lateness
 from media.speech import Recognizer, SpeechError, Synthesizer

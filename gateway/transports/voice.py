@@ -6,9 +6,11 @@ from gateway.core import inputs as inp
 from gateway.core.ids import Generation, ItemId, ResponseId
 from gateway.runtime.actor import Actor, Origin
 from gateway.transports.reports import input_of, where_it_stood
-from media import endpoint, leg, playout
-from media.device import Device
+from media import leg
 from media.frames import Pcm
+from media.hearing import endpoint
+from media.speaking import playout
+from media.speaking.device import Device
 
 
 class Voice:

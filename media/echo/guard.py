@@ -90,7 +90,7 @@ class EchoGuard:
 
     HOLE: Final = 8_000
     """Samples, 0.5 s: a microphone farther away from the reference has missed something, or its client has. Quiet
-    packets may come 0.3 s late (:mod:`media.doze`)."""
+    packets may come 0.3 s late (:mod:`media.rtp.doze`)."""
 
     STRANGE: Final = 0.25
     """A share of the microphone's power that no echo explains, and that makes us look for it elsewhere."""

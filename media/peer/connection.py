@@ -25,15 +25,15 @@ from aiortc import (
 from aiortc.codecs import get_capabilities
 from aiortc.exceptions import OperationError
 
-from media import fragments, ice, sdp
-from media.channel import Channel
 from media.frames import Pcm
-from media.ice import Line
-from media.negotiation import want, with_levels, with_packet_time
+from media.peer import fragments, ice, sdp
+from media.peer.channel import Channel
 from media.peer.direct import Direct
 from media.peer.hooks import CONNECTION, has_media, has_network
+from media.peer.ice import Line
+from media.peer.negotiation import want, with_levels, with_packet_time
+from media.peer.peering import CHANNEL, Ears, PeerError, PeerOptions, PeerStats, Pull, Reason
 from media.peer.stock import Stock
-from media.peering import CHANNEL, Ears, PeerError, PeerOptions, PeerStats, Pull, Reason
 
 log = logging.getLogger(__name__)
 

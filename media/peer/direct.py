@@ -19,15 +19,15 @@ from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import HeaderExtensions, RtpPacket
 from pylibsrtp import Error as SrtpError, Session
 
-from media import formats
-from media.codec import Encoder, Format, Name
-from media.doze import Doze
+from media.codecs import formats
+from media.codecs.codec import Encoder, Format, Name
 from media.frames import Pcm
-from media.metronome import metronome
-from media.outbound import OPUS_PAUSE, Outbound
 from media.peer.hooks import RECEIVER, SENDER
-from media.peering import PeerOptions, PeerStats, Pull
-from media.rtp import Counts, Inbound
+from media.peer.peering import PeerOptions, PeerStats, Pull
+from media.rtp.doze import Doze
+from media.rtp.inbound import Counts, Inbound
+from media.rtp.metronome import metronome
+from media.rtp.outbound import OPUS_PAUSE, Outbound
 
 MAX_SOURCES: Final = 8
 """Streams (SSRC) one call may have had. A browser needs one, and each costs memory in three libraries."""

@@ -16,9 +16,9 @@ from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpTransceiver
 from aiortc.mediastreams import MediaStreamError
 
 from media.frames import PTIME_MS, Pcm, samples, silence
-from media.metronome import Pacer, note_sent
-from media.peering import PeerOptions, PeerStats, Pull
-from media.rtp import PAUSE_S, RTP_RATE_HZ
+from media.peer.peering import PeerOptions, PeerStats, Pull
+from media.rtp.inbound import PAUSE_S, RTP_RATE_HZ
+from media.rtp.metronome import Pacer, note_sent
 
 log = logging.getLogger(__name__)
 

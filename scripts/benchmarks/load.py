@@ -22,8 +22,8 @@ import uvloop
 from benchmarks.caller import Answer, Caller, called, level_of, posted, posted_json
 from benchmarks.common import BENCH_CLIPS, CALLERS, DEV_CLIPS
 from gateway.replay.sound import read_clip
+from media.codecs.opus import Encoder
 from media.frames import VOICE_FRAME, VOICE_RATE_HZ, Pcm, silence
-from media.opus import Encoder
 
 SLOTS: Final = 20
 """Callers are spread over the 20 ms, as real ones are."""

@@ -17,10 +17,10 @@ from gateway.replay.microphone import MicFrame, Microphone
 from gateway.replay.sound import AUDIBLE, Clip
 from gateway.replay.story import Event
 from gateway.replay.websocket import websocket_line
+from media.codecs.opus import Decoder, Encoder, OpusError
 from media.frames import PTIME_MS, VOICE_FRAME, VOICE_RATE_HZ, Pcm
 from media.levels import peak
-from media.metronome import Pacer
-from media.opus import Decoder, Encoder, OpusError
+from media.rtp.metronome import Pacer
 
 QUIET_LINE: Final = np.random.default_rng(1).normal(0, 8, VOICE_FRAME).astype(np.int16)
 """What a microphone hears where nobody speaks: not nothing."""

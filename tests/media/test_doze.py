@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from media.doze import KEPT, TRIED_EVERY, Doze
+from media.codecs.opus import Decoder, Encoder
 from media.frames import Pcm, silence
-from media.opus import Decoder, Encoder
-from media.rtp import RTP_FRAME, Inbound
+from media.rtp.doze import KEPT, TRIED_EVERY, Doze
+from media.rtp.inbound import RTP_FRAME, Inbound
 from tests.media.sounds import rms, sine
 
 QUIET, LOUD = 90, 20

@@ -2,10 +2,10 @@
 
 import pytest
 
-from media import sdp
-from media.codec import CODECS, Format, Name
-from media.negotiation import level_id, want, with_levels, with_packet_time
-from media.peering import PeerError
+from media.codecs.codec import CODECS, Format, Name
+from media.peer import sdp
+from media.peer.negotiation import level_id, want, with_levels, with_packet_time
+from media.peer.peering import PeerError
 from tests.media.test_sdp import BROWSER, refusal
 
 AUDIO = "m=audio 53083 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126"

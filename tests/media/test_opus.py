@@ -6,9 +6,9 @@ import gc
 import numpy as np
 import pytest
 
-from media import opus
+from media.codecs import opus
+from media.codecs.opus import RATES_HZ, SILENCE, Decoder, Encoder, OpusError
 from media.frames import Pcm, silence
-from media.opus import RATES_HZ, SILENCE, Decoder, Encoder, OpusError
 from tests.media.sounds import harmonics, pitch, rms, sine
 
 BROKEN = b"\xff\xff"

@@ -11,12 +11,12 @@ import pytest
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError
 
-from media import metronome
 from media.frames import Pcm
-from media.outbound import HANGOVER_TICKS
 from media.peer import Peer, PeerOptions, send_lateness
 from media.peer.direct import audio_level
-from media.rtp import RTP_FRAME
+from media.rtp import metronome
+from media.rtp.inbound import RTP_FRAME
+from media.rtp.outbound import HANGOVER_TICKS
 from tests.media.calls import LIMIT_S, Listener, Run, Tone, called, nothing_runs, on_both_loops, play
 from tests.media.sounds import pitch, rms
 

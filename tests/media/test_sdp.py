@@ -6,9 +6,9 @@ from ipaddress import ip_address
 import pytest
 from hypothesis import given, strategies as st
 
-from media import sdp
-from media.channel import DEFAULT_MESSAGE_BYTES
-from media.peering import PeerError
+from media.peer import sdp
+from media.peer.channel import DEFAULT_MESSAGE_BYTES
+from media.peer.peering import PeerError
 
 BROWSER = """\
 v=0

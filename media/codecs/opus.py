@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from media.codec import RTP_RATES_HZ, CodecError
+from media.codecs.codec import RTP_RATES_HZ, CodecError
 from media.frames import PTIME_MS, Pcm, silence
 
 SILENCE: Final = b"\xf8\xff\xfe"

@@ -2,7 +2,7 @@
 
 from typing import Final, Protocol
 
-from media.peering import PeerError
+from media.peer.peering import PeerError
 
 MAX_WAITING: Final = 1 << 20
 """Bytes that may wait to be sent. What is above is refused: a slow reader is for the caller to disconnect."""

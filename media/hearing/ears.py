@@ -4,13 +4,13 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from media.detector import DEFAULTS, SpeechDetector, with_threshold
 from media.echo import Defence, NoDefence
-from media.edges import Confirmed, Dismissed, Edge as VoiceEdge, Ended, Suspected
-from media.endpoint import Discarded, Endpointer, Pressed, TurnEdge, TurnEnded, TurnOptions, patience
 from media.frames import Pcm, silence
+from media.hearing.detector import DEFAULTS, SpeechDetector, with_threshold
+from media.hearing.edges import Confirmed, Dismissed, Edge as VoiceEdge, Ended, Suspected
+from media.hearing.endpoint import Discarded, Endpointer, Pressed, TurnEdge, TurnEnded, TurnOptions, patience
+from media.hearing.tape import Tape
 from media.speech import Recognition, Recognizer
-from media.tape import Tape
 
 Edge: TypeAlias = VoiceEdge | TurnEdge | Pressed | Discarded
 

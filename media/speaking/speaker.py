@@ -5,8 +5,8 @@ import contextlib
 import logging
 from dataclasses import dataclass, field
 
-from media.loudness import Loudness
-from media.playout import Playout
+from media.speaking.loudness import Loudness
+from media.speaking.playout import Playout
 from media.speech import SpeechError, Synthesizer
 from media.speech.clauses import Clause, Clauses
 

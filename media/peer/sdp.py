@@ -12,10 +12,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import chain
 from typing import Final, TypeAlias
 
-from media.channel import DEFAULT_MESSAGE_BYTES
-from media.codec import CODECS, Format, Name
-from media.negotiation import agree, level_id
-from media.peering import PeerError
+from media.codecs.codec import CODECS, Format, Name
+from media.peer.channel import DEFAULT_MESSAGE_BYTES
+from media.peer.negotiation import agree, level_id
+from media.peer.peering import PeerError
 
 MAX_BYTES: Final = 16 * 1024
 MAX_LINES: Final = 500

@@ -11,7 +11,7 @@ from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 from aioice.ice import Connection, StunProtocol, server_reflexive_candidate
 from aioice.turn import UDP_SOCKET_BUFFER_SIZE
 
-from media.peering import PeerError
+from media.peer.peering import PeerError
 
 _TRIES_AT_ONCE: Final = 256
 """Ports that are tried before others may run: all of a large range may be taken."""

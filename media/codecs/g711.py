@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from media.codec import RTP_RATES_HZ, CodecError
+from media.codecs.codec import RTP_RATES_HZ, CodecError
 from media.frames import PTIME_MS, Pcm, samples, silence
 from media.resample import Resampler
 
@@ -85,7 +85,7 @@ def encoding(law: Law) -> Bytes:
 class Encoder:
     """One stream of mono PCM at *rate_hz* on its way to G.711, in packets of 20 ms, 1 ms late.
 
-    Raises :class:`media.codec.CodecError` for a rate that cannot be resampled.
+    Raises :class:`media.codecs.codec.CodecError` for a rate that cannot be resampled.
     """
 
     def __init__(self, law: Law, rate_hz: int = 24_000) -> None:
@@ -99,7 +99,7 @@ class Encoder:
         """The resampler holds back nothing but zeros."""
 
     def encode(self, pcm: Pcm | None) -> bytes:
-        """See :meth:`media.codec.Encoder.encode`."""
+        """See :meth:`media.codecs.codec.Encoder.encode`."""
         if pcm is None and self._silent:
             return self._silence
         self._silent = pcm is None
@@ -125,7 +125,7 @@ class _State:
 class Decoder:
     """One stream of G.711 on its way to mono PCM at *rate_hz*, a multiple of 8 kHz; 1 ms late at any but 8 kHz.
 
-    Raises :class:`media.codec.CodecError` for another rate.
+    Raises :class:`media.codecs.codec.CodecError` for another rate.
     """
 
     def __init__(self, law: Law, rate_hz: int = 16_000) -> None:
@@ -137,13 +137,13 @@ class Decoder:
         self._state = _State(_resampler(RATE_HZ, rate_hz), silence(_HISTORY))
 
     def samples(self, payload: bytes) -> int:
-        """See :meth:`media.codec.Decoder.samples`."""
+        """See :meth:`media.codecs.codec.Decoder.samples`."""
         if not 0 < len(payload) <= _MAX_PAYLOAD:
             raise CodecError("not 1 to 960 bytes")
         return len(payload) * self._ratio
 
     def decode(self, payload: bytes) -> Pcm:
-        """See :meth:`media.codec.Decoder.decode`."""
+        """See :meth:`media.codecs.codec.Decoder.decode`."""
         self.samples(payload)
         state, pcm = self._state, self._table[np.frombuffer(payload, dtype=np.uint8)]
         if state.made_up:
@@ -155,7 +155,7 @@ class Decoder:
         return state.resampler.process(pcm)
 
     def conceal(self, samples: int) -> Pcm:
-        """See :meth:`media.codec.Decoder.conceal`; *samples* must be whole at 8 kHz, and at most 120 ms."""
+        """See :meth:`media.codecs.codec.Decoder.conceal`; *samples* must be whole at 8 kHz, and at most 120 ms."""
         count, rest = divmod(samples, self._ratio)
         if rest or not 0 < count <= _MAX_PAYLOAD:
             raise CodecError("cannot conceal so many samples")
@@ -170,11 +170,11 @@ class Decoder:
         return self.conceal(samples)
 
     def save(self) -> object:
-        """See :meth:`media.codec.Decoder.save`."""
+        """See :meth:`media.codecs.codec.Decoder.save`."""
         return self._copy(self._state)
 
     def restore(self, saved: object) -> None:
-        """See :meth:`media.codec.Decoder.restore`."""
+        """See :meth:`media.codecs.codec.Decoder.restore`."""
         if not isinstance(saved, _State):
             raise CodecError("not a state of this decoder")
         self._state = self._copy(saved)

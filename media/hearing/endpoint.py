@@ -2,7 +2,7 @@
 
 A turn begins with the first confirmed voice and ends when silence has lasted ``silence_duration_ms`` since the last
 confirmed voice ended, or at ``turn_limit_ms``. How long the silence must last is for a
-:class:`media.patience.Patience` to say. A suspicion holds the silence timer, since it may become voice; a
+:class:`media.hearing.patience.Patience` to say. A suspicion holds the silence timer, since it may become voice; a
 dismissed one neither extends the turn nor its silence. The names are those of Realtime's ``server_vad``.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, TypeAlias, assert_never
 
-from media.edges import Confirmed, Dismissed, Edge, Ended, Suspected, Sustained
-from media.patience import Eagerness, Patience, Semantic, Timer
+from media.hearing.edges import Confirmed, Dismissed, Edge, Ended, Suspected, Sustained
+from media.hearing.patience import Eagerness, Patience, Semantic, Timer
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class TurnOptions:
     """Realtime's ``turn_detection`` fields with its defaults, in milliseconds, and a limit of our own."""
 
     threshold: float = 0.5
-    """For :func:`media.detector.with_threshold`; the endpointer itself has no use for it."""
+    """For :func:`media.hearing.detector.with_threshold`; the endpointer itself has no use for it."""
     prefix_padding_ms: int = 300
     """Sound kept from before the onset."""
     silence_duration_ms: int = 500

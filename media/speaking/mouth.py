@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from media.device import Device
 from media.frames import Pcm
-from media.playout import Cleared, Edge, Holder, Playout, PlayoutOptions, Stopped
-from media.speaker import Speaker
+from media.speaking.device import Device
+from media.speaking.playout import Cleared, Edge, Holder, Playout, PlayoutOptions, Stopped
+from media.speaking.speaker import Speaker
 from media.speech import Synthesizer
 
 

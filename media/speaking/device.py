@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from media.frames import VOICE_FRAME, VOICE_RATE_HZ, milliseconds, samples
-from media.utterance import Utterance
+from media.speaking.utterance import Utterance
 
 MAX_CLIENT_BUFFER_MS: Final = 5_000
 """A device that claims to buffer more is not believed: its utterances would never count as heard."""

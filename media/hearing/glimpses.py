@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Final
 
-from media.ears import Edge
-from media.edges import Confirmed, Ended, Sustained
+from media.hearing.ears import Edge
+from media.hearing.edges import Confirmed, Ended, Sustained
 
 FIRST_MS: Final = 350
 """After the onset: the shortest stop word is over by then, and a recognizer needs 100 ms more than the word."""

@@ -1,4 +1,4 @@
-"""The detector's state machine: judged windows in, edges out. See :mod:`media.detector` for the three steps."""
+"""The detector's state machine: judged windows in, edges out. See :mod:`media.hearing.detector` for the three steps."""
 
 from collections import deque
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from enum import Enum, auto
 from math import log
 from typing import Final, assert_never
 
-from media.edges import Confirmed, Dismissed, Edge, Ended, Suspected, Sustained
 from media.frames import MIC_RATE_HZ, milliseconds
-from media.profiles import DetectorOptions
+from media.hearing.edges import Confirmed, Dismissed, Edge, Ended, Suspected, Sustained
+from media.hearing.profiles import DetectorOptions
 from media.vad import WINDOW
 
 _ODDS: Final = 2

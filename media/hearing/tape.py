@@ -11,7 +11,7 @@ import numpy as np
 from media.frames import MIC_RATE_HZ, Pcm, samples
 
 LAG: Final = samples(120, MIC_RATE_HZ)
-"""Samples that are read late: as far as a repair reaches back (:data:`media.rtp.REPAIR_MS`)."""
+"""Samples that are read late: as far as a repair reaches back (:data:`media.rtp.inbound.REPAIR_MS`)."""
 
 
 class Tape:

@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from media.codec import CodecError, Decoder
+from media.codecs.codec import CodecError, Decoder
 from media.frames import PTIME_MS
 from media.levels import QUIET, LevelGate, power
-from media.rtp import Inbound
+from media.rtp.inbound import Inbound
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class _Packet(NamedTuple):
 
 
 class Doze:
-    """Stands in front of an :class:`media.rtp.Inbound` that uses *decoder*, and wakes it when it must.
+    """Stands in front of an :class:`media.rtp.inbound.Inbound` that uses *decoder*, and wakes it when it must.
 
     *attentive* tells whether quiet sound matters now. What is lost, late or out of order also ends the doze.
     """

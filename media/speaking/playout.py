@@ -21,11 +21,11 @@ from typing import Final, TypeAlias, assert_never
 
 import numpy as np
 
-from media.device import Device, Listener
 from media.frames import PTIME_MS, VOICE_FRAME, VOICE_RATE_HZ, Pcm, milliseconds, samples, silence
+from media.speaking.device import Device, Listener
+from media.speaking.utterance import Playhead, Utterance, faded_in, padded
+from media.speaking.wordmap import WordMap
 from media.speech import Word
-from media.utterance import Playhead, Utterance, faded_in, padded
-from media.wordmap import WordMap
 
 
 class Holder(Enum):

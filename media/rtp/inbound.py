@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from media.codec import CodecError, Decoder
+from media.codecs.codec import CodecError, Decoder
 from media.frames import PTIME_MS, Pcm, samples, silence
 
 RTP_RATE_HZ: Final = 48_000
@@ -47,7 +47,7 @@ _MASK_32: Final = (1 << 32) - 1
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the packets of a call; see :class:`media.peering.PeerStats`."""
+    """What became of the packets of a call; see :class:`media.peer.peering.PeerStats`."""
 
     received: int = 0
     late: int = 0

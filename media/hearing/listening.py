@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from media.follower import WINDOW_MS, Heard
 from media.frames import MIC_RATE_HZ, Pcm, milliseconds, silence
+from media.hearing.follower import WINDOW_MS, Heard
+from media.hearing.profiles import DetectorOptions
 from media.levels import BLOCK, LevelGate, onset, powers
-from media.profiles import DetectorOptions
 from media.vad import WINDOW, SpeechModel
 from media.vad.webrtc import FRAME_10MS, WebRtcGate, WebRtcVad
 

@@ -7,9 +7,9 @@ comfort noise (RFC 3389) nor DTMF (RFC 4733) nor redundancy (RFC 2198) is agreed
 import re
 from typing import Final
 
-from media.codec import Format, Name
+from media.codecs.codec import Format, Name
 from media.frames import PTIME_MS
-from media.peering import PeerError
+from media.peer.peering import PeerError
 
 UPLINK_BPS: Final = 40_000
 """What an Opus client may spend on average: twice what wideband speech needs, which leaves room for FEC."""

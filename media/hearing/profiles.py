@@ -42,7 +42,7 @@ class DetectorOptions:
     confirm_within_ms: int = 250
     """The span that voice must lie in: a syllable with its consonants. Measured: 160 to 250 do alike."""
     confirm_evidence: float = 0.8
-    """The evidence that confirms: see :class:`media.follower.Follower`. Measured: 0.6 is 10 ms
+    """The evidence that confirms: see :class:`media.hearing.follower.Follower`. Measured: 0.6 is 10 ms
     faster at p95 and on some grids lets a laugh pass, 1.0 is 20 ms slower and refuses no more."""
     quiet_p: float = 0.2
     """Below this a window is quiet, from here on it is voice; well under the suspicion, so a sound does not flicker."""

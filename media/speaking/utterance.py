@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.frames import VOICE_FRAME, VOICE_RATE_HZ, Pcm, milliseconds, silence
-from media.wordmap import WordMap
+from media.speaking.wordmap import WordMap
 
 Gain: TypeAlias = NDArray[np.float64]
 """Factors of samples, 0 to 1."""

@@ -1,7 +1,7 @@
 """Which words of an item's text lie where in the sound of one utterance.
 
 An utterance is spoken clause by clause. A synthesizer that reports word times gives a clause's words; for any other
-they are placed by length (:mod:`media.lengths`): at the pace of the clauses before it while a clause is still being
+they are placed by length (:mod:`.lengths`): at the pace of the clauses before it while a clause is still being
 spoken, in its real duration and between its real pauses once it is complete. A word ends where the next one begins,
 or where the pause before that one does, and the last word of a clause ends with the clause.
 
@@ -12,9 +12,9 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from media import lengths
 from media.frames import Pcm
-from media.pauses import Pauses
+from media.speaking import lengths
+from media.speaking.pauses import Pauses
 from media.speech import Word
 
 

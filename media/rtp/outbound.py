@@ -3,8 +3,8 @@
 from struct import Struct
 from typing import Final
 
-from media.codec import Encoder
-from media.peering import Pull
+from media.codecs.codec import Encoder
+from media.frames import Pull
 
 HANGOVER_TICKS: Final = 10
 """Silence that is sent after a sound, or when a call begins: the last sound does not end in the other side's
@@ -14,8 +14,8 @@ REFRESH_TICKS: Final = 20
 """How often a pause is confirmed: 400 ms, as an Opus encoder with DTX does."""
 
 OPUS_PAUSE: Final = b"\xf8"
-"""A packet of :data:`media.opus.SILENCE`'s kind without a frame: what follows is a pause (DTX), not a loss, so that a
-browser plays comfort noise and neither conceals nor counts one. After silence that noise is silence."""
+"""A packet of the kind of :data:`media.codecs.opus.SILENCE` without a frame: what follows is a pause (DTX), not a loss,
+so that a browser plays comfort noise and neither conceals nor counts one. After silence that noise is silence."""
 
 _HEADER: Final = Struct("!BBHII")
 _VERSION: Final = 0x80

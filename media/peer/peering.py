@@ -1,11 +1,10 @@
 """What a peer asks of its surroundings and promises to them, in plain types."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
-from media.codec import CODECS, Name
-from media.frames import MIC_RATE_HZ, VOICE_RATE_HZ, Pcm
+from media.codecs.codec import CODECS, Name
+from media.frames import MIC_RATE_HZ, VOICE_RATE_HZ, Pcm, Pull as Pull
 
 CHANNEL: Final = "oai-events"
 """Name of the text channel, as OpenAI's clients open it."""
@@ -15,9 +14,6 @@ Reason: TypeAlias = Literal["closed", "failed", "disconnected"]
 
 Media: TypeAlias = Literal["direct", "stock"]
 """Whose media path: ours, or aiortc's."""
-
-Pull: TypeAlias = Callable[[], Pcm | None]
-"""Called in the event loop for each 20 ms of a call, when they are about to be sent: the sound, or None for silence."""
 
 
 class PeerError(Exception):

@@ -12,8 +12,8 @@ from typing import Any, Final, TypeAlias
 
 from aioice.ice import CandidatePair, Connection
 
-from media import ports
-from media.peering import Pull
+from media.frames import Pull
+from media.peer import ports
 
 GATHER_TIMEOUT_S: Final = 2
 """How long a description waits for STUN and TURN servers."""
