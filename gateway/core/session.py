@@ -8,7 +8,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
-from gateway.core import answering, effects as fx, events as ev, floor, heard, inputs as inp, pausing, steering, turns
+from gateway.core import (
+    answering,
+    effects as fx,
+    events as ev,
+    floor,
+    heard,
+    inputs as inp,
+    pausing,
+    presence,
+    steering,
+    turns,
+)
 from gateway.core.policy import Policy
 from gateway.core.state import KEYS_KEPT, Moment, State, Voice, evolve
 from gateway.core.step import Step
@@ -64,6 +75,7 @@ class Session:
         if not duplicate and not step.rejected:
             _dispatch(step, input)
             pausing.settle(step)
+            presence.settle(step, input)
             if stamp.key and not step.rejected:
                 step.fact(ev.CommandApplied(stamp.key, stamp.digest, stamp.wall))
         return Outcome(
@@ -91,6 +103,9 @@ class Session:
 
 
 def _dispatch(step: Step, input: inp.Input) -> None:
+    if isinstance(input, inp.OfPresence):
+        presence.take(step, input)
+        return
     match input:
         case (
             inp.SpeechSuspected()
@@ -115,6 +130,7 @@ def _dispatch(step: Step, input: inp.Input) -> None:
         case inp.DeadlineReached():
             pausing.deadline(step)
             floor.deadline(step)
+            presence.deadline(step)
         case inp.SessionOpened() | inp.SessionRecovered() | inp.VoiceJoined() | inp.LegLeft() | inp.SettingsSubmitted():
             _connection(step, input)
         case _:
@@ -191,6 +207,7 @@ def _connection(step: Step, input: Connection) -> None:
             pausing.joined(step)
         case inp.LegLeft():
             _leg_left(step)
+            presence.left(step, goodbye=input.goodbye)
         case inp.SessionRecovered():
             _recovered(step, input)
 
@@ -210,7 +227,7 @@ def _leg_left(step: Step) -> None:
 
 def _recovered(step: Step, input: inp.SessionRecovered) -> None:
     """Close what the end of the owner's process left open: every response ends exactly once."""
-    step.state.moment = Moment(voices=step.moment.voices)
+    step.state.moment = Moment(voices=step.moment.voices, presence=step.moment.presence)
     for response in list(step.conversation.responses.values()):
         item_id = response.item_id
         leg, lost_at = response.leg, response.lost_at

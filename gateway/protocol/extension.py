@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from gateway.protocol.presence import OfPresence, PresenceUpdate, ReactionSend, TypingStart, TypingStop
 from gateway.protocol.realtime import (
     AudioAppend,
     AudioClear,
@@ -107,7 +108,7 @@ class Mute(ClientEvent, tag="input_audio_buffer.mute"):
     muted: bool
 
 
-OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute
+OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | OfPresence
 
 
 class SessionResume(ClientEvent, tag="session.resume"):
@@ -148,6 +149,10 @@ AnyClientEvent = (
     | Mute
     | SessionResume
     | PlaybackReport
+    | PresenceUpdate
+    | TypingStart
+    | TypingStop
+    | ReactionSend
 )
 
 __all__ = ["SUBPROTOCOL", "UNSET", "AnyClientEvent"]

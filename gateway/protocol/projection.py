@@ -16,7 +16,7 @@ from msgspec import UNSET
 from gateway.core import events as ev
 from gateway.core.ids import ItemId, LegId, ResponseId
 from gateway.core.values import Failure, ItemStatus, ResponseStatus, Role
-from gateway.protocol import extension as ext, realtime as rt
+from gateway.protocol import extension as ext, presence, realtime as rt
 
 
 @dataclass(slots=True)
@@ -226,10 +226,11 @@ def _seen(heard: str, unheard: str, seen: int) -> str:
 
 
 Announced = ev.SpeechStarted | ev.SpeechStopped | ev.InputCommitted | ev.TimeoutTriggered | ev.TruncationKept
+Live = ev.PresenceChanged | ev.ReactionSent
 Doubt = ev.SpeechSuspected | ev.SpeechConfirmed | ev.SpeechDismissed | ev.PlayoutPaused | ev.PlayoutResumed
 
 
-def _signal(event: Announced | Doubt | ev.CommandRejected, view: View) -> Wire:
+def _signal(event: Announced | Doubt | Live | ev.CommandRejected, view: View) -> Wire:
     match event:
         case ev.SpeechStarted():
             return [rt.SpeechStarted(item_id=event.item_id, audio_start_ms=event.audio_start_ms)]
@@ -242,6 +243,8 @@ def _signal(event: Announced | Doubt | ev.CommandRejected, view: View) -> Wire:
             return [rt.TimeoutTriggered(item_id=event.item_id, audio_start_ms=start_ms, audio_end_ms=end_ms)]
         case ev.TruncationKept() | ev.CommandRejected():
             return [_answer(event, view.extended)] if event.leg == view.leg else []
+        case ev.PresenceChanged() | ev.ReactionSent():
+            return [presence.told(event)] if view.extended else []
         case _:
             return [_doubt(event)] if view.extended else []
 

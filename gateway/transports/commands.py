@@ -8,8 +8,9 @@ from msgspec import UNSET
 
 from gateway.core import inputs as inp
 from gateway.core.ids import ItemId, ResponseId
-from gateway.protocol import extension as ext, realtime as rt
+from gateway.protocol import extension as ext, presence as wire, realtime as rt
 from gateway.protocol.decoding import canonical
+from gateway.transports import presence
 
 Command: TypeAlias = (
     rt.ItemCreate
@@ -19,6 +20,7 @@ Command: TypeAlias = (
     | rt.OutputClear
     | ext.OutputPause
     | ext.OutputResume
+    | wire.OfPresence
 )
 
 
@@ -31,6 +33,8 @@ def command(event: Command, located: Callable[[str, int], tuple[int, int] | None
 
     *located* tells how many code points, and ms of its sound, the ms hold that this client says it played of an item.
     """
+    if isinstance(event, wire.OfPresence):
+        return presence.command(event)
     match event:
         case rt.ItemCreate(item=item):
             text = "".join(part.text for part in item.content)

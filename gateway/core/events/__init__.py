@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from gateway.core.events.presence import PresenceChanged as PresenceChanged, ReactionSent as ReactionSent
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, Role, Settings, TruncationReason
 
@@ -278,6 +279,8 @@ Signal: TypeAlias = (
     | TimeoutTriggered
     | TruncationKept
     | CommandRejected
+    | PresenceChanged
+    | ReactionSent
 )
 
 Event: TypeAlias = Fact | Signal
