@@ -59,6 +59,7 @@ def _loop_factory() -> Any:
 
 async def _run(settings: Settings, *, open_browser: bool) -> None:
     from gateway.app import create_app
+    from gateway.transports import keepalive
 
     listener = _listen(settings)
     with listener:
@@ -69,9 +70,11 @@ async def _run(settings: Settings, *, open_browser: bool) -> None:
             config = uvicorn.Config(
                 app,
                 lifespan="off",
-                ws="websockets-sansio",
+                ws=keepalive.Protocol,
                 ws_max_size=settings.max_append_bytes + 1024,
                 ws_per_message_deflate=False,
+                ws_ping_interval=keepalive.PING_EVERY_S,
+                ws_ping_timeout=keepalive.PONG_WITHIN_S,
                 log_level="warning",
                 access_log=False,
                 server_header=False,

@@ -45,10 +45,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """Everybody who is here at one instant."""
+    """Everybody who is known to be here at one instant."""
 
     members: tuple[Member, ...] = ()
-    """In the order in which they joined."""
 
     agent: AgentState = "idle"
 
@@ -129,8 +128,8 @@ class Presence:
             self.changed[member.member_id] = None
 
     def company(self) -> Company:
-        """A copy, which does not change."""
-        return Company(tuple(self.members.values()), self.agent)
+        """A copy of what clients know, so that what they are told next fits it."""
+        return Company(tuple(self.told.values()), self.told_agent)
 
     def deadlines(self) -> Iterator[float]:
         """When something must be decided (monotonic), in no order."""
