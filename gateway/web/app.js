@@ -1,13 +1,16 @@
 /** Wires the page: two connections of one session, the conversation they tell, and the elements that show it. */
 
 import { Call } from "./call.js";
+import { NOBODY, meet } from "./company.js";
 import { EMPTY, reduce, typed } from "./conversation.js";
+import { describe } from "./device.js";
 import { FirstSaid, QUIET, canStop, follow, orderFor, statusOf } from "./floor.js";
 import { deviceId, freshId, lastMicrophone, lastSession, rememberMicrophone, rememberSession } from "./keep.js";
 import { Meter } from "./meter.js";
 import { list, obstacle, watch } from "./microphone.js";
 import { ControlSocket } from "./session.js";
 import { ShownStatus } from "./shown.js";
+import { Typing } from "./typing.js";
 import { View } from "./view.js";
 import { LINK_COPIED, SESSION_LOST, SOUND_BLOCKED, VOICE_UNAVAILABLE } from "./words.js";
 
@@ -25,6 +28,7 @@ const loudspeaker = document.getElementById("loudspeaker");
 
 let conversation = EMPTY;
 let floor = QUIET;
+let company = NOBODY;
 let about = null;
 let drawing = false;
 const levels = { microphone: 0, answer: 0 };
@@ -51,6 +55,7 @@ const call = new Call(() => ({ session: socket.sessionId, device }), {
   error: (error) => view.notify(error.message, error.code ?? "call_failed"),
   busy: () => canStop(floor),
 });
+const typing = new Typing(document.getElementById("text"), (type) => socket.now({ type }));
 
 // --- what is told ---
 
@@ -59,6 +64,7 @@ function fromSocket(event) {
   if (event.type === "error" || event.type === "command.rejected") refused(event);
   if (event.replay || !OF_THE_MOMENT.test(event.type) || firstSaid.isFirst("socket", event)) apply(event);
   conversation = reduce(conversation, event);
+  company = meet(company, event);
   draw();
 }
 
@@ -90,6 +96,7 @@ function socketChanged(state) {
   if (state.kind === "connected") {
     firstSaid.joined("socket");
     rememberSession(socket.sessionId);
+    socket.now({ type: "presence.update", ...describe(navigator.userAgent) });
     call.hurry();
     call.probe();
   } else {
@@ -122,6 +129,7 @@ function send(text) {
   const content = [{ type: "input_text", text }];
   const command = socket.command({ type: "conversation.item.create", item: { id: item, type: "message", role: "user", content } });
   submitted.set(command, item);
+  typing.sent();
   socket.command({ type: "response.create", on_active: "interrupt" });
   draw();
 }
@@ -142,6 +150,7 @@ function fresh() {
   call.stop();
   conversation = EMPTY;
   floor = QUIET;
+  company = NOBODY;
   shown.reset();
   history.replaceState(null, "", location.pathname);
   socket.join(null);
@@ -161,6 +170,7 @@ async function link() {
 
 function mute() {
   call.muted = !call.muted;
+  call.send({ type: "input_audio_buffer.mute", muted: call.muted });
   draw();
 }
 
@@ -218,6 +228,7 @@ function model() {
     call: call.state,
     via: call.via,
     muted: call.muted,
+    company,
     obstacle: obstacle()?.message ?? (about?.voice === false ? VOICE_UNAVAILABLE : null),
     about,
   };
@@ -238,6 +249,7 @@ window.bargein = Object.freeze({
       status: statusOf(floor),
       trail: [...shown.trail],
       items: structuredClone(conversation.items),
+      company: structuredClone(company),
       muted: loudspeaker.muted,
       levels: { ...levels },
     };
