@@ -92,6 +92,9 @@ class Presence:
     typing: dict[MemberId, float] = field(default_factory=dict)
     """→ when it ends unless it is told again (monotonic)."""
 
+    clapped: dict[MemberId, float] = field(default_factory=dict)
+    """→ when all its reactions so far were due, had they come evenly (monotonic)."""
+
     muted: set[LegId] = field(default_factory=set)
     holder: MemberId | None = None
     """Who holds the answer by a button."""

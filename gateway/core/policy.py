@@ -98,6 +98,11 @@ class Policy:
     presence_data_bytes: int = 1024
     """What a device may tell of itself, which each other device is sent."""
 
+    reaction_every: float = 0.1
+    """A device claps ten times a second at most, and ten times at once: each of them goes to everybody."""
+
+    reactions_at_once: int = 10
+
     typing_for: float = 6.0
     """Typing ends so long after it was last told: two of the three seconds' reminders of a page may be lost."""
 

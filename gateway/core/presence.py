@@ -49,7 +49,17 @@ def _by_member(
         case inp.TypingStopped():
             presence.typing.pop(member.member_id, None)
         case inp.ReactionSubmitted(reaction):
-            step.signal(ev.ReactionSent(member.member_id, member.device, reaction))
+            _clap(step, member, reaction)
+
+
+def _clap(step: Step, member: Member, reaction: str) -> None:
+    clapped, policy = step.moment.presence.clapped, step.policy
+    due = max(step.stamp.mono, clapped.get(member.member_id, 0.0)) + policy.reaction_every
+    if due > step.stamp.mono + policy.reactions_at_once * policy.reaction_every + 1e-9:
+        step.reject("rate_limited", "Too many reactions; slow down.")
+        return
+    clapped[member.member_id] = due
+    step.signal(ev.ReactionSent(member.member_id, member.device, reaction))
 
 
 def _joined(step: Step, input: inp.DeviceJoined) -> None:
@@ -103,6 +113,7 @@ def _disconnected(step: Step, *, goodbye: bool) -> None:
 
 def _gone(presence: Presence, known: MemberId) -> None:
     presence.lost.pop(known, None)
+    presence.clapped.pop(known, None)
     del presence.members[known]
     presence.changed[known] = None
 
@@ -126,13 +137,14 @@ def settle(step: Step, input: inp.Input) -> None:
         return
     if isinstance(input, inp.ItemSubmitted) and (sender := presence.of(step.stamp.leg)) is not None:
         presence.typing.pop(sender.member_id, None)  # what was being typed is there
-    _look(step, presence)
+    presence.agent = _agent(step)
+    if not isinstance(input, inp.TextGenerated):  # hundreds a second, of which no device does anything else
+        _look(step, presence)
     if presence.pending and step.stamp.mono >= presence.next_batch:
         _tell(step, presence)
 
 
 def _look(step: Step, presence: Presence) -> None:
-    presence.agent = _agent(step)
     if step.moment.paused_until is None:
         presence.holder = None
     elif presence.holder is None:

@@ -1,6 +1,7 @@
 """Who is here, on the wire: events of the extension alone."""
 
-from typing import Annotated, Any, ClassVar
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -11,6 +12,12 @@ from gateway.protocol.realtime import ClientEvent, ServerEvent
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Kind = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+
+EVENT_BYTES: Final = 48 * 1024
+"""Of members in one event. Peers that name no limit take messages of 64 KiB (RFC 8841, 6)."""
+
+DATA_BYTES: Final = 1100
+"""What the data of a member takes (``Policy.presence_data_bytes``)."""
 
 # --- what a client sends ---
 
@@ -93,27 +100,59 @@ class ReactionSent(ServerEvent, tag="reaction.sent"):
     extension: ClassVar[bool] = True
 
 
-def snapshot(company: Company, you: MemberId | None) -> ServerEvent:
-    """Everybody who is here, for a client that is *you*."""
-    return PresenceSnapshot(
-        members=[_shown(member) for member in company.members],
-        agent=company.agent,
-        occupancy=_counted(occupancy(company.members)),
-        you=you or UNSET,
-    )
+def snapshot(company: Company, you: MemberId | None) -> list[ServerEvent]:
+    """Everybody who is here, for a client that is *you*. Whom one event cannot hold joins by those that follow."""
+    counts = _counted(occupancy(company.members))
+    first, *rest = _changes([_shown(member) for member in company.members], [], [], company.agent, counts)
+    whole = PresenceSnapshot(members=first.joined, agent=company.agent, occupancy=counts, you=you or UNSET)
+    return [whole, *rest]
 
 
-def told(event: ev.PresenceChanged | ev.ReactionSent) -> ServerEvent:
+def told(event: ev.PresenceChanged | ev.ReactionSent) -> list[ServerEvent]:
     """How an extended client learns of *event*."""
     if isinstance(event, ev.ReactionSent):
-        return ReactionSent(member_id=event.member_id, device=event.device, reaction=event.reaction)
-    return PresenceChanged(
-        joined=[_shown(member) for member in event.joined],
-        changed=[_shown(member) for member in event.changed],
-        left=list(event.left),
-        agent=event.agent,
-        occupancy=_counted(event.occupancy),
-    )
+        return [ReactionSent(member_id=event.member_id, device=event.device, reaction=event.reaction)]
+    joined, changed = [_shown(member) for member in event.joined], [_shown(member) for member in event.changed]
+    return [*_changes(joined, changed, event.left, event.agent, _counted(event.occupancy))]
+
+
+def _changes(
+    joined: Sequence[Member], changed: Sequence[Member], left: Sequence[str], agent: str, counts: Occupancy
+) -> list[PresenceChanged]:
+    """One event, or several where one would be larger than a data channel takes."""
+    parts = _Parts(agent, counts)
+    for member in joined:
+        parts.holding(_bulk(member)).joined.append(member)
+    for member in changed:
+        parts.holding(_bulk(member)).changed.append(member)
+    for known in left:
+        parts.holding(6 * len(known) + 3).left.append(known)
+    return parts.events
+
+
+class _Parts:
+    def __init__(self, agent: str, counts: Occupancy) -> None:
+        self.events: list[PresenceChanged] = []
+        self._agent = agent
+        self._counts = counts
+        self._begin()
+
+    def _begin(self) -> None:
+        self.events.append(PresenceChanged(joined=[], changed=[], left=[], agent=self._agent, occupancy=self._counts))
+        self._room = EVENT_BYTES
+
+    def holding(self, size: int) -> PresenceChanged:
+        """An event with room for so many bytes."""
+        if size > self._room:
+            self._begin()
+        self._room -= size
+        return self.events[-1]
+
+
+def _bulk(member: Member) -> int:
+    """Bytes of JSON at most: a character may take six (``\\u0000``)."""
+    texts = (member.id, member.device, member.name, member.kind, member.user or "")
+    return 6 * sum(map(len, texts)) + 256 + (DATA_BYTES if member.data is not UNSET else 0)
 
 
 def _shown(member: Known) -> Member:

@@ -244,7 +244,7 @@ def _signal(event: Announced | Doubt | Live | ev.CommandRejected, view: View) ->
         case ev.TruncationKept() | ev.CommandRejected():
             return [_answer(event, view.extended)] if event.leg == view.leg else []
         case ev.PresenceChanged() | ev.ReactionSent():
-            return [presence.told(event)] if view.extended else []
+            return presence.told(event) if view.extended else []
         case _:
             return [_doubt(event)] if view.extended else []
 

@@ -155,7 +155,8 @@ class Teller:
         """Who is here stands in no log, so that it is told anew whenever something may have been missed."""
         if self._caller.extended:
             you = self._actor.state.moment.presence.of(self._caller.leg)
-            self.tell(presence.snapshot(glance.company, you.member_id if you is not None else None))
+            for event in presence.snapshot(glance.company, you.member_id if you is not None else None):
+                self.tell(event)
 
     async def _tell_everything(self, glance: Glance) -> None:
         session = self._actor.session_id

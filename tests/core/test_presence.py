@@ -213,6 +213,16 @@ def test_a_reaction_is_told_at_once() -> None:
     assert only(outcome.events, ev.ReactionSent).member_id == ON_CHAT
 
 
+def test_a_device_claps_ten_times_a_second_at_most() -> None:
+    talk = here()
+    clap = inp.ReactionSubmitted("!")
+    taken = [talk.tell((1.0, clap, CHAT)).accepted for _ in range(15)]
+    assert taken == [True] * 10 + [False] * 5
+    assert talk.last(ev.CommandRejected).failure.code == "rate_limited"
+    assert talk.tell((1.0, clap, PHONE)).accepted
+    assert [talk.tell((1.1, clap, CHAT)).accepted for _ in range(2)] == [True, False]
+
+
 # --- typing ---
 
 
