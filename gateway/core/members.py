@@ -48,6 +48,7 @@ class Company:
     """Everybody who is known to be here at one instant."""
 
     members: tuple[Member, ...] = ()
+    """In the order in which they joined."""
 
     agent: AgentState = "idle"
 
@@ -105,7 +106,7 @@ class Presence:
     agent: AgentState = "idle"
 
     told: dict[MemberId, Member] = field(default_factory=dict)
-    """What clients know."""
+    """What clients know, in the order in which they were told that somebody joined."""
 
     told_agent: AgentState = "idle"
     changed: dict[MemberId, None] = field(default_factory=dict)

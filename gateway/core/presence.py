@@ -201,7 +201,7 @@ def _tell(step: Step, presence: Presence) -> None:
     changed: list[Member] = []
     gone: list[MemberId] = []
     for known in presence.changed:
-        member, told = presence.members.get(known), presence.told.pop(known, None)
+        member, told = presence.members.get(known), presence.told.get(known)
         if member is not None:
             presence.told[known] = member
             if told is None:
@@ -209,6 +209,7 @@ def _tell(step: Step, presence: Presence) -> None:
             elif told != member:
                 changed.append(member)
         elif told is not None:
+            del presence.told[known]
             gone.append(known)
     presence.changed.clear()
     if joined or changed or gone or presence.agent != presence.told_agent:

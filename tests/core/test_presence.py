@@ -102,6 +102,14 @@ def test_who_is_lost_has_left_after_the_grace_and_not_before() -> None:
     assert only(talk.tell((1.0 + GRACE, DEADLINE)).events, ev.PresenceChanged).left == (ON_CHAT,)
 
 
+def test_a_snapshot_names_them_in_the_order_of_joining() -> None:
+    talk = here(PHONE, CHAT, TABLET)
+    talk.tell((1.0, TYPING, PHONE), (2.0, inp.PresenceUpdated("Kitchen"), CHAT), (3.0, GOODBYE, TABLET))
+    talk.tell((4.0, JOINED, TABLET), (5.0, DEADLINE))
+    company = talk.session.state.moment.presence.company()
+    assert [it.member_id for it in company.members] == [ON_PHONE, ON_CHAT, ON_TABLET]
+
+
 def test_a_short_drop_is_no_leaving() -> None:
     talk = here()
     before = len(told(talk))
