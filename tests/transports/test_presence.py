@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.frames import Frame, Opcode
 
 from gateway.core.members import DOING
 from gateway.transports.network import Network
@@ -288,6 +289,25 @@ def test_a_client_that_freezes_with_much_to_be_read_is_noticed_too(tmp_path: Pat
                 cut(phone)
 
     served(tmp_path, talk, grace=0.2, ping_every_s=0.5, pong_within_s=1.0)
+
+
+def test_a_client_whose_message_takes_long_to_come_is_not_silent(tmp_path: Path) -> None:
+    """Its pongs wait behind it."""
+
+    async def talk(gateway: Gateway, session: str) -> None:
+        async with gateway.socket(f"{session}&device=tab") as tab, gateway.socket(f"{session}&device=phone") as phone:
+            here = Here(tab.inbox)
+            await here.until(lambda members: "phone" in members)
+            freeze(phone)
+            text = json.dumps({"type": "presence.update", "name": "Still here", "pad": "x" * 100}).encode()
+            frame = Frame(Opcode.TEXT, text).serialize(mask=True)
+            for byte in frame:
+                phone.connection.transport.write(bytes([byte]))
+                await asyncio.sleep(0.01)  # a slow network
+            await here.until(lambda members: members.get("phone", {}).get("name") == "Still here")
+            assert not any("phone" in event["left"] for event in tab.all("presence.changed"))
+
+    served(tmp_path, talk, grace=0.0, ping_every_s=0.2, pong_within_s=0.5)
 
 
 def test_a_call_whose_path_is_dead_has_left_after_the_grace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
