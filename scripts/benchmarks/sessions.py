@@ -174,8 +174,8 @@ async def _filled(client: Client, items: int) -> None:
         await client.tell("conversation.item.create", item=_message(f"message {number}"))
         if number % 100 == 99:  # as many a second as one connection may send
             await asyncio.sleep(1.0)
-    last = f"message {items - 1}"
-    await client.until(lambda event: event.get("item", {}).get("content", [{}])[0].get("text") == last)
+    last, done = f"message {items - 1}", _is("conversation.item.done")
+    await client.until(lambda event: done(event) and event["item"]["content"][0]["text"] == last)
 
 
 def _seq(client: Client) -> int:
@@ -222,7 +222,7 @@ async def _come_back(server: Server, session: str, query: str, last: int) -> tup
     """How long it took, and what was told again: seq and type of each event."""
     began = time.monotonic()
     async with _client(server, session, query) as client:
-        await client.until(lambda event: event.get("seq") == last, 120)
+        await client.until(lambda event: bool(event.get("replay")) and event.get("seq") == last, 120)
         took = time.monotonic() - began
         await asyncio.sleep(0.2)
         replayed = [event for _, event in client.events if "seq" in event and event.get("replay")]
