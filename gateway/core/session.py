@@ -8,9 +8,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
-from gateway.core import answering, effects as fx, events as ev, floor, heard, inputs as inp, pausing, steering, turns
+from gateway.core import (
+    answering,
+    effects as fx,
+    events as ev,
+    floor,
+    heard,
+    inputs as inp,
+    pausing,
+    redacting,
+    steering,
+    turns,
+)
 from gateway.core.policy import Policy
-from gateway.core.state import KEYS_KEPT, Moment, State, Voice, evolve
+from gateway.core.state import KEYS_KEPT, Conversation, Moment, State, Voice, evolve
 from gateway.core.step import Step
 from gateway.core.truncating import truncate
 from gateway.core.values import Failure
@@ -50,9 +61,16 @@ class Session:
         self.state = State()
 
     @classmethod
-    def replay(cls, facts: Iterable[ev.Fact], policy: Policy | None = None) -> "Session":
-        """The session that a log describes. Runs no effects; follow it with ``SessionRecovered``."""
+    def replay(
+        cls, facts: Iterable[ev.Fact], policy: Policy | None = None, onto: Conversation | None = None
+    ) -> "Session":
+        """The session that a log describes: the whole of it, or what follows a snapshot, which it then goes on with.
+
+        Runs no effects; follow it with ``SessionRecovered``.
+        """
         session = cls(policy)
+        if onto is not None:
+            session.state.conversation = onto
         for fact in facts:
             evolve(session.state.conversation, fact)
         return session
@@ -124,6 +142,7 @@ def _dispatch(step: Step, input: inp.Input) -> None:
 Command = (
     inp.ItemSubmitted
     | inp.ItemDeletionRequested
+    | inp.ItemRedactionRequested
     | inp.ItemTruncationRequested
     | inp.ResponseRequested
     | inp.CancelRequested
@@ -139,6 +158,8 @@ def _command(step: Step, input: Command) -> None:
             steering.item_submitted(step, input)
         case inp.ItemDeletionRequested():
             steering.item_deletion_requested(step, input)
+        case inp.ItemRedactionRequested():
+            redacting.item_redaction_requested(step, input)
         case inp.ItemTruncationRequested():
             heard.truncation_requested(step, input)
         case inp.ResponseRequested():

@@ -22,6 +22,7 @@ from gateway.protocol.realtime import (
     ServerEvent,
     SessionUpdate,
 )
+from gateway.protocol.redaction import ItemRedact as ItemRedact, ItemRedacted as ItemRedacted
 
 SUBPROTOCOL = "bargein.v1"
 
@@ -107,7 +108,7 @@ class Mute(ClientEvent, tag="input_audio_buffer.mute"):
     muted: bool
 
 
-OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute
+OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | ItemRedact
 
 
 class SessionResume(ClientEvent, tag="session.resume"):
@@ -148,6 +149,7 @@ AnyClientEvent = (
     | Mute
     | SessionResume
     | PlaybackReport
+    | ItemRedact
 )
 
 __all__ = ["SUBPROTOCOL", "UNSET", "AnyClientEvent"]

@@ -140,7 +140,7 @@ class SessionInfo:
     """Bytes of its facts and words, without what the engine needs around them."""
 
     metadata: Mapping[str, str]
-    """What the chat is about, as its application says."""
+    """That of its settings."""
 
 
 class Store(Protocol):
@@ -153,7 +153,8 @@ class Store(Protocol):
     async def append(self, session: SessionId, expected_seq: int, facts: Sequence[Fact], wall: float) -> int:
         """Append all of *facts* or nothing, after *expected_seq*; return the last seq.
 
-        Durable when it returns. ``ItemRedacted`` takes the words of its item with it, in the same step.
+        Durable when it returns. Words that a fact makes void (of a redacted or deleted item, of former
+        settings) are removed for good in the same step.
         Raises ``store_conflict`` when the log does not end at *expected_seq*.
         """
         ...
@@ -198,10 +199,6 @@ class Store(Protocol):
 
     async def info(self, session: SessionId) -> SessionInfo | None:
         """What is known of a session; None when there is none."""
-        ...
-
-    async def set_metadata(self, session: SessionId, metadata: Mapping[str, str]) -> None:
-        """Replace a session's metadata; what it was is removed as words are. Harmless for an unknown session."""
         ...
 
     async def sessions(

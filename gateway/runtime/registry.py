@@ -63,8 +63,10 @@ class Registry:
         loaded = await self._store.load(wanted)
         if loaded is None:
             return None
-        core = Session.replay((stored.fact for stored in loaded.log), self._policy)
-        actor = self._start(wanted, loaded.epoch, core, len(loaded.log))
+        core = Session.replay((stored.fact for stored in loaded.log), self._policy, loaded.snapshot)
+        if self._store.snapshot_due(wanted):
+            self._store.save_snapshot(wanted, loaded.seq, core.state.conversation)
+        actor = self._start(wanted, loaded.epoch, core, loaded.seq)
         actor.post(inp.SessionRecovered(loaded.open_texts))
         return actor
 

@@ -14,10 +14,15 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
+from gateway.core.ids import SessionId
 from gateway.errors import StoreError
 from gateway.store.sqlite_tables import BUSY_S, OpenKey, write_open
+
+Purge: TypeAlias = Literal["no", "soon", "now"]
+"""Of what a call removed, what may be left in the write-ahead file when it ends: anything, hopefully nothing (and
+nothing soon), or nothing, else it fails."""
 
 GROUP: Final = 256
 """Calls that share one transaction, at most."""
@@ -52,6 +57,10 @@ class OpenTexts:
         """Forget an item's text."""
         self._texts.pop(key, None)
 
+    def drop_session(self, session: SessionId) -> None:
+        """Forget the texts of a session's items."""
+        self._texts = {key: text for key, text in self._texts.items() if key[0] != session}
+
     def hurry(self) -> None:
         """Make what is there due at once."""
         if self._due is not None:
@@ -80,8 +89,7 @@ class _Job:
 
     write: Callable[[sqlite3.Connection], int]
     future: asyncio.Future[int]
-    purge: bool = False
-    """True when nothing of what it removed may be left in the write-ahead file."""
+    purge: Purge = "no"
 
     outcome: int | StoreError = 0
 
@@ -100,7 +108,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, write: Callable[[sqlite3.Connection], int], *, purge: bool = False) -> asyncio.Future[int]:
+    def submit(self, write: Callable[[sqlite3.Connection], int], *, purge: Purge = "no") -> asyncio.Future[int]:
         """Queue a write; the future ends when it is durable, or with :class:`StoreError`."""
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         with self._wake:
@@ -122,6 +130,11 @@ class Writer:
         with self._wake:
             self._open.drop(key)
 
+    def drop_session(self, session: SessionId) -> None:
+        """Forget the texts of a session's open items that wait to be written."""
+        with self._wake:
+            self._open.drop_session(session)
+
     def settle(self) -> asyncio.Future[int]:
         """Ends when all that was queued before, open texts too, is in the file."""
         with self._wake:
@@ -142,8 +155,8 @@ class Writer:
                 open_s = self._open.wait_s(monotonic())
                 if group or open_s == 0:
                     self._commit(group)
-                    _deliver([job for job in group if not job.purge])
-                    self._purge([job for job in group if job.purge])
+                    _deliver([job for job in group if job.purge == "no"])
+                    self._purge([job for job in group if job.purge != "no"])
                 elif open_s is None:
                     self._checkpoint("TRUNCATE" if self._purge_owed else "PASSIVE")
             self._checkpoint("TRUNCATE")
@@ -210,7 +223,7 @@ class Writer:
         """Empty the write-ahead file, which holds what these jobs removed, and end them."""
         self._purge_owed |= bool(group)
         if group and not self._checkpoint("TRUNCATE"):
-            for job in group:
+            for job in (job for job in group if job.purge == "now"):
                 job.outcome = StoreError("store_unavailable", "what was removed is still in the write-ahead file")
         _deliver(group)
 

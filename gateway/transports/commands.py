@@ -19,6 +19,7 @@ Command: TypeAlias = (
     | rt.OutputClear
     | ext.OutputPause
     | ext.OutputResume
+    | ext.ItemRedact
 )
 
 
@@ -38,6 +39,8 @@ def command(event: Command, located: Callable[[str, int], tuple[int, int] | None
             return inp.ItemSubmitted(item.role, text, ItemId(item.id) if item.id else None, previous)
         case rt.ItemDelete():
             return inp.ItemDeletionRequested(ItemId(event.item_id))
+        case ext.ItemRedact():
+            return inp.ItemRedactionRequested(ItemId(event.item_id))
         case rt.ItemTruncate():
             played = located(event.item_id, event.audio_end_ms)
             return inp.ItemTruncationRequested(ItemId(event.item_id), event.audio_end_ms, played)

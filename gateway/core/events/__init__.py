@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from gateway.core.events.redaction import ItemRedacted as ItemRedacted
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, Role, Settings, TruncationReason
 
@@ -163,6 +164,7 @@ Fact: TypeAlias = (
     | ItemCompleted
     | ItemTruncated
     | ItemRemoved
+    | ItemRedacted
     | ResponseStarted
     | ResponseEnded
     | PlayoutStarted

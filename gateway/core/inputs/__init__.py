@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.inputs.redaction import ItemRedactionRequested as ItemRedactionRequested
 from gateway.core.values import Failure, Settings
 
 OnActive = Literal["reject", "interrupt"]
@@ -283,6 +284,7 @@ Input: TypeAlias = (
     | LegLeft
     | ItemSubmitted
     | ItemDeletionRequested
+    | ItemRedactionRequested
     | ItemTruncationRequested
     | SettingsSubmitted
     | ResponseRequested
