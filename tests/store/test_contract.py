@@ -1,9 +1,7 @@
 """What every engine of the log promises, on each of them."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import TypeAlias, cast
+from collections.abc import Awaitable
+from typing import cast
 
 import pytest
 
@@ -26,34 +24,12 @@ from gateway.core.state import Conversation
 from gateway.core.values import Settings
 from gateway.errors import StoreError
 from gateway.runtime.ports import Content, Store
-from gateway.store.memory import MemoryStore
-from gateway.store.sqlite import SqliteStore
+from tests.store.conftest import HERE, THERE, Play
 from tests.store.test_records import SAMPLES
 
-Scenario: TypeAlias = Callable[[Store], Awaitable[None]]
-Play: TypeAlias = Callable[[Scenario], None]
-
-HERE, THERE = SessionId("sess_00a"), SessionId("sess_01b")
 A, B = ItemId("item_a"), ItemId("item_b")
 RESPONSE = ResponseId("resp_1")
 WALL = 1763640000.25
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def play(request: pytest.FixtureRequest, tmp_path: Path) -> Play:
-    """Runs a scenario on an empty store with two sessions."""
-
-    async def main(scenario: Scenario) -> None:
-        engine = MemoryStore if request.param == "memory" else lambda: SqliteStore(tmp_path / "log.db")
-        store: Store = engine()
-        try:
-            await store.create(HERE, "epoch_1")
-            await store.create(THERE, "epoch_2")
-            await scenario(store)
-        finally:
-            await store.aclose()
-
-    return lambda scenario: asyncio.run(main(scenario))
 
 
 def said(item: ItemId, text: str) -> ItemAdded:
