@@ -61,6 +61,11 @@ FACTS: Final[Mapping[str, type[Fact]]] = MappingProxyType({_tag(kind): kind for 
 _TAGS: Final[Mapping[type, str]] = MappingProxyType({kind: tag for tag, kind in FACTS.items()})
 
 
+def tag_of(fact: Fact) -> str:
+    """What the records of a fact's type are called."""
+    return _TAGS[type(fact)]
+
+
 def encode(fact: Fact) -> tuple[bytes, tuple[ContentRow, ...]]:
     """A fact's record, and its words if its type has any (empty words too).
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, TypeAlias
 
+import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -28,6 +29,8 @@ from gateway.runtime.ports import Store
 from gateway.store.memory import MemoryStore
 from gateway.store.sqlite import SqliteStore
 from tests.store.test_records import SAMPLES
+
+EXAMPLES: Final = int(os.environ.get("BARGEIN_EXAMPLES", "20"))
 
 SESSIONS: Final = [SessionId(f"sess_0{number}x") for number in range(3)]
 ITEMS: Final = [ItemId(f"item_{number}") for number in range(4)]
@@ -193,7 +196,5 @@ class EngineAgainstModel(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-TestEngineAgainstModel = EngineAgainstModel.TestCase
-TestEngineAgainstModel.settings = settings(
-    max_examples=int(os.environ.get("BARGEIN_EXAMPLES", "20")), stateful_step_count=20
-)
+TestEngineAgainstModel = pytest.mark.timeout(60 + EXAMPLES)(EngineAgainstModel.TestCase)
+TestEngineAgainstModel.settings = settings(max_examples=EXAMPLES, stateful_step_count=20)
