@@ -111,7 +111,7 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
     await _warm_up(agent, engines)
     chores = [
         asyncio.create_task(_evict(registry), name="evict"),
-        asyncio.create_task(retention.watch(store, _keep(settings), registry.remove, clock), name="retention"),
+        asyncio.create_task(retention.watch(store, _keep(settings), registry, clock), name="retention"),
     ]
     try:
         yield

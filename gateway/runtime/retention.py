@@ -11,6 +11,7 @@ from gateway.core.ids import SessionId
 from gateway.errors import StoreError
 from gateway.runtime.clock import Clock
 from gateway.runtime.ports import Store
+from gateway.runtime.registry import Registry
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,16 @@ class Keep:
     """Bytes of all sessions together; when there are more, those that were unused for longest go."""
 
 
-async def watch(store: Store, keep: Keep, remove: Remove, clock: Clock) -> None:
-    """Remove what is not to be kept, now and then, until cancelled. A log that fails is asked again later."""
+async def watch(store: Store, keep: Keep, registry: Registry, clock: Clock) -> None:
+    """Remove what is not to be kept, now and then, until cancelled. A log that fails is asked again later.
+
+    The room is given back while no session is in memory, at the start if not later: nobody waits for it then.
+    """
     while True:
         try:
-            await retain(store, keep, remove, clock.wall())
+            await retain(store, keep, registry.remove, clock.wall())
+            if not len(registry):
+                await store.compact()
         except StoreError as error:
             log.warning("sessions that were kept long enough could not be removed: %s", error.code)
         await asyncio.sleep(EVERY_S)
@@ -49,7 +55,6 @@ async def retain(store: Store, keep: Keep, remove: Remove, wall: float) -> int:
     removed = await _the_old(store, wall - keep.seconds, remove) + await _too_many(store, keep.size, remove)
     if removed:
         log.info("removed %d sessions that were kept long enough", removed)
-        await store.compact()
     return removed
 
 

@@ -24,7 +24,7 @@ _INFO: Final = "SELECT number, id, tenant, epoch, seq, created, used, size FROM 
 
 def void_words(db: sqlite3.Connection, session: SessionId, rows: Sequence[Row]) -> None:
     """Overwrite what appended facts make void, and let the session be found by its new metadata."""
-    number = tables.number_of(db, session)
+    number = tables.number_of(db, session) if any(row.void or row.replaces_settings for row in rows) else None
     if number is None:
         return
     for row in rows:

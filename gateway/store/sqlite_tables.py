@@ -162,20 +162,18 @@ def number_of(db: sqlite3.Connection, session: SessionId) -> int | None:
 
 def insert_facts(db: sqlite3.Connection, session: SessionId, expected_seq: int, rows: Sequence[Row]) -> int:
     """Append *rows* after *expected_seq*; the last seq. Raises ``store_conflict``."""
-    last = expected_seq + len(rows)
-    found = db.execute(
-        "UPDATE sessions SET seq = ?, size = size + ? WHERE id = ? AND seq = ?",
-        (last, sum(weight(row.data, row.contents) for row in rows), session, expected_seq),
-    )
-    if not found.rowcount:
+    found = db.execute("SELECT number, seq FROM sessions WHERE id = ?", (session,)).fetchone()
+    if found is None or found[1] != expected_seq:
         raise StoreError("store_conflict", f"the log does not end at {expected_seq}")
     if not rows:
-        return last
+        return expected_seq
+    number, last, wall = found[0], expected_seq + len(rows), rows[-1].wall
+    size = sum(weight(row.data, row.contents) for row in rows)
+    created = ", created = ?2" * (expected_seq == 0)
     db.execute(
-        "UPDATE sessions SET used = ?1, created = CASE WHEN ?2 = 0 THEN ?1 ELSE created END WHERE id = ?3",
-        (rows[-1].wall, expected_seq, session),
+        f"UPDATE sessions SET seq = ?1, used = ?2{created}, size = size + ?3 WHERE number = ?4",
+        (last, wall, size, number),
     )
-    number = number_of(db, session)
     db.executemany(
         "INSERT INTO facts VALUES (?, ?, ?, ?, ?)", [(number, row.seq, row.wall, row.data, row.ended) for row in rows]
     )

@@ -9,7 +9,7 @@ from gateway.core.values import Settings
 from gateway.errors import StoreError
 from gateway.runtime.retention import EVERY_S, PAGE, Keep, retain, watch
 from gateway.store.memory import MemoryStore
-from tests.runtime.stage import GatedStore, VirtualClock, stage
+from tests.runtime.stage import GatedStore, stage
 from tests.virtual_time import run, settle
 
 DAY = 24 * 3600.0
@@ -89,23 +89,46 @@ def test_a_session_in_memory_is_not_removed_and_one_that_nobody_uses_is() -> Non
     run(main())
 
 
+class FailsOnce(GatedStore):
+    """A store whose first removal fails, and which counts compactions."""
+
+    failed = False
+    compactions = 0
+
+    async def remove(self, session: SessionId) -> bool:
+        if not self.failed:
+            self.failed = True
+            raise StoreError("store_unavailable", "broken by the test")
+        return await super().remove(session)
+
+    async def compact(self) -> None:
+        self.compactions += 1
+
+
 def test_it_is_looked_after_again_and_again_and_a_log_that_fails_is_no_end() -> None:
     async def main() -> None:
-        store, _ = await filled(2)
-        asked = 0
+        inner, _ = await filled(2)
+        store = FailsOnce(inner)
+        async with stage(store=store) as on:
+            watching = asyncio.create_task(watch(store, Keep(size=0), on.registry, on.clock))
+            await settle()
+            assert len(await left(inner)) == 2
+            await asyncio.sleep(EVERY_S + 1)
+            assert await left(inner) == []
+            assert store.compactions == 1
+            watching.cancel()
 
-        async def remove(session: SessionId) -> bool:
-            nonlocal asked
-            asked += 1
-            if asked == 1:
-                raise StoreError("store_unavailable", "broken by the test")
-            return await store.remove(session)
+    run(main())
 
-        watching = asyncio.create_task(watch(store, Keep(size=0), remove, VirtualClock()))
-        await settle()
-        assert asked == 1
-        await asyncio.sleep(EVERY_S + 1)
-        assert await left(store) == []
-        watching.cancel()
+
+def test_nobody_waits_for_the_room_that_is_given_back() -> None:
+    async def main() -> None:
+        store = FailsOnce()
+        async with stage(store=store) as on:
+            await on.open()
+            watching = asyncio.create_task(watch(store, Keep(), on.registry, on.clock))
+            await asyncio.sleep(3 * EVERY_S)
+            assert store.compactions == 0
+            watching.cancel()
 
     run(main())
