@@ -39,7 +39,7 @@ CONTENT_FIELDS: Final = ("text", "unheard")
 
 INSTRUCTIONS: Final = ItemId("*instructions")
 METADATA: Final = ItemId("*metadata")
-"""What the words of settings stand under, beside those of items. No client can name an item so."""
+"""What the words of settings stand under, beside those of items. No client can name an item with a ``*``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def made_void(fact: Fact) -> tuple[ItemId, ...]:
     """What *fact* makes void: the words that stand under these, in this fact's place of the log or before."""
     match fact:
         case ItemRedacted(item_id, response_id):
-            return (item_id,) if response_id is None else (item_id, ItemId(response_id))
+            return (item_id,) if response_id is None else (item_id, _metadata_of(response_id))
         case ItemRemoved(item_id, "deleted"):
             return (item_id,)
         case _:
@@ -174,7 +174,7 @@ def _take_content(fields: Fields) -> tuple[ContentRow, ...]:
         instructions, metadata = settings.pop("instructions"), settings.pop("metadata")
         return ContentRow(INSTRUCTIONS, storable(instructions)), ContentRow(METADATA, _map_as_text(metadata))
     if metadata := fields.pop("metadata", None):
-        return (ContentRow(fields["response_id"], _map_as_text(metadata)),)
+        return (ContentRow(_metadata_of(fields["response_id"]), _map_as_text(metadata)),)
     return ()
 
 
@@ -186,8 +186,13 @@ def _put_content(fields: Fields, kind: type[Fact], contents: Sequence[ContentRow
             fields[name] = getattr(words, name)
     if isinstance(settings := fields.get("settings"), dict):
         put_settings(settings, {item: row.text for item, row in found.items()})
-    elif "metadata" in kind.__dataclass_fields__ and fields.get("response_id") in found:
-        fields["metadata"] = as_map(found[fields["response_id"]].text)
+    elif "metadata" in kind.__dataclass_fields__ and (row := found.get(_metadata_of(fields.get("response_id")))):
+        fields["metadata"] = as_map(row.text)
+
+
+def _metadata_of(response_id: object) -> ItemId:
+    """What the metadata of a response stands under."""
+    return ItemId(f"*{response_id}")
 
 
 def put_settings(settings: Fields, words: Mapping[ItemId, str]) -> None:

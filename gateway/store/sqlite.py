@@ -74,12 +74,14 @@ class SqliteStore:
 
         def write(db: sqlite3.Connection) -> int:
             last = tables.insert_facts(db, session, expected_seq, rows)
-            for item in catalogue.void_items(rows):
+            for item in (item for row in rows for item in row.void):
                 self._writer.drop_open((session, item))
-            catalogue.void_words(db, session, rows)
+            if catalogue.void_words(db, session, rows):
+                self._writer.removed()
             return last
 
-        last = await self._writer.submit(write, purge="soon" if catalogue.leaves_words(rows) else "no")
+        may_remove = any(row.void or row.replaces_settings for row in rows)
+        last = await self._writer.submit(write, purge="soon" if may_remove else "no")
         self._growth.add(session, len(rows), sum(weight(row.data, row.contents) for row in rows))
         return last
 
@@ -167,7 +169,14 @@ class SqliteStore:
 
     async def compact(self) -> None:
         """Give the room of removed sessions back, where that is worth its while. Appends may wait for it."""
-        await self._writer.submit(catalogue.compact, purge="soon")
+
+        def write(db: sqlite3.Connection) -> int:
+            done = catalogue.compact(db)
+            if done:
+                self._writer.removed()
+            return done
+
+        await self._writer.submit(write, purge="soon")
 
     async def aclose(self) -> None:
         """Write what is queued and close. Calling it twice is harmless."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
 
-from gateway.core.ids import ItemId, SessionId
+from gateway.core.ids import SessionId
 from gateway.runtime.ports import SessionInfo
 from gateway.store import sqlite_tables as tables
 from gateway.store.records import INSTRUCTIONS, METADATA, as_map
@@ -22,19 +22,22 @@ WORTH: Final = 1024 * 1024
 _INFO: Final = "SELECT number, id, tenant, epoch, seq, created, used, size FROM sessions"
 
 
-def void_words(db: sqlite3.Connection, session: SessionId, rows: Sequence[Row]) -> None:
-    """Overwrite what appended facts make void, and let the session be found by its new metadata."""
+def void_words(db: sqlite3.Connection, session: SessionId, rows: Sequence[Row]) -> bool:
+    """Overwrite what appended facts make void, and let the session be found by its new metadata.
+
+    True when there were words that are gone now.
+    """
     number = tables.number_of(db, session) if any(row.void or row.replaces_settings for row in rows) else None
     if number is None:
-        return
+        return False
+    gone = []
     for row in rows:
         if row.replaces_settings:
-            for item in (INSTRUCTIONS, METADATA):
-                tables.overwrite(db, number, item, row.seq - 1)
+            gone += [tables.overwrite(db, number, item, row.seq - 1) for item in (INSTRUCTIONS, METADATA)]
             _label(db, number, row)
         for item in row.void:
-            tables.overwrite(db, number, item, row.seq)
-            tables.drop_open(db, number, item)
+            gone += [tables.overwrite(db, number, item, row.seq), tables.drop_open(db, number, item)]
+    return any(gone)
 
 
 def _label(db: sqlite3.Connection, number: int, row: Row) -> None:
@@ -119,13 +122,3 @@ def compact(db: sqlite3.Connection) -> int:
         db.execute(index)
     db.execute("UPDATE waste SET bytes = 0")
     return 1
-
-
-def void_items(rows: Sequence[Row]) -> tuple[ItemId, ...]:
-    """The items whose words these rows make void."""
-    return tuple(item for row in rows for item in row.void)
-
-
-def leaves_words(rows: Sequence[Row]) -> bool:
-    """Do these rows make words void that may stand in a file already?"""
-    return any(row.void or (row.replaces_settings and row.seq > 1) for row in rows)

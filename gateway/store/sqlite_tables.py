@@ -195,13 +195,18 @@ def write_open(db: sqlite3.Connection, texts: Mapping[OpenKey, str]) -> None:
     )
 
 
-def overwrite(db: sqlite3.Connection, number: int, item: ItemId, until_seq: int | None = None) -> None:
-    """Overwrite the words that stand under *item* up to a seq, or all of them, in place.
+def overwrite(db: sqlite3.Connection, number: int, item: ItemId, until_seq: int | None = None) -> bool:
+    """Overwrite the words that stand under *item* up to a seq, or all of them, in place; True when there were any.
 
     They are gone from the file once the write-ahead file is truncated.
     """
     until = "" if until_seq is None else f" AND seq <= {until_seq:d}"
-    db.execute(f"{_OVERWRITE} WHERE session = ? AND item_id = ?{until}", (number, item))
+    where = f"WHERE session = ? AND item_id = ? AND typeof(text) = 'text'{until}"
+    had_words = db.execute(
+        f"SELECT 1 FROM content {where} AND (text <> '' OR unheard <> '') LIMIT 1", (number, item)
+    ).fetchone()
+    db.execute(f"{_OVERWRITE} {where}", (number, item))
+    return had_words is not None
 
 
 def redact(db: sqlite3.Connection, session: SessionId, item: ItemId) -> int:
@@ -213,13 +218,15 @@ def redact(db: sqlite3.Connection, session: SessionId, item: ItemId) -> int:
     return 0
 
 
-def drop_open(db: sqlite3.Connection, number: int, item: ItemId | None = None) -> None:
-    """Remove the text of an open item, or of all of a session's."""
-    others = db.execute(
-        "SELECT * FROM open WHERE session <> ?1 OR item_id <> coalesce(?2, item_id)", (number, item)
-    ).fetchall()
+def drop_open(db: sqlite3.Connection, number: int, item: ItemId | None = None) -> bool:
+    """Remove the text of an open item, or of all of a session's; True when there were any."""
+    every = db.execute("SELECT * FROM open").fetchall()
+    others = [row for row in every if row[0] != number or item not in (None, row[1])]
+    if len(others) == len(every):
+        return False
     db.execute("DELETE FROM open")
     db.executemany("INSERT INTO open VALUES (?, ?, ?)", others)
+    return True
 
 
 def overwrite_session(db: sqlite3.Connection, number: int) -> None:

@@ -21,8 +21,8 @@ from gateway.errors import StoreError
 from gateway.store.sqlite_tables import BUSY_S, OpenKey, write_open
 
 Purge: TypeAlias = Literal["no", "soon", "now"]
-"""Of what a call removed, what may be left in the write-ahead file when it ends: anything, hopefully nothing (and
-nothing soon), or nothing, else it fails."""
+"""What may be left in the write-ahead file, when a call ends, of what it removed: anything; nothing, if it said that it
+removed something and no reader prevents it, else nothing soon; or nothing, else it fails."""
 
 GROUP: Final = 256
 """Calls that share one transaction, at most."""
@@ -105,6 +105,7 @@ class Writer:
         self._closing = False
         self._unsettled = False
         self._purge_owed = False
+        self._removed = False
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
@@ -134,6 +135,10 @@ class Writer:
         """Forget the texts of a session's open items that wait to be written."""
         with self._wake:
             self._open.drop_session(session)
+
+    def removed(self) -> None:
+        """Words were removed: for a write to say, on the writer's own thread."""
+        self._removed = True
 
     def settle(self) -> asyncio.Future[int]:
         """Ends when all that was queued before, open texts too, is in the file."""
@@ -220,9 +225,11 @@ class Writer:
             job.outcome = unavailable(fault)
 
     def _purge(self, group: Sequence[_Job]) -> None:
-        """Empty the write-ahead file, which holds what these jobs removed, and end them."""
-        self._purge_owed |= bool(group)
-        if group and not self._checkpoint("TRUNCATE"):
+        """Empty the write-ahead file, if it holds what these jobs removed, and end them."""
+        needed = self._removed or any(job.purge == "now" for job in group)
+        self._removed = False
+        self._purge_owed |= needed
+        if needed and not self._checkpoint("TRUNCATE"):
             for job in (job for job in group if job.purge == "now"):
                 job.outcome = StoreError("store_unavailable", "what was removed is still in the write-ahead file")
         _deliver(group)

@@ -157,7 +157,7 @@ def test_words_are_beside_the_record_and_not_in_it(fact: Fact) -> None:
             assert contents[0] == ContentRow(INSTRUCTIONS, settings.instructions)
             assert (contents[1].item_id, as_map(contents[1].text)) == (METADATA, settings.metadata)
         case ResponseStarted(response_id, metadata=metadata) if metadata:
-            assert [(row.item_id, as_map(row.text)) for row in contents] == [(ItemId(response_id), metadata)]
+            assert [(row.item_id, as_map(row.text)) for row in contents] == [(ItemId(f"*{response_id}"), metadata)]
         case _:
             assert contents == ()
 
@@ -237,7 +237,7 @@ def test_an_old_record_goes_through_every_step_to_the_present() -> None:
 
 
 def test_words_are_void_once_their_item_is_redacted_or_deleted() -> None:
-    assert made_void(ItemRedacted(ANSWER, RESPONSE)) == (ANSWER, ItemId(RESPONSE))
+    assert made_void(ItemRedacted(ANSWER, RESPONSE)) == (ANSWER, ItemId(f"*{RESPONSE}"))
     assert made_void(ItemRedacted(USER)) == made_void(ItemRemoved(USER, "deleted")) == (USER,)
     assert made_void(ItemRemoved(USER, "not_speech")) == made_void(ItemTruncated(ANSWER, "", "", 0)) == ()
 
@@ -245,7 +245,7 @@ def test_words_are_void_once_their_item_is_redacted_or_deleted() -> None:
 def test_damaged_metadata_is_refused_with_a_code() -> None:
     data, _ = encode(ResponseStarted(RESPONSE, Generation(7), None, metadata={"a": "b"}))
     with pytest.raises(StoreError) as caught:
-        decode(data, [ContentRow(ItemId(RESPONSE), "[]")])
+        decode(data, [ContentRow(ItemId(f"*{RESPONSE}"), "[]")])
     assert caught.value.code == "store_unavailable"
 
 

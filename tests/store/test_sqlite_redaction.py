@@ -267,3 +267,22 @@ def test_a_redaction_that_cannot_empty_the_write_ahead_file_says_so_and_it_is_do
         assert seen_on_disk(tmp_path, ["CANARY"]) == set()
 
     play(tmp_path / "log.db", scenario)
+
+
+def test_an_append_that_makes_words_void_does_not_fail_when_they_go_later(tmp_path: Path) -> None:
+    written_ahead = tmp_path / "log.db-wal"
+
+    async def scenario(store: SqliteStore) -> None:
+        await store.create(HERE, "epoch_1")
+        await store.append(HERE, 0, [said(A, "CANARY")], 1.5)
+        with outside(tmp_path / "log.db") as db:
+            db.execute("BEGIN")
+            db.execute("SELECT * FROM facts").fetchall()
+            assert await store.append(HERE, 1, [ItemRedacted(A)], 1.5) == 2
+            assert await store.contents(HERE, [A]) == {}
+            db.execute("ROLLBACK")
+        while size(written_ahead):
+            pass
+        assert seen_on_disk(tmp_path, ["CANARY"]) == set()
+
+    play(tmp_path / "log.db", scenario)
