@@ -211,7 +211,7 @@ class Store(Protocol):
         ...
 
     async def least_used(self, before: float, limit: int = 100) -> tuple[SessionInfo, ...]:
-        """Up to *limit* sessions of any tenant to which nothing was appended since *before*, longest unused first."""
+        """Up to *limit* sessions of any tenant that have facts, but none since *before*, longest unused first."""
         ...
 
     async def size(self) -> int:

@@ -182,8 +182,8 @@ class MemoryStore:
         return tuple(found[::-1][: max(limit, 0)])
 
     async def least_used(self, before: float, limit: int = 100) -> tuple[SessionInfo, ...]:
-        """Up to *limit* sessions of any tenant to which nothing was appended since *before*, longest unused first."""
-        found = sorted((info.used, info.number, info) for info in self._infos() if info.used < before)
+        """Up to *limit* sessions of any tenant that have facts, but none since *before*, longest unused first."""
+        found = sorted((info.used, info.number, info) for info in self._infos() if info.seq and info.used < before)
         return tuple(info for _, _, info in found[: max(limit, 0)])
 
     async def size(self) -> int:

@@ -147,7 +147,7 @@ class SqliteStore:
         return await self._query(lambda db: catalogue.select_sessions(db, wanted, tenant, before, max(limit, 0)))
 
     async def least_used(self, before: float, limit: int = 100) -> tuple[SessionInfo, ...]:
-        """Up to *limit* sessions of any tenant to which nothing was appended since *before*, longest unused first."""
+        """Up to *limit* sessions of any tenant that have facts, but none since *before*, longest unused first."""
         return await self._query(lambda db: catalogue.select_least_used(db, before, max(limit, 0)))
 
     async def size(self) -> int:

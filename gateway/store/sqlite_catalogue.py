@@ -75,8 +75,8 @@ def select_sessions(
 
 
 def select_least_used(db: sqlite3.Connection, before: float, limit: int) -> tuple[SessionInfo, ...]:
-    """Up to *limit* sessions to which nothing was appended since *before*, longest unused first."""
-    return tuple(_infos(db, f"{_INFO} WHERE used < ? ORDER BY used, number LIMIT ?", (before, limit)))
+    """Up to *limit* sessions with facts, but none since *before*, longest unused first."""
+    return tuple(_infos(db, f"{_INFO} WHERE used < ? AND seq > 0 ORDER BY used, number LIMIT ?", (before, limit)))
 
 
 def _infos(db: sqlite3.Connection, query: str, values: Sequence[str | float]) -> Iterator[SessionInfo]:

@@ -181,8 +181,8 @@ def insert_facts(db: sqlite3.Connection, session: SessionId, expected_seq: int, 
         "INSERT INTO content (session, seq, item_id, text, unheard) VALUES (?, ?, ?, ?, ?)",
         [(number, row.seq, words.item_id, words.text, words.unheard) for row in rows for words in row.contents],
     )
-    ended = [(number, row.ended) for row in rows if row.ended is not None]
-    db.executemany("DELETE FROM open WHERE session = ? AND item_id = ?", ended)
+    if ended := [(number, row.ended) for row in rows if row.ended is not None]:
+        db.executemany("DELETE FROM open WHERE session = ? AND item_id = ?", ended)
     return last
 
 
