@@ -235,6 +235,29 @@ def _replay(
         raise typer.Exit(1)
 
 
+@app.command("export")
+def _export(
+    session: Annotated[str, typer.Argument(metavar="SESSION", help="The session's id, as sess_….")],
+    data: Annotated[
+        Path, typer.Option(envvar=conf.variables("data"), help="Directory of the log; its gateway must not be running.")
+    ] = Path(str(Settings.__dataclass_fields__["data"].default)),
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; else standard output.")] = None,
+) -> None:
+    """Write a conversation as JSON lines: one about the session, then each of its facts, with the words."""
+    asyncio.run(_write_export(data, session, output))
+
+
+async def _write_export(data: Path, session: str, output: Path | None) -> None:
+    from gateway.app import export_session
+
+    async with contextlib.aclosing(export_session(data, session)) as lines:
+        first = await anext(lines)  # whatever is wrong is said before a file is made
+        with output.open("wb") if output is not None else contextlib.nullcontext(sys.stdout.buffer) as file:
+            file.write(first)
+            async for line in lines:
+                file.write(line)
+
+
 def main() -> None:
     """Run the command; what was wrong with a setting is one sentence, not a traceback."""
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT) or signal.default_int_handler)

@@ -17,11 +17,12 @@ from gateway.core import (
     inputs as inp,
     pausing,
     presence,
+    redacting,
     steering,
     turns,
 )
 from gateway.core.policy import Policy
-from gateway.core.state import KEYS_KEPT, Moment, State, Voice, evolve
+from gateway.core.state import KEYS_KEPT, Conversation, Moment, State, Voice, evolve
 from gateway.core.step import Step
 from gateway.core.truncating import truncate
 from gateway.core.values import Failure
@@ -61,9 +62,16 @@ class Session:
         self.state = State()
 
     @classmethod
-    def replay(cls, facts: Iterable[ev.Fact], policy: Policy | None = None) -> "Session":
-        """The session that a log describes. Runs no effects; follow it with ``SessionRecovered``."""
+    def replay(
+        cls, facts: Iterable[ev.Fact], policy: Policy | None = None, onto: Conversation | None = None
+    ) -> "Session":
+        """The session that a log describes: the whole of it, or what follows a snapshot, which it then goes on with.
+
+        Runs no effects; follow it with ``SessionRecovered``.
+        """
         session = cls(policy)
+        if onto is not None:
+            session.state.conversation = onto
         for fact in facts:
             evolve(session.state.conversation, fact)
         return session
@@ -140,6 +148,7 @@ def _dispatch(step: Step, input: inp.Input) -> None:
 Command = (
     inp.ItemSubmitted
     | inp.ItemDeletionRequested
+    | inp.ItemRedactionRequested
     | inp.ItemTruncationRequested
     | inp.ResponseRequested
     | inp.CancelRequested
@@ -155,6 +164,8 @@ def _command(step: Step, input: Command) -> None:
             steering.item_submitted(step, input)
         case inp.ItemDeletionRequested():
             steering.item_deletion_requested(step, input)
+        case inp.ItemRedactionRequested():
+            redacting.item_redaction_requested(step, input)
         case inp.ItemTruncationRequested():
             heard.truncation_requested(step, input)
         case inp.ResponseRequested():

@@ -279,6 +279,9 @@ def evolve(state: Conversation, fact: ev.Fact) -> None:
             node.truncated, node.seen, node.broken_off = True, fact.seen, fact.reason != "interrupted"
         case ev.ItemRemoved(item_id):
             state.tree.remove(item_id)
+        case ev.ItemRedacted(item_id):
+            node = state.tree.nodes[item_id]
+            node.redacted, node.awaits_words = True, False
         case ev.CommandApplied(key, digest, wall):
             state.applied[key] = (digest, wall)
             _forget_commands(state.applied, wall - KEYS_KEPT)

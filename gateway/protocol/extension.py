@@ -23,6 +23,7 @@ from gateway.protocol.realtime import (
     ServerEvent,
     SessionUpdate,
 )
+from gateway.protocol.redaction import ItemRedact as ItemRedact, ItemRedacted as ItemRedacted
 
 SUBPROTOCOL = "bargein.v1"
 
@@ -108,7 +109,7 @@ class Mute(ClientEvent, tag="input_audio_buffer.mute"):
     muted: bool
 
 
-OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | OfPresence
+OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | ItemRedact | OfPresence
 
 
 class SessionResume(ClientEvent, tag="session.resume"):
@@ -153,6 +154,7 @@ AnyClientEvent = (
     | TypingStart
     | TypingStop
     | ReactionSend
+    | ItemRedact
 )
 
 __all__ = ["SUBPROTOCOL", "UNSET", "AnyClientEvent"]

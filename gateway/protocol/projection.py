@@ -92,8 +92,15 @@ def project(event: ev.Event, view: View) -> Wire:
             return [rt.SessionUpdated(session=view.settings_changed())]
         case ev.PlayoutStarted() | ev.PlayoutStopped() | ev.PlayoutCleared():
             return _playout(event, view)
-        case ev.ItemTranscribed() | ev.ItemTranscriptionFailed() | ev.ItemTruncated() | ev.ItemRemoved():
-            return [_item_changed(event)]
+        case (
+            ev.ItemTranscribed()
+            | ev.ItemTranscriptionFailed()
+            | ev.ItemTruncated()
+            | ev.ItemRemoved()
+            | ev.ItemRedacted()
+        ):
+            told = _item_changed(event)
+            return [told] if view.extended or not told.extension else []
         case _:
             return _signal(event, view)
 
@@ -201,7 +208,7 @@ def _playout(event: ev.PlayoutStarted | ev.PlayoutStopped | ev.PlayoutCleared, v
 
 
 def _item_changed(
-    event: ev.ItemTranscribed | ev.ItemTranscriptionFailed | ev.ItemTruncated | ev.ItemRemoved,
+    event: ev.ItemTranscribed | ev.ItemTranscriptionFailed | ev.ItemTruncated | ev.ItemRemoved | ev.ItemRedacted,
 ) -> rt.ServerEvent:
     match event:
         case ev.ItemTranscribed():
@@ -219,6 +226,8 @@ def _item_changed(
             )
         case ev.ItemRemoved():
             return rt.ItemDeleted(item_id=event.item_id)
+        case ev.ItemRedacted():
+            return ext.ItemRedacted(item_id=event.item_id)
 
 
 def _seen(heard: str, unheard: str, seen: int) -> str:

@@ -311,6 +311,8 @@ class Actor:
             if isinstance(step, _Decided) and step.outcome.facts:
                 facts = step.outcome.facts
                 self.seq = await self._store.append(self.session_id, before, facts, self._clock.wall())
+                if self.seq == self._decided_seq and self._store.snapshot_due(self.session_id):
+                    self._store.save_snapshot(self.session_id, self.seq, self._core.state.conversation)
             self._finish(step, before)
             self._unwritten.popleft()
             self._written.set()

@@ -21,6 +21,7 @@ Command: TypeAlias = (
     | ext.OutputPause
     | ext.OutputResume
     | wire.OfPresence
+    | ext.ItemRedact
 )
 
 
@@ -42,6 +43,8 @@ def command(event: Command, located: Callable[[str, int], tuple[int, int] | None
             return inp.ItemSubmitted(item.role, text, ItemId(item.id) if item.id else None, previous)
         case rt.ItemDelete():
             return inp.ItemDeletionRequested(ItemId(event.item_id))
+        case ext.ItemRedact():
+            return inp.ItemRedactionRequested(ItemId(event.item_id))
         case rt.ItemTruncate():
             played = located(event.item_id, event.audio_end_ms)
             return inp.ItemTruncationRequested(ItemId(event.item_id), event.audio_end_ms, played)

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import typer
 
 import benchmarks
-from benchmarks import backchannel, barge_in, detect, echo, heard, scale, sessions, soak, sound
+from benchmarks import backchannel, barge_in, detect, echo, heard, scale, sessions, soak, sound, store
 from benchmarks.common import console
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=benchmarks.__doc__)
@@ -26,6 +26,7 @@ app.command()(sound.sound)
 app.command()(scale.scale)
 app.command()(sessions.sessions)
 app.command()(soak.soak)
+app.command()(store.store)
 
 QUICK: Final = {
     "barge-in": ("--count", "4", "--no-network"),

@@ -175,10 +175,19 @@ class Laws:
         ended = Counter(fact.response_id for fact in log if isinstance(fact, ev.ResponseEnded))
         assert ended == Counter(self.generations.keys()), "an answer did not end exactly once"
         self._playouts(log)
+        self._redactions(log)
         announced = [event.item_id for event in self.talk.events if isinstance(event, ev.SpeechStarted)]
         stopped = [event.item_id for event in self.talk.events if isinstance(event, ev.SpeechStopped)]
         assert len(set(announced)) == len(announced)
         assert Counter(stopped) <= Counter(announced)
+
+    def _redactions(self, log: list[ev.Fact]) -> None:
+        gone: set[ItemId] = set()
+        for fact in log:
+            if isinstance(fact, ev.ItemRedacted):
+                gone.add(fact.item_id)
+            elif isinstance(fact, ev.ItemTranscribed | ev.ItemCompleted | ev.ItemTruncated):
+                assert fact.item_id not in gone, "words come back that were removed"
 
     def _playouts(self, log: list[ev.Fact]) -> None:
         began = Counter(fact.response_id for fact in log if isinstance(fact, ev.PlayoutStarted))

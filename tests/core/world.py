@@ -337,6 +337,7 @@ class World:
         commands += [inp.CancelRequested(it) for it in answers[-2:]]
         commands += [inp.ItemTruncationRequested(it, n) for it in items[-1:]]
         commands += [inp.ItemDeletionRequested(it) for it in items[n % 5 : n % 5 + 1]]
+        commands += [inp.ItemRedactionRequested(it) for it in items[n % 4 : n % 4 + 1]]
         self.tell(commands[n // 10 % len(commands)], leg)
 
     def _present(self, n: int) -> None:
@@ -419,5 +420,6 @@ def _is_command(told: Told) -> bool:
         | inp.ResumeRequested
         | inp.ItemTruncationRequested
         | inp.ItemDeletionRequested
+        | inp.ItemRedactionRequested
         | inp.TurnDiscarded,
     )

@@ -81,6 +81,7 @@ SAMPLES: Final[list[ev.Event]] = [
     ev.ItemCompleted(ITEM, RESPONSE, "completed", "text"),
     ev.ItemTruncated(ITEM, "te", "xt", 5),
     ev.ItemRemoved(ITEM, "deleted"),
+    ev.ItemRedacted(ITEM),
     ev.ResponseStarted(RESPONSE, FIRST, LEG),
     ev.ResponseEnded(RESPONSE, FIRST, "completed", ITEM),
     ev.PlayoutStarted(RESPONSE, LEG),

@@ -15,6 +15,7 @@ from gateway.core.inputs.presence import (
     TypingStarted as TypingStarted,
     TypingStopped as TypingStopped,
 )
+from gateway.core.inputs.redaction import ItemRedactionRequested as ItemRedactionRequested
 from gateway.core.values import Failure, Settings
 
 OnActive = Literal["reject", "interrupt"]
@@ -296,6 +297,7 @@ Input: TypeAlias = (
     | LegLeft
     | ItemSubmitted
     | ItemDeletionRequested
+    | ItemRedactionRequested
     | ItemTruncationRequested
     | SettingsSubmitted
     | ResponseRequested
