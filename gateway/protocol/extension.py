@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from gateway.protocol.messages import BranchSelect, ItemUpdate, OfMessages, ReactionAdd, ReactionRemove, TreeRetrieve
 from gateway.protocol.realtime import (
     AudioAppend,
     AudioClear,
@@ -108,7 +109,7 @@ class Mute(ClientEvent, tag="input_audio_buffer.mute"):
     muted: bool
 
 
-OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | ItemRedact
+OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | OfMessages | ItemRedact
 
 
 class SessionResume(ClientEvent, tag="session.resume"):
@@ -149,6 +150,11 @@ AnyClientEvent = (
     | Mute
     | SessionResume
     | PlaybackReport
+    | ItemUpdate
+    | BranchSelect
+    | TreeRetrieve
+    | ReactionAdd
+    | ReactionRemove
     | ItemRedact
 )
 

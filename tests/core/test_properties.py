@@ -56,6 +56,8 @@ STORIES: Final[tuple[tuple[Line, ...], ...]] = (
     (*answering(1.0), (2.0, INTERRUPT)),
     (*answering(1.0), (1.5, ASK), (1.6, inp.TextGenerated(G2, "Again."))),
     ((1.0, CONFIRMED), (2.0, TURN_ENDED), (2.1, CONFIRMED)),
+    (*answering(1.0), (2.0, inp.EditSubmitted(ItemId("item_0002"), "Spell, please.", ItemId("edited"), answer=True))),
+    (*answering(1.0), (2.0, cleared(G1)), (2.0, inp.ResponseRequested(replaces=ItemId("item_0004")))),
 )
 """Ways to begin, one for each state that a session can be in."""
 TEXTS: Final = ("", " ", "...", "yeah", "Stop!", "One two three.", "thrée ☃", "unknown")
@@ -71,6 +73,11 @@ COMMANDS: Final = (
     inp.OutputClearRequested,
     inp.PauseRequested,
     inp.ResumeRequested,
+    inp.EditSubmitted,
+    inp.CorrectionSubmitted,
+    inp.BranchRequested,
+    inp.ReactionRequested,
+    inp.ReactionWithdrawn,
 )
 
 texts = st.sampled_from(TEXTS)
@@ -83,6 +90,7 @@ failures = st.just(Failure("broken", "It broke."))
 inputs: Final = st.one_of(
     st.builds(inp.SessionOpened, st.just(Settings())),
     st.builds(inp.SettingsSubmitted, st.builds(Settings, instructions=texts)),
+    st.builds(inp.SettingsSubmitted, st.builds(Settings, on_edit=st.sampled_from(("interrupt", "reject")))),
     st.builds(inp.SessionRecovered, st.dictionaries(items, texts, max_size=2)),
     st.builds(inp.VoiceJoined, st.booleans(), st.booleans(), st.booleans()),
     st.just(LEFT),
@@ -97,6 +105,12 @@ inputs: Final = st.one_of(
     st.builds(inp.ItemRedactionRequested, items),
     st.builds(inp.ItemTruncationRequested, items, milliseconds),
     st.builds(inp.ResponseRequested, st.sampled_from(("reject", "interrupt")), st.none() | texts, st.booleans()),
+    st.builds(inp.ResponseRequested, replaces=items),
+    st.builds(inp.EditSubmitted, items, texts, st.none() | items | st.just(ItemId("edited")), st.booleans()),
+    st.builds(inp.CorrectionSubmitted, items, texts),
+    st.builds(inp.BranchRequested, items),
+    st.builds(inp.ReactionRequested, items, st.sampled_from(("+1", "☃"))),
+    st.builds(inp.ReactionWithdrawn, items, st.sampled_from(("+1", "☃"))),
     st.builds(inp.CancelRequested, st.none() | symbols.map(ResponseId)),
     st.builds(inp.OutputClearRequested),
     st.builds(inp.SpeechSuspected, milliseconds),

@@ -85,6 +85,10 @@ SAMPLES: Final[list[ev.Event]] = [
     ev.PlayoutStopped(RESPONSE, LEG),
     ev.PlayoutCleared(RESPONSE, LEG),
     ev.CommandApplied("key", "digest", 0.0),
+    ev.BranchSelected(ITEM, (ITEM,), (ev.Entered(ITEM, None, "user", "completed", False, DeviceId("d"), False, 0),)),
+    ev.ItemCorrected(ITEM, "text", 2, DeviceId("d"), 0.0, None, False, DeviceId("d")),
+    ev.ReactionAdded(ITEM, "+1", DeviceId("d"), 1),
+    ev.ReactionRemoved(ITEM, "+1", DeviceId("d"), 0),
     ev.TextAppended(RESPONSE, ITEM, 0, "text"),
     ev.SpeechSuspected(LEG, 5),
     ev.SpeechConfirmed(LEG),
@@ -97,6 +101,7 @@ SAMPLES: Final[list[ev.Event]] = [
     ev.TimeoutTriggered(LEG, ITEM, 5, 6),
     ev.TruncationKept(LEG, ITEM, 5),
     ev.CommandRejected(LEG, "command", FAILURE),
+    ev.SiblingsChanged(((ITEM, (ITEM, ItemId("other"))),)),
 ]
 
 
