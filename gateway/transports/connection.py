@@ -291,6 +291,8 @@ class Connection:
             self.actor.post(inp.TurnDiscarded(), self.origin)
 
     async def _update(self, event: rt.SessionUpdate) -> None:
+        # What cannot be taken is refused here: raised within the actor, it would end the session.
+        conf.shared(self.actor.state.conversation.settings, event.session)
         before, self.config = self.config, conf.updated(self.config, event.session)
         if self.voice is not None and self.config.turn_detection != before.turn_detection:
             self._listen_anew(self.voice, before)

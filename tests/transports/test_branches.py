@@ -354,6 +354,20 @@ def test_only_extended_clients_may_ask_for_it(sent: Json) -> None:
     run(main())
 
 
+def test_settings_that_cannot_be_taken_are_refused_and_the_session_goes_on() -> None:
+    async def main() -> None:
+        async with line(ScriptedAgent("One.")) as at:
+            actor = await at.open()
+            client, other = await at.connect(actor), await at.connect(actor)
+            await client.send("session.update", **update(bargein={"stop_words": ["..."], "metadata": {"k": "v"}}))
+            assert (await client.get("error"))["error"]["param"] == "session.bargein.stop_words"
+            await other.ask("hi")
+            await other.get("response.done")
+            assert actor.state.conversation.settings.metadata == {}
+
+    run(main())
+
+
 # --- words that were removed ---
 
 
