@@ -10,11 +10,13 @@ from typing import assert_never
 
 from gateway.core import (
     answering,
+    branching,
     effects as fx,
     events as ev,
     floor,
     heard,
     inputs as inp,
+    messages,
     pausing,
     presence,
     redacting,
@@ -82,6 +84,7 @@ class Session:
         duplicate = self._applied_before(step)
         if not duplicate and not step.rejected:
             _dispatch(step, input)
+            branching.settle(step)
             pausing.settle(step)
             presence.settle(step, input)
             if stamp.key and not step.rejected:
@@ -145,6 +148,9 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             _command(step, input)
 
 
+OfMessages = (
+    inp.EditSubmitted | inp.CorrectionSubmitted | inp.BranchRequested | inp.ReactionRequested | inp.ReactionWithdrawn
+)
 Command = (
     inp.ItemSubmitted
     | inp.ItemDeletionRequested
@@ -155,6 +161,7 @@ Command = (
     | inp.OutputClearRequested
     | inp.PauseRequested
     | inp.ResumeRequested
+    | OfMessages
 )
 
 
@@ -178,6 +185,22 @@ def _command(step: Step, input: Command) -> None:
             pausing.pause_requested(step)
         case inp.ResumeRequested():
             pausing.resume_requested(step)
+        case _:
+            _message(step, input)
+
+
+def _message(step: Step, input: OfMessages) -> None:
+    match input:
+        case inp.EditSubmitted():
+            branching.edit_submitted(step, input)
+        case inp.BranchRequested():
+            branching.branch_requested(step, input)
+        case inp.CorrectionSubmitted():
+            messages.correction_submitted(step, input)
+        case inp.ReactionRequested():
+            messages.reaction_requested(step, input)
+        case inp.ReactionWithdrawn():
+            messages.reaction_withdrawn(step, input)
         case _:
             assert_never(input)
 
@@ -238,7 +261,8 @@ def _leg_left(step: Step) -> None:
 
 def _recovered(step: Step, input: inp.SessionRecovered) -> None:
     """Close what the end of the owner's process left open: every response ends exactly once."""
-    step.state.moment = Moment(voices=step.moment.voices, presence=step.moment.presence)
+    replaced = (it.replaces for it in step.conversation.responses.values() if it.replaces is not None)
+    step.state.moment = Moment(voices=step.moment.voices, presence=step.moment.presence, replaced=next(replaced, None))
     for response in list(step.conversation.responses.values()):
         item_id = response.item_id
         leg, lost_at = response.leg, response.lost_at

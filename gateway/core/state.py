@@ -44,6 +44,9 @@ class Response:
     lost_at: tuple[int, int] | None = None
     """Code points and milliseconds that were heard when the leg that spoke it was lost; it goes on in writing."""
 
+    replaces: ItemId | None = None
+    """The answer beside which it stands."""
+
 
 @dataclass(slots=True)
 class Conversation:
@@ -182,6 +185,20 @@ class Pending:
     rest: Unheard | None = None
     """What is to be spoken without a model; None when a model is asked."""
 
+    replaces: ItemId | None = None
+    """The answer beside which it will stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The active path is to end elsewhere, once no answer runs and every turn has its words."""
+
+    to: ItemId | None
+    """None: before the first message."""
+
+    whole: bool
+    """True to go on to the end of the branch with that item, False to end at it."""
+
 
 @dataclass(slots=True)
 class Awaited:
@@ -223,6 +240,14 @@ class Moment:
 
     said: dict[ItemId, Said] = field(default_factory=dict)
     """The last few spoken answers that are over, oldest first."""
+
+    switch: Switch | None = None
+    replaced: ItemId | None = None
+    """The answer that is being given again: it comes back if the new one comes to nothing."""
+
+    choices: dict[ItemId, tuple[ItemId, ...]] = field(default_factory=dict)
+    """Which items of the active path have siblings, as clients were told."""
+
     paused_until: float | None = None
     """When a button's pause becomes a cut (monotonic); None while no button holds the answer."""
 
@@ -287,8 +312,22 @@ def evolve(state: Conversation, fact: ev.Fact) -> None:
             _forget_commands(state.applied, wall - KEYS_KEPT)
         case ev.ItemTranscribed(item_id) | ev.ItemTranscriptionFailed(item_id):
             state.tree.nodes[item_id].awaits_words = False
+        case ev.BranchSelected() | ev.ItemCorrected() | ev.ReactionAdded() | ev.ReactionRemoved():
+            _evolve_tree(state.tree, fact)
         case _:
             _evolve_response(state, fact)
+
+
+def _evolve_tree(
+    tree: Tree, fact: ev.BranchSelected | ev.ItemCorrected | ev.ReactionAdded | ev.ReactionRemoved
+) -> None:
+    match fact:
+        case ev.BranchSelected(tip):
+            tree.select(tip)
+        case ev.ItemCorrected():
+            tree.correct(fact)
+        case _:
+            tree.react(fact)
 
 
 def _forget_commands(applied: dict[str, tuple[str, float]], before: float) -> None:
@@ -310,7 +349,9 @@ ResponseFact = ev.ResponseStarted | ev.ResponseEnded | ev.PlayoutStarted | ev.Pl
 def _evolve_response(state: Conversation, fact: ResponseFact) -> None:
     if isinstance(fact, ev.ResponseStarted):
         state.generation = fact.generation
-        state.responses[fact.response_id] = Response(fact.response_id, fact.generation, fact.leg, fact.continues)
+        state.responses[fact.response_id] = Response(
+            fact.response_id, fact.generation, fact.leg, fact.continues, replaces=fact.replaces
+        )
         return
     response = state.responses[fact.response_id]
     match fact:

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from gateway.protocol.messages import BranchSelect, ItemUpdate, OfMessages, ReactionAdd, ReactionRemove, TreeRetrieve
 from gateway.protocol.presence import OfPresence, PresenceUpdate, ReactionSend, TypingStart, TypingStop
 from gateway.protocol.realtime import (
     AudioAppend,
@@ -109,7 +110,7 @@ class Mute(ClientEvent, tag="input_audio_buffer.mute"):
     muted: bool
 
 
-OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | ItemRedact | OfPresence
+OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | ItemRedact | OfMessages | OfPresence
 
 
 class SessionResume(ClientEvent, tag="session.resume"):
@@ -154,6 +155,11 @@ AnyClientEvent = (
     | TypingStart
     | TypingStop
     | ReactionSend
+    | ItemUpdate
+    | BranchSelect
+    | TreeRetrieve
+    | ReactionAdd
+    | ReactionRemove
     | ItemRedact
 )
 

@@ -11,9 +11,9 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway.core import events as ev, inputs as inp
 from gateway.core.ids import DeviceId, ItemId, LegId, SessionId
@@ -24,13 +24,15 @@ from gateway.core.tree import Node
 from gateway.errors import StoreError
 from gateway.runtime.clock import Clock
 from gateway.runtime.perform import Performer
-from gateway.runtime.ports import Agent, Published, Store, Subscriber, Verdict, VoicePort
+from gateway.runtime.ports import NO_WORDS, Agent, Content, Published, Store, Subscriber, Verdict, VoicePort, entering
 
 log = logging.getLogger(__name__)
 
 MAILBOX: Final = 1024
 """Inputs that may wait. Whoever brings more by :meth:`Actor.submit` waits too; ears and loudspeakers,
 which post, are bounded by their own clock."""
+
+T = TypeVar("T")
 
 AHEAD: Final = 256
 """Decisions that may wait for the log. A log that hangs for longer than that takes the session with it into its
@@ -61,6 +63,9 @@ class Glance:
 
     open_texts: dict[ItemId, str]
     """Text so far of the answers that live."""
+
+    choices: dict[ItemId, tuple[ItemId, ...]]
+    """The items of the active path that have siblings, and these."""
 
     responses: tuple[Response, ...]
     """Copies of the responses that live."""
@@ -173,6 +178,17 @@ class Actor:
         """The session as it is between two inputs; called when all of that was published, and nothing after it."""
         return await self._between(self._glance, at_that_instant)
 
+    async def consult(self, question: Callable[[State], T]) -> T:
+        """What *question* finds in the state between two inputs; told when all that led to it was published."""
+        found: list[T] = []
+
+        def look() -> Glance:
+            found.append(question(self._core.state))
+            return self._glance()
+
+        await self._between(look)
+        return found[0]
+
     async def amend(self, change: Callable[[State], inp.Input | None], origin: Origin) -> bool:
         """Derive an input from the state as it is then, and have it handled before any other; False for None.
 
@@ -196,6 +212,7 @@ class Actor:
             self._decided_seq,
             tuple(replace(node) for node in conversation.tree.path()),
             dict(moment.texts),
+            conversation.tree.choices(),
             tuple(replace(response) for response in conversation.responses.values()),
             moment.presence.company(),
         )
@@ -307,23 +324,31 @@ class Actor:
                 self._performer.all_started()
                 self._decided.clear()
                 await self._decided.wait()
-            step, before = self._unwritten[0], self.seq
+            step, before, words = self._unwritten[0], self.seq, NO_WORDS
             if isinstance(step, _Decided) and step.outcome.facts:
                 facts = step.outcome.facts
                 self.seq = await self._store.append(self.session_id, before, facts, self._clock.wall())
                 if self.seq == self._decided_seq and self._store.snapshot_due(self.session_id):
                     self._store.save_snapshot(self.session_id, self.seq, self._core.state.conversation)
-            self._finish(step, before)
+                words = await self._brought_back(facts)
+            self._finish(step, before, words)
             self._unwritten.popleft()
             self._written.set()
 
-    def _finish(self, step: _Decided | Callable[[], None], before: int) -> None:
+    async def _brought_back(self, facts: Sequence[ev.Fact]) -> Mapping[ItemId, Content]:
+        """What the messages say that enter the active path again by these facts."""
+        entered = entering(facts)
+        return await self._store.contents(self.session_id, entered) if entered else NO_WORDS
+
+    def _finish(
+        self, step: _Decided | Callable[[], None], before: int, words: Mapping[ItemId, Content] = NO_WORDS
+    ) -> None:
         """What is left to do with a step whose facts are in the log, after *before*."""
         if not isinstance(step, _Decided):
             step()
             return
         self._save_open(step.outcome)
-        self._publish(step.outcome, before + 1)
+        self._publish(step.outcome, before + 1, words)
         self._acknowledge(step.origin, step.outcome)
         for effect in step.outcome.starting:
             self._performer.start(effect)
@@ -349,13 +374,13 @@ class Actor:
                 if text is not None:
                     self._store.save_open(self.session_id, event.item_id, text)
 
-    def _publish(self, outcome: Outcome, seq: int) -> None:
+    def _publish(self, outcome: Outcome, seq: int, words: Mapping[ItemId, Content]) -> None:
         batch: list[Published] = []
         facts = iter(outcome.facts)
         fact = next(facts, None)
         for event in outcome.events:
             if event is fact:
-                batch.append(Published(event, seq))
+                batch.append(Published(event, seq, words))
                 seq += 1
                 fact = next(facts, None)
             else:

@@ -1,11 +1,12 @@
 """What the runtime needs from the rooms above it, as protocols. Nothing here does anything."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Literal, Protocol
 
 from gateway.core import state
-from gateway.core.events import Event, Fact
+from gateway.core.events import BranchSelected, Event, Fact
 from gateway.core.ids import Generation, ItemId, ResponseId, SessionId
 from gateway.core.inputs import PlayoutCleared
 
@@ -113,6 +114,14 @@ class Content:
 
     text: str
     unheard: str = ""
+
+
+NO_WORDS: Final[Mapping[ItemId, Content]] = MappingProxyType({})
+
+
+def entering(facts: Iterable[Fact]) -> list[ItemId]:
+    """The messages that enter the active path again by these facts: their words stand elsewhere."""
+    return [entered.item_id for fact in facts if isinstance(fact, BranchSelected) for entered in fact.entered]
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +291,9 @@ class Published:
     event: Event
     seq: int | None
     """Place in the log of a fact; None for a signal."""
+
+    words: Mapping[ItemId, Content] = field(default_factory=dict)
+    """Those of messages that it brings back, if it does."""
 
 
 @dataclass(frozen=True, slots=True)

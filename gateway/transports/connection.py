@@ -18,11 +18,12 @@ from gateway.errors import ProtocolViolation, StoreError
 from gateway.protocol import extension as ext, realtime as rt
 from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.decoding import Limits, decode
+from gateway.protocol.messages import TreeRetrieve
 from gateway.runtime.actor import Actor, Origin, SessionEnded
 from gateway.runtime.clock import Clock
 from gateway.runtime.ports import Published, Store, Verdict
 from gateway.runtime.registry import Registry
-from gateway.transports import config as conf, hands, history, presence
+from gateway.transports import config as conf, hands, looking, presence
 from gateway.transports.admission import Admission
 from gateway.transports.commands import command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
@@ -192,6 +193,8 @@ class Connection:
             "epoch": self.actor.epoch,
             "seq": self.teller.last_seq,
             "device": self.caller.device,
+            "metadata": dict(settings.metadata),
+            "on_edit": settings.on_edit,
             **self._services.about,
         }
         return session
@@ -236,7 +239,7 @@ class Connection:
                 self._listen(event)
             case rt.SessionUpdate():
                 await self._update(event)
-            case rt.ItemRetrieve():
+            case rt.ItemRetrieve() | TreeRetrieve():
                 await self._retrieve(event)
             case ext.SessionResume():
                 await self.teller.resume(event)
@@ -291,6 +294,8 @@ class Connection:
             self.actor.post(inp.TurnDiscarded(), self.origin)
 
     async def _update(self, event: rt.SessionUpdate) -> None:
+        # What cannot be taken is refused here: raised within the actor, it would end the session.
+        conf.shared(self.actor.state.conversation.settings, event.session)
         before, self.config = self.config, conf.updated(self.config, event.session)
         if self.voice is not None and self.config.turn_detection != before.turn_detection:
             self._listen_anew(self.voice, before)
@@ -306,10 +311,5 @@ class Connection:
             self.teller.tell(rt.SessionUpdated(session=self._session()))
             self.accept(Verdict(event.event_id, self.actor.seq, duplicate=False))
 
-    async def _retrieve(self, event: rt.ItemRetrieve) -> None:
-        glance = await self.actor.glance()
-        node = next((node for node in glance.path if node.item_id == event.item_id), None)
-        if node is None:
-            raise ProtocolViolation("item_retrieve_invalid_item_id", "There is no item with this id.", param="item_id")
-        contents = await self._services.store.contents(self.actor.session_id, [node.item_id])
-        self.teller.tell(rt.ItemRetrieved(item=history.shown(node, glance.open_texts, contents)))
+    async def _retrieve(self, event: rt.ItemRetrieve | TreeRetrieve) -> None:
+        self.teller.tell(await looking.answer(self.actor, self._services.store, event, extended=self.caller.extended))

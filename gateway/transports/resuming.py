@@ -6,6 +6,7 @@ from typing import Final
 from gateway.core import events as ev
 from gateway.core.ids import ItemId, ResponseId, SessionId
 from gateway.protocol import realtime as rt
+from gateway.protocol.messages import siblings_of
 from gateway.protocol.projection import View
 from gateway.runtime.actor import Glance
 from gateway.runtime.ports import Store, Stored
@@ -47,6 +48,15 @@ async def begun_before(
                 wanted.discard(stored.fact.response_id)
         until = after
     return found[::-1]
+
+
+def siblings(missed: Iterable[Stored], glance: Glance) -> list[rt.ServerEvent]:
+    """Which messages have siblings now; nothing where none had any, as far as a client can know."""
+    if not glance.choices and not any(isinstance(it.fact, ev.ItemRemoved) for it in missed):
+        return []
+    event = siblings_of(glance.choices)
+    event.replay = True
+    return [event]
 
 
 def open_texts(glance: Glance, view: View, held: Mapping[str, int]) -> list[rt.ServerEvent]:

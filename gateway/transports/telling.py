@@ -11,7 +11,7 @@ from gateway.protocol import extension as ext, presence, realtime as rt
 from gateway.protocol.projection import View, project
 from gateway.runtime.actor import Actor, Glance
 from gateway.runtime.outbox import MAX_EVENTS
-from gateway.runtime.ports import Published, Store, Stored
+from gateway.runtime.ports import Published, Store, Stored, entering
 from gateway.transports import history, resuming
 from gateway.transports.stock import SoundFirst
 
@@ -103,7 +103,8 @@ class Teller:
     def _tell(self, published: Published, *, replay: bool = False) -> None:
         if isinstance(published.event, ev.PlayoutCleared):
             self._cleared.append(published.event.response_id)
-        wire = project(published.event, self._view)
+        words = {item_id: (content.text, content.unheard) for item_id, content in published.words.items()}
+        wire = project(published.event, self._view, words)
         if wire and published.seq is not None:
             # The last one alone: a client whose connection drops between two of them is told the fact again.
             last = wire[-1]
@@ -161,7 +162,7 @@ class Teller:
     async def _tell_everything(self, glance: Glance) -> None:
         session = self._actor.session_id
         await self._prime(glance.seq, glance)
-        items = await history.items(self._store, session, glance)
+        items = await history.items(self._store, session, glance, extended=self._caller.extended)
         self.last_seq = glance.seq
         if self._caller.extended:
             snapshot = ext.SessionSnapshot(session_id=session, items=items)
@@ -189,8 +190,10 @@ class Teller:
             resumed.seq, resumed.epoch = glance.seq, self._actor.epoch
             self.tell(resumed)
         self.last_seq = seq
+        words = await self._store.contents(session, entering(stored.fact for stored in missed))
         for stored in missed:
             await self.drained()
-            self._tell(Published(stored.fact, stored.seq), replay=True)
-        for event in resuming.open_texts(glance, self._view, held):
+            self._tell(Published(stored.fact, stored.seq, words), replay=True)
+        beside = resuming.siblings(missed, glance) if extended else []
+        for event in [*beside, *resuming.open_texts(glance, self._view, held)]:
             self.tell(event)

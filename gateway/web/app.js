@@ -37,7 +37,7 @@ const firstSaid = new FirstSaid();
 const shown = new ShownStatus(draw);
 
 const view = new View(device, {
-  ...{ talk, send, stop, fresh, link, mute, choose },
+  ...{ talk, send, stop, fresh, link, mute, choose, edit, again, select },
   reconnect: () => socket.hurry(),
   upgrade: () => call.networkChanged(),
 });
@@ -132,6 +132,22 @@ function send(text) {
   typing.sent();
   socket.command({ type: "response.create", on_active: "interrupt" });
   draw();
+}
+
+/** Say a message otherwise, and have it answered. Returns the id that it will have. */
+function edit(id, text) {
+  const item = freshId("item_");
+  const content = [{ type: "input_text", text }];
+  socket.command({ type: "conversation.item.update", item_id: id, content, new_item_id: item, response: true });
+  return item;
+}
+
+function again(id) {
+  socket.command({ type: "response.create", replaces: id });
+}
+
+function select(id) {
+  socket.command({ type: "conversation.branch.select", item_id: id });
 }
 
 function stop() {

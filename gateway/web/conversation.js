@@ -2,9 +2,10 @@
  * The conversation as the page shows it: a pure function of the server's events. Applying an event twice changes
  * nothing more, so that what a resume tells again is not doubled.
  *
- * An item is `{id, role, spoken, text, unheard, status, device, awaited, pending, ended, continues}`: `text` is what
+ * An item is `{id, role, spoken, text, unheard, status, device, awaited, pending, ended, continues, siblings}`: `text` is what
  * was said or heard, `unheard` the rest of a cut answer (null when it was not cut), `awaited` true while a spoken
- * message has no words yet, `pending` true while only this page knows it, `ended` how an answer ended if not by itself.
+ * message has no words yet, `pending` true while only this page knows it, `ended` how an answer ended if not by itself,
+ * `siblings` which of the messages at its place it is (`{index, count, ids}`; null when there is no other).
  */
 
 export const EMPTY = Object.freeze({ items: Object.freeze([]), answers: Object.freeze({}) });
@@ -21,6 +22,7 @@ const RULES = {
   "conversation.item.done": (state, event) => added(state, event.item, undefined),
   "conversation.item.deleted": (state, event) => without(state, event.item_id),
   "conversation.item.truncated": truncated,
+  "conversation.siblings": siblingsChanged,
   "conversation.item.input_audio_transcription.completed": (state, event) =>
     changed(state, event.item_id, { text: event.transcript, awaited: false }),
   "conversation.item.input_audio_transcription.failed": (state, event) =>
@@ -64,7 +66,16 @@ function fromWire(item, pending = false) {
     pending,
     ended: item.status === "incomplete" ? { kind: "interrupted" } : null,
     continues: null,
+    siblings: item.siblings ?? null,
   };
+}
+
+function siblingsChanged(state, event) {
+  const items = state.items.map((item) => {
+    const siblings = event.siblings[item.id] ?? null;
+    return JSON.stringify(siblings) === JSON.stringify(item.siblings) ? item : { ...item, siblings };
+  });
+  return { ...state, items };
 }
 
 function snapshot(state, event) {

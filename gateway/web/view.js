@@ -17,9 +17,12 @@ export class View {
   #countDown = null;
   #following = true;
 
-  /** `on` has talk, send(text), stop, fresh, link, reconnect, choose(microphoneId), mute, upgrade. */
+  /**
+   * `on` has talk, send(text), stop, fresh, link, reconnect, choose(microphoneId), mute, upgrade, and for messages
+   * edit(id, text), again(id), select(id).
+   */
   constructor(device, on) {
-    this.#transcript = new Transcript(byId("transcript"), device);
+    this.#transcript = new Transcript(byId("transcript"), device, on);
     this.#listen(on);
     this.#listenToText(on);
     this.#listenToScroll();

@@ -82,6 +82,14 @@ export function modeText(call, via, muted, obstacle) {
   }
 }
 
+export const EDIT = "Edit";
+export const AGAIN = "Answer again";
+
+/** Which of the messages at its place one sees. */
+export function siblingText({ index, count }) {
+  return `Version ${index + 1} of ${count}`;
+}
+
 export const TALK = { off: "Talk", asking: "Cancel", connecting: "Cancel", waiting: "Cancel", live: "End talk" };
 
 export const VOICE_UNAVAILABLE = "This gateway serves text alone: install bargein[offline] there to talk.";

@@ -8,7 +8,7 @@ from gateway.core import effects as fx, events as ev, inputs as inp
 from gateway.core.ids import Generation, ItemId, LegId, ResponseId
 from gateway.core.members import Member, MemberId
 from gateway.core.session import Session
-from gateway.core.state import Hearing, Pending
+from gateway.core.state import Conversation, Hearing, Pending, evolve
 from tests.core.script import Talk, Told
 
 IN_DOUBT = (Hearing.CONFIRMED, Hearing.JUDGED)
@@ -34,6 +34,8 @@ class Laws:
 
         self.company: dict[MemberId, Member] = {}
         """Who is here, as clients know it."""
+        self.fold = Conversation()
+        """What the facts told so far."""
 
     def after(self, told: Told) -> None:
         """Everything that can be told from one input, its consequences, and the state it left."""
@@ -84,6 +86,8 @@ class Laws:
                 self.cut.add(stopping.generation)
         for event in told.outcome.events:
             self._event(event)
+            if isinstance(event, get_args(ev.Fact)):
+                self._fold(event)
         for effect in told.outcome.starting:
             if isinstance(effect, fx.BeginSpeech | fx.Speak | fx.FinishSpeech):
                 assert effect.generation not in self.cut, "a cut answer is spoken"
@@ -132,6 +136,17 @@ class Laws:
         if isinstance(told.input, inp.DeadlineReached):
             assert all(due > told.at for due in presence.deadlines()), "a deadline that was reached stands"
 
+    def _fold(self, fact: ev.Fact) -> None:
+        tree, before = self.fold.tree, self.fold.tree.path()
+        if isinstance(fact, ev.BranchSelected):
+            assert not self.fold.responses, "the path switched while an answer ran"
+        evolve(self.fold, fact)
+        if isinstance(fact, ev.BranchSelected):
+            stays = len(before) - len(fact.left)
+            assert [node.item_id for node in before[stays:]] == list(fact.left)
+            assert [node.item_id for node in tree.path()[stays:]] == [it.item_id for it in fact.entered]
+            assert before[:stays] == tree.path()[:stays]
+
     def _state(self) -> None:
         conversation, moment = self.talk.session.state.conversation, self.talk.session.state.moment
         doubts = [voice for voice in moment.voices.values() if voice.hearing is not Hearing.QUIET]
@@ -155,16 +170,25 @@ class Laws:
         if moment.pending is not None:
             asker = moment.voices.get(moment.pending.stamp.leg)
             goes_on = moment.pending.spoken and asker is not None and asker.turn is not None
-            assert moment.cuts or self.talk.session.state.waits_for_words() or goes_on, "an answer waits for nothing"
+            waits = moment.cuts or self.talk.session.state.waits_for_words() or goes_on or moment.switch
+            assert waits, "an answer waits for nothing"
+        assert moment.switch is None or moment.cuts or moment.transcribing, "a switch waits for nothing"
         self._tree()
 
     def _tree(self) -> None:
         tree = self.talk.session.state.conversation.tree
-        at, seen = tree.tip, 0
-        while at is not None:
-            at, seen = tree.nodes[at].parent, seen + 1
-            assert seen <= len(tree.nodes), "the conversation runs in a circle"
-        assert seen == len(tree.nodes), "an item is lost"
+        for node in tree.nodes.values():
+            way = tree.path_to(node.item_id)
+            assert way[0].parent is None, "an item is lost"
+            assert tree.children[node.parent].count(node.item_id) == 1
+        assert sum(map(len, tree.children.values())) == len(tree.nodes)
+        assert tree.forks == {parent for parent, followers in tree.children.items() if len(followers) > 1}
+        assert all(tree.nodes[it].parent == parent for parent, it in tree.chosen.items())
+        path = tree.path()
+        assert all(tree.follower(node.parent) == node.item_id for node in path), "the path is not the chosen one"
+        assert tree.tip is None or tree.follower(tree.tip) is None
+        told = self.talk.all(ev.SiblingsChanged)
+        assert tree.choices() == (dict(told[-1].choices) if told else {}), "clients were told of other siblings"
 
     def at_the_end(self) -> None:
         """What can be told only of the whole."""

@@ -62,6 +62,8 @@ STORIES: Final[tuple[tuple[Line, ...], ...]] = (
     ((1.0, CONFIRMED), (2.0, TURN_ENDED), (2.1, CONFIRMED)),
     ((0.1, JOINED), (0.2, JOINED, CHAT), *answering(1.0)),
     ((0.1, JOINED), (0.2, TYPING), (0.3, LEFT)),
+    (*answering(1.0), (2.0, inp.EditSubmitted(ItemId("item_0002"), "Spell, please.", ItemId("edited"), answer=True))),
+    (*answering(1.0), (2.0, cleared(G1)), (2.0, inp.ResponseRequested(replaces=ItemId("item_0004")))),
 )
 """Ways to begin, one for each state that a session can be in."""
 TEXTS: Final = ("", " ", "...", "yeah", "Stop!", "One two three.", "thrée ☃", "unknown")
@@ -81,6 +83,11 @@ COMMANDS: Final = (
     inp.TypingStarted,
     inp.TypingStopped,
     inp.ReactionSubmitted,
+    inp.EditSubmitted,
+    inp.CorrectionSubmitted,
+    inp.BranchRequested,
+    inp.ReactionRequested,
+    inp.ReactionWithdrawn,
 )
 
 texts = st.sampled_from(TEXTS)
@@ -94,6 +101,7 @@ failures = st.just(Failure("broken", "It broke."))
 inputs: Final = st.one_of(
     st.builds(inp.SessionOpened, st.just(Settings())),
     st.builds(inp.SettingsSubmitted, st.builds(Settings, instructions=texts)),
+    st.builds(inp.SettingsSubmitted, st.builds(Settings, on_edit=st.sampled_from(("interrupt", "reject")))),
     st.builds(inp.SessionRecovered, st.dictionaries(items, texts, max_size=2)),
     st.builds(inp.VoiceJoined, st.booleans(), st.booleans(), st.booleans()),
     st.just(LEFT),
@@ -116,6 +124,12 @@ inputs: Final = st.one_of(
     st.builds(inp.ItemRedactionRequested, items),
     st.builds(inp.ItemTruncationRequested, items, milliseconds),
     st.builds(inp.ResponseRequested, st.sampled_from(("reject", "interrupt")), st.none() | texts, st.booleans()),
+    st.builds(inp.ResponseRequested, replaces=items),
+    st.builds(inp.EditSubmitted, items, texts, st.none() | items | st.just(ItemId("edited")), st.booleans()),
+    st.builds(inp.CorrectionSubmitted, items, texts),
+    st.builds(inp.BranchRequested, items),
+    st.builds(inp.ReactionRequested, items, st.sampled_from(("+1", "☃"))),
+    st.builds(inp.ReactionWithdrawn, items, st.sampled_from(("+1", "☃"))),
     st.builds(inp.CancelRequested, st.none() | symbols.map(ResponseId)),
     st.builds(inp.OutputClearRequested),
     st.builds(inp.SpeechSuspected, milliseconds),

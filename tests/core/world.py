@@ -104,7 +104,7 @@ class World:
                     self.hanging.add(event.item_id)
                 case ev.ItemRemoved(item_id, "not_speech") | ev.ItemTranscriptionFailed(item_id):
                     self.hanging |= {item_id} & self.cutting
-                case ev.ResponseStarted() | ev.ItemTranscribed():
+                case ev.ResponseStarted() | ev.ItemTranscribed() | ev.BranchSelected():
                     self.hanging.clear()
                     self.cutting.clear()
                 case _:
@@ -331,12 +331,16 @@ class World:
             return
         n //= 2
         items, answers = self.talk.path, list(self.laws.generations)
+        known = list(self.talk.session.state.conversation.tree.nodes)
         commands: list[inp.Input] = [inp.ResponseRequested(("reject", "interrupt")[n % 2], text_only=n % 9 == 8)] * 2
         commands += [inp.ItemSubmitted("user", TYPED[n % 3])] * 2
         commands += [inp.CancelRequested(), inp.OutputClearRequested(), inp.PauseRequested(), inp.ResumeRequested()]
         commands += [inp.CancelRequested(it) for it in answers[-2:]]
         commands += [inp.ItemTruncationRequested(it, n) for it in items[-1:]]
         commands += [inp.ItemDeletionRequested(it) for it in items[n % 5 : n % 5 + 1]]
+        commands += [inp.EditSubmitted(it, TYPED[n % 3], answer=n % 2 == 0) for it in items[n % 4 : n % 4 + 1]]
+        commands += [inp.ResponseRequested(replaces=it) for it in items[-1 - n % 2 :][:1]]
+        commands += [inp.BranchRequested(it) for it in known[n % 7 :][:1]]
         commands += [inp.ItemRedactionRequested(it) for it in items[n % 4 : n % 4 + 1]]
         self.tell(commands[n // 10 % len(commands)], leg)
 
@@ -420,6 +424,8 @@ def _is_command(told: Told) -> bool:
         | inp.ResumeRequested
         | inp.ItemTruncationRequested
         | inp.ItemDeletionRequested
+        | inp.EditSubmitted
+        | inp.BranchRequested
         | inp.ItemRedactionRequested
         | inp.TurnDiscarded,
     )

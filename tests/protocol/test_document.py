@@ -88,6 +88,10 @@ SAMPLES: Final[list[ev.Event]] = [
     ev.PlayoutStopped(RESPONSE, LEG),
     ev.PlayoutCleared(RESPONSE, LEG),
     ev.CommandApplied("key", "digest", 0.0),
+    ev.BranchSelected(ITEM, (ITEM,), (ev.Entered(ITEM, None, "user", "completed", False, DeviceId("d"), False, 0),)),
+    ev.ItemCorrected(ITEM, "text", 2, DeviceId("d"), 0.0, None, False, DeviceId("d")),
+    ev.ReactionAdded(ITEM, "+1", DeviceId("d"), 1),
+    ev.ReactionRemoved(ITEM, "+1", DeviceId("d"), 0),
     ev.TextAppended(RESPONSE, ITEM, 0, "text"),
     ev.SpeechSuspected(LEG, 5),
     ev.SpeechConfirmed(LEG),
@@ -102,6 +106,7 @@ SAMPLES: Final[list[ev.Event]] = [
     ev.CommandRejected(LEG, "command", FAILURE),
     ev.PresenceChanged((MEMBER,), (), (), "idle", Occupancy(1, 0, 0)),
     ev.ReactionSent(MEMBER.member_id, MEMBER.device, "!"),
+    ev.SiblingsChanged(((ITEM, (ITEM, ItemId("other"))),)),
 ]
 
 

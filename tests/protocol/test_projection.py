@@ -243,6 +243,75 @@ def test_changed_settings_are_told_as_the_whole_session() -> None:
     assert wire[0]["session"]["id"] == "sess_00"
 
 
+# --- branches ---
+
+EDITED, CUT = ItemId("item_e"), ItemId("item_c")
+
+
+def switched() -> ev.BranchSelected:
+    """The path goes back to a question and its answer, which was cut."""
+    entered = (
+        ev.Entered(USER, None, "user", "completed", False, DeviceId("phone"), False, 0),
+        ev.Entered(CUT, USER, "assistant", "incomplete", True, DeviceId(""), True, 12),
+    )
+    return ev.BranchSelected(CUT, (EDITED, ANSWER), entered)
+
+
+@pytest.mark.parametrize("kind", VIEWS)
+def test_a_switch_is_told_as_messages_that_leave_and_enter_in_their_places(kind: Json) -> None:
+    seen_by = view(**kind)
+    words = {USER: ("Count.", ""), CUT: ("One two", " three.")}
+    wires = [json.loads(rt.encode(wire)) for wire in project(switched(), seen_by, words)]
+    changes = [(it["type"], it.get("item_id") or it["item"]["id"], it.get("previous_item_id")) for it in wires[:6]]
+    assert changes == [
+        ("conversation.item.deleted", ANSWER, None),
+        ("conversation.item.deleted", EDITED, None),
+        ("conversation.item.added", USER, None),
+        ("conversation.item.done", USER, None),
+        ("conversation.item.added", CUT, USER),
+        ("conversation.item.done", CUT, USER),
+    ]
+    answer = wires[5]["item"]
+    assert answer["content"] == [{"type": "output_audio", "transcript": "One two"}]
+    assert (answer["heard_text"], answer["unheard_text"], answer["seen_text"]) == ("One two", " three.", " thre")
+    rest = [{key: it[key] for key in ("type", "item_id")} for it in wires[6:]]
+    assert rest == [{"type": "conversation.branch.selected", "item_id": CUT}] * kind["extended"]
+    stock = [json.dumps(it | {"event_id": "event_1"}) for it in wires if it["type"] not in EXTENSION]
+    assert [problems(it) for it in stock] == [[]] * 6
+
+
+def test_what_enters_without_words_is_empty_and_keeps_its_place() -> None:
+    parts = [it["item"]["content"][0] for it in told([switched()], view(**EXTENDED))[2:6]]
+    assert [part.get("text", part.get("transcript")) for part in parts] == [""] * 4
+
+
+@pytest.mark.parametrize("kind", VIEWS)
+def test_what_happens_beside_the_path_is_told_to_extended_clients_at_most(kind: Json) -> None:
+    beside: list[ev.Event] = [
+        ev.ItemAdded(EDITED, None, "user", "completed", "Spell.", aside=True),
+        ev.SiblingsChanged(((USER, (USER, EDITED)),)),
+        ev.ItemRemoved(EDITED, "deleted", aside=True),
+        ev.ReactionAdded(USER, "+1", DeviceId("phone"), 1),
+    ]
+    wanted = ["conversation.siblings", "conversation.item.deleted", "conversation.item.reactions"]
+    assert types(beside, view(**kind)) == wanted * kind["extended"]
+
+
+@pytest.mark.parametrize("kind", VIEWS)
+def test_a_correction_is_the_same_message_with_other_words_and_a_version(kind: Json) -> None:
+    corrected = ev.ItemCorrected(USER, "Count.", 2, DeviceId("laptop"), 5.0, ANSWER, True, DeviceId("phone"))
+    (wire,) = told([corrected], view(**kind))
+    assert (wire["type"], wire["previous_item_id"]) == ("conversation.item.done", ANSWER)
+    assert wire["item"]["content"] == [{"type": "input_audio", "transcript": "Count."}]
+    assert wire["item"]["version"] == {"number": 2, "by": "laptop", "at": 5}
+    assert problems(json.dumps(wire | {"event_id": "event_1"})) == []
+
+
+def test_an_answer_that_is_given_again_says_beside_which_one() -> None:
+    wires = told([ev.ResponseStarted(RESPONSE, FIRST, None, replaces=CUT)], view(**SOCKET))
+    assert wires[0]["response"]["replaces"] == CUT
+
+
 # --- whose affair it is ---
 
 
@@ -295,8 +364,13 @@ fields: Final[dict[type, st.SearchStrategy[Any]]] = {
 }
 
 
+entering = st.builds(ev.Entered, ids, st.none() | ids, st.sampled_from(["user", "assistant"]), device=ids, seen=counts)
+groups = ids.map(lambda name: (name, ("x", name)))
+
+
 def any_event() -> st.SearchStrategy[ev.Event]:
-    given_ids = dict.fromkeys(("item_id", "response_id", "parent", "previous", "continues", "before"), ids)
+    places = ("item_id", "response_id", "parent", "previous", "continues", "before", "replaces", "tip")
+    given_ids = dict.fromkeys(places, ids)
     metadata = st.dictionaries(ids, texts, max_size=2)
     legs = st.sampled_from([LEG, OTHER])
 
@@ -306,9 +380,15 @@ def any_event() -> st.SearchStrategy[ev.Event]:
             for name, hint in kind.__annotations__.items()
             if name in given_ids
         }
-        own |= {name: texts for name in ("text", "unheard") if name in kind.__annotations__}
+        own |= {name: texts for name in ("text", "unheard", "reaction", "by") if name in kind.__annotations__}
+        if "entered" in kind.__annotations__:
+            own |= {"left": st.lists(ids).map(tuple), "entered": st.lists(entering).map(tuple)}
         own |= {name: counts for name in kind.__annotations__ if name.endswith("_ms") or name == "offset"}
         own |= {name: companies for name in ("joined", "changed") if name in kind.__annotations__}
+        if "wall" in kind.__annotations__:
+            own["wall"] = st.floats(0, 2**40)
+        if "choices" in kind.__annotations__:
+            own["choices"] = st.lists(groups).map(tuple)
         if "metadata" in kind.__annotations__:
             own["metadata"] = metadata
         if "leg" in kind.__annotations__:
@@ -348,5 +428,5 @@ def test_a_view_forgets_what_is_over(events: list[ev.Event]) -> None:
     told(events, seen_by)
     ending = [ev.ResponseEnded(ResponseId(name), FIRST, "completed", ItemId(item)) for name in "abc" for item in "abc"]
     told([*ending, *(ev.PlayoutStopped(ResponseId(name), LEG) for name in "abc")], seen_by)
-    left = (seen_by.spoken, seen_by.sounding, seen_by.finished, seen_by.metadata, seen_by.continues)
-    assert [len(kept) for kept in left] == [0] * 5
+    left = (seen_by.spoken, seen_by.sounding, seen_by.finished, seen_by.metadata, seen_by.continues, seen_by.replaces)
+    assert [len(kept) for kept in left] == [0] * 6

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from gateway.core.events import (
+    BranchSelected,
     CommandApplied,
+    Entered,
     Fact,
     ItemAdded,
     ItemCompleted,
+    ItemCorrected,
     ItemRedacted,
     ItemRemoved,
     ItemTranscribed,
@@ -22,6 +25,8 @@ from gateway.core.events import (
     PlayoutCleared,
     PlayoutStarted,
     PlayoutStopped,
+    ReactionAdded,
+    ReactionRemoved,
     ResponseEnded,
     ResponseStarted,
     SessionOpened,
@@ -47,27 +52,41 @@ from gateway.store.records import (
 
 DATA: Final = Path(__file__).parents[1] / "data"
 
-USER, ANSWER = ItemId("item_1"), ItemId("item_2")
+USER, ANSWER, EDITED = ItemId("item_1"), ItemId("item_2"), ItemId("item_3")
 RESPONSE, LEG = ResponseId("resp_1"), LegId("leg_1")
 
 SAMPLES: Final[tuple[Fact, ...]] = (
     SessionOpened(Settings("gpt-4o-mini", "Be brief.", "alloy", "de", metadata={"topic": "time"})),
-    SettingsChanged(Settings("offline", "", "", "en")),
+    SettingsChanged(Settings("offline", "", "", "en", on_edit="reject")),
     ItemAdded(USER, None, "user", "completed", "What time is it?", True, DeviceId("phone"), None, ANSWER),
     ItemAdded(ANSWER, USER, "assistant", "in_progress", "", False, DeviceId(""), RESPONSE, None),
+    ItemAdded(EDITED, None, "user", "completed", "What day is it?", device=DeviceId("phone"), aside=True),
     ItemTranscribed(USER, "What time is it? \N{ALARM CLOCK}"),
     ItemTranscriptionFailed(USER, Failure("engine_timeout", "The recogniser took too long.")),
     ItemCompleted(ANSWER, RESPONSE, "incomplete", "It is a quarter past nine."),
     ItemTruncated(ANSWER, "It is a", " quarter past nine.", 420, 28, "leg_lost"),
     ItemRemoved(USER, "not_speech"),
+    ItemRemoved(EDITED, "not_speech", aside=True),
     ItemRedacted(ANSWER, RESPONSE),
     ResponseStarted(RESPONSE, Generation(7), LEG, ANSWER, {"topic": "time"}),
+    ResponseStarted(RESPONSE, Generation(8), None, replaces=ANSWER),
     ResponseEnded(RESPONSE, Generation(7), "cancelled", ANSWER, "turn_detected", None),
     ResponseEnded(RESPONSE, Generation(8), "failed", None, None, Failure("model_timeout", "No token came.")),
     PlayoutStarted(RESPONSE, LEG),
     PlayoutStopped(RESPONSE, LEG),
     PlayoutCleared(RESPONSE, LEG, 7, 420),
     CommandApplied("key_1", "5f70bf18a086", 1763640000.25),
+    BranchSelected(
+        ANSWER,
+        (EDITED,),
+        (
+            Entered(USER, None, "user", "completed", True, DeviceId("phone"), False, 0),
+            Entered(ANSWER, USER, "assistant", "incomplete", False, DeviceId(""), True, 28, True),
+        ),
+    ),
+    ItemCorrected(USER, "What hour is it?", 2, DeviceId("laptop"), 1763640060.5, ANSWER, True, DeviceId("phone")),
+    ReactionAdded(ANSWER, "\N{THUMBS UP SIGN}", DeviceId("phone"), 2),
+    ReactionRemoved(ANSWER, "\N{THUMBS UP SIGN}", DeviceId("phone"), 1),
 )
 """Every fact type, with values unlike the defaults. ``log-v1.jsonl`` holds the same, line by line."""
 
@@ -77,6 +96,9 @@ _BOUNDED: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     "heard_chars": st.none() | st.integers(0, 2**53),
     "seen": st.integers(0, 2**53),
     "generation": st.integers(0, 2**53),
+    "version": st.integers(0, 2**53),
+    "count": st.integers(0, 2**53),
+    "entered": st.lists(st.builds(Entered, seen=st.integers(0, 2**53)), max_size=3).map(tuple),
 }
 
 
@@ -151,7 +173,7 @@ def test_words_are_beside_the_record_and_not_in_it(fact: Fact) -> None:
     match fact:
         case ItemTruncated(item_id, text, unheard):
             assert contents == (ContentRow(item_id, text, unheard),)
-        case ItemAdded() | ItemTranscribed() | ItemCompleted():
+        case ItemAdded() | ItemTranscribed() | ItemCompleted() | ItemCorrected():
             assert contents == (ContentRow(fact.item_id, fact.text),)
         case SessionOpened(settings) | SettingsChanged(settings):
             assert contents[0] == ContentRow(INSTRUCTIONS, settings.instructions)
@@ -183,7 +205,7 @@ def test_a_field_that_has_a_default_may_be_absent() -> None:
     assert decode(data) == ResponseStarted(RESPONSE, Generation(7), None)
 
 
-@pytest.mark.parametrize("data", [b'{"v":%d,"t":"item_removed"}' % (VERSION + 1), b'{"v":1,"t":"reaction_added"}'])
+@pytest.mark.parametrize("data", [b'{"v":%d,"t":"item_removed"}' % (VERSION + 1), b'{"v":1,"t":"moon_landed"}'])
 def test_what_a_newer_gateway_wrote_is_refused_as_too_new(data: bytes) -> None:
     assert refused(data) == "store_too_new"
 

@@ -5,11 +5,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from gateway.agents.scripted import Hold, Pause, Say, ScriptedAgent, Step
 from gateway.core import inputs as inp
-from gateway.core.ids import Generation
+from gateway.core.ids import Generation, ItemId
 from gateway.runtime.scripted import ScriptedVoice
 from tests.protocol.stock import STANDARD, problems
 from tests.transports.inbox import Json
@@ -131,12 +131,22 @@ def test_text_that_comes_while_a_client_resumes_is_told_once() -> None:
 pieces: st.SearchStrategy[Step] = st.one_of(
     st.sampled_from(["a", "bc ", "\U0001f600"]).map(Say), st.sampled_from([0.0, 0.01, 0.05]).map(Pause)
 )
-commands = st.sampled_from(["say", "ask", "interrupt", "cancel", "delete", "update", "played", "voice"])
+commands = st.sampled_from(
+    ["say", "ask", "interrupt", "cancel", "delete", "update", "played", "voice", "edit", "again", "back", "react"]
+)
+
+
+BRANCHED = [
+    (0.03, command)
+    for command in ("say", "ask", "edit", "edit", "back", "again", "ask", "back", "delete", "edit", "react", "back")
+]
 
 
 @settings(max_examples=60)
+@example(replies=[[Say("a"), Say("bc ")]] * 10, script=BRANCHED, extended=True)
+@example(replies=[[Say("a"), Pause(0.05), Say("bc ")]] * 10, script=BRANCHED, extended=False)
 @given(
-    replies=st.lists(st.lists(pieces, max_size=6), min_size=6, max_size=6),
+    replies=st.lists(st.lists(pieces, max_size=6), min_size=10, max_size=10),
     script=st.lists(st.tuples(st.sampled_from([0.0, 0.01, 0.03]), commands), min_size=1, max_size=10),
     extended=st.booleans(),
 )
@@ -149,9 +159,10 @@ def test_resuming_at_any_place_gives_the_same_view_as_having_been_connected(
             first = await at.connect(actor, extended=extended)
             first.connection.teller.sends_sound = False  # else the end of an answer waits for its sound
             voice = add_voice(first)
+            editor = await at.connect(actor, extended=True)
             for pause, command in script:
                 await asyncio.sleep(pause)
-                await act(first, voice, command)
+                await act(first, editor, voice, command)
             await asyncio.sleep(1)
             for seq in range(actor.seq + 1):
                 await compare(at, first, seq, extended)
@@ -159,9 +170,12 @@ def test_resuming_at_any_place_gives_the_same_view_as_having_been_connected(
     run(main())
 
 
-async def act(client: Client, voice: ScriptedVoice, command: str) -> None:
+async def act(client: Client, editor: Client, voice: ScriptedVoice, command: str) -> None:
     generation = client.connection.actor.state.conversation.generation
+    tree = client.connection.actor.state.conversation.tree
     match command:
+        case "edit" | "again" | "back" | "react":
+            await branch(editor, command, [node.item_id for node in tree.path()], list(tree.nodes))
         case "say":
             await client.say("typed")
         case "ask":
@@ -182,6 +196,22 @@ async def act(client: Client, voice: ScriptedVoice, command: str) -> None:
             report(client, inp.PlayoutStopped(generation, 500))
 
 
+async def branch(client: Client, command: str, path: list[ItemId], items: list[ItemId]) -> None:
+    words = [{"type": "input_text", "text": "otherwise"}]
+    match command:
+        case "edit":
+            response = len(items) % 2 == 0
+            await client.send(
+                "conversation.item.update", item_id=path[0] if path else "nobody", content=words, response=response
+            )
+        case "again":
+            await client.send("response.create", replaces=path[-1] if path else "nobody")
+        case "back":
+            await client.send("conversation.branch.select", item_id=items[len(items) // 2] if items else "nobody")
+        case _:
+            await client.send("reaction.add", item_id=path[-1] if path else "nobody", reaction="+1")
+
+
 async def compare(at: Line, first: Client, seq: int, extended: bool) -> None:
     """A client that was there until *seq* and one that was not away know the same."""
     actor = first.connection.actor
@@ -195,7 +225,8 @@ async def compare(at: Line, first: Client, seq: int, extended: bool) -> None:
     last = max((place for place, it in enumerate(first.got) if it.get("seq", seq + 1) <= seq), default=0)
     before = first.got[: last + 1]
     known, whole = Mirror.of([*before, *resumed.got]), Mirror.of(first.got)
-    assert (known.texts, known.running) == (whole.texts, whole.running)
+    assert (known.texts, known.running, known.siblings) == (whole.texts, whole.running, whole.siblings)
+    assert list(known.texts) == [node.item_id for node in (await actor.glance()).path]
     await resumed.leave()
 
 

@@ -5,6 +5,13 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.inputs.messages import (
+    BranchRequested as BranchRequested,
+    CorrectionSubmitted as CorrectionSubmitted,
+    EditSubmitted as EditSubmitted,
+    ReactionRequested as ReactionRequested,
+    ReactionWithdrawn as ReactionWithdrawn,
+)
 from gateway.core.inputs.presence import (
     DeviceJoined as DeviceJoined,
     DeviceUnreachable as DeviceUnreachable,
@@ -127,6 +134,8 @@ class ResponseRequested:
     instructions: str | None = None
     text_only: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
+    replaces: ItemId | None = None
+    """The answer that is to be given again; the new one stands beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +314,11 @@ Input: TypeAlias = (
     | OutputClearRequested
     | PauseRequested
     | ResumeRequested
+    | EditSubmitted
+    | CorrectionSubmitted
+    | BranchRequested
+    | ReactionRequested
+    | ReactionWithdrawn
     | SpeechSuspected
     | SpeechDismissed
     | SpeechConfirmed
