@@ -165,6 +165,12 @@ class Actor:
 
         return await self._between(self._glance, enter)
 
+    def attach(self, leg: LegId, subscriber: Subscriber) -> None:
+        """Connect who needs not be brought up to date, and wants to know what becomes of a command."""
+        if self.ended:
+            raise SessionEnded(self.session_id)
+        self._subscribers[leg] = subscriber
+
     async def glance(self, at_that_instant: Callable[[], object] = lambda: None) -> Glance:
         """The session as it is between two inputs; called when all of that was published, and nothing after it."""
         return await self._between(self._glance, at_that_instant)

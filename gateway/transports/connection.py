@@ -7,7 +7,7 @@ connection; what the session publishes becomes wire events, numbered for this cl
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -27,6 +27,7 @@ from gateway.transports.admission import Admission
 from gateway.transports.commands import command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
 from gateway.transports.microphone import Microphone
+from gateway.transports.storm import Storm
 from gateway.transports.telling import Caller, Teller
 from gateway.transports.voice import Voice
 from media.leg import Engines
@@ -64,6 +65,8 @@ class Services:
     instructions: str = ""
     """What a session begins with, where its client gives nothing else."""
 
+    storm: Storm = field(default_factory=Storm)
+
 
 class Connection:
     """Implements :class:`gateway.runtime.ports.Subscriber`."""
@@ -98,6 +101,7 @@ class Connection:
         """True when a pause of this client's loudspeaker can be taken back."""
 
         self.teller = Teller(services.store, actor, caller, self._session, buffered=self._buffered, send=send)
+        self.teller.retry_after_ms = lambda: services.storm.resumed(services.clock.now())
         self._microphone = Microphone()
         self._events = Bucket(EVENTS_A_SECOND, EVENTS_A_SECOND)
         self._stops = Bucket(STOPS_A_SECOND, STOPS_A_SECOND)
@@ -124,7 +128,14 @@ class Connection:
     def _give_up(self) -> None:
         session = self.actor.session_id
         log.warning("a connection could not be served any more", extra={"session": session}, exc_info=True)
-        self._close(CloseCode.INTERNAL_ERROR)
+        self._send_away(CloseCode.INTERNAL_ERROR)
+
+    def _send_away(self, code: CloseCode) -> None:
+        """Close a connection for which there is nothing wrong with its client: it is to come back."""
+        if self.caller.extended:
+            wait_ms = self._services.storm.leaving(self._services.admission.connections)
+            self.teller.tell(ext.SessionClosing(reason=code.name.lower(), retry_after_ms=wait_ms))
+        self._close(code)
 
     async def aclose(self) -> None:
         """Leave the session. Nothing is cancelled by that."""
@@ -175,7 +186,7 @@ class Connection:
 
     def end(self, code: str) -> None:
         """The session ends. Implements ``Subscriber``."""
-        self._close(CloseCode.GOING_AWAY if code == "shutdown" else CloseCode.INTERNAL_ERROR)
+        self._send_away(CloseCode.GOING_AWAY if code == "shutdown" else CloseCode.INTERNAL_ERROR)
 
     def _session(self) -> rt.Session:
         settings = self.actor.state.conversation.settings
@@ -205,7 +216,7 @@ class Connection:
         event: ext.AnyClientEvent | None = None
         try:
             event = decode(data, self._services.limits)
-            await self._take(event)
+            await self.take(event)
         except (StoreError, SessionEnded):
             self._give_up()
         except ProtocolViolation as violation:
@@ -227,7 +238,11 @@ class Connection:
         if not self._errors.take(self._services.clock.now()):
             self._close(code)
 
-    async def _take(self, event: ext.AnyClientEvent) -> None:
+    async def take(self, event: ext.AnyClientEvent) -> None:
+        """Do what a client event asks for.
+
+        Raises :class:`gateway.errors.ProtocolViolation`, :class:`gateway.errors.StoreError` and ``SessionEnded``.
+        """
         if not self.caller.extended and isinstance(event, ext.OfTheExtension | ext.SessionResume | ext.PlaybackReport):
             raise ProtocolViolation("unknown_event_type", "This event belongs to bargein.v1.", param="type")
         match event:

@@ -27,6 +27,16 @@ KEY_PROTOCOL = "openai-insecure-api-key."
 """What OpenAI's clients put in front of a key that they offer as a subprotocol."""
 
 
+HEADERS_TAKEN = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-None-Match",
+    "Last-Event-ID",
+    "X-OpenAI-Agents-SDK",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Who is let in. ``hosts`` and ``origins`` add to this machine's own names; ``token`` ``""`` asks for none."""
@@ -83,9 +93,9 @@ class Guard:
         self._shared: ASGIApp = CORSMiddleware(
             self._guarded,
             allow_origins=rules.origins,
-            allow_methods=("GET", "POST", "DELETE"),
-            allow_headers=("Authorization", "Content-Type", "X-OpenAI-Agents-SDK"),
-            expose_headers=("Location",),
+            allow_methods=("GET", "HEAD", "POST", "PATCH", "DELETE"),
+            allow_headers=HEADERS_TAKEN,
+            expose_headers=("ETag", "Location", "Retry-After"),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,9 +1,11 @@
 """A session's messages as the wire shows them: for who joins, who resumes, and who asks by HTTP."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from gateway.core.ids import ItemId, SessionId
 from gateway.core.tree import Node
+from gateway.errors import ProtocolViolation
 from gateway.protocol import realtime as rt
 from gateway.protocol.projection import item
 from gateway.runtime.actor import Glance
@@ -14,6 +16,47 @@ async def items(store: Store, session: SessionId, glance: Glance) -> list[rt.Ite
     """The active path, oldest first, with the text so far of what is still being said."""
     contents = await store.contents(session, [node.item_id for node in glance.path])
     return [shown(node, glance.open_texts, contents) for node in glance.path]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the active path, oldest first."""
+
+    items: list[rt.Item]
+    has_before: bool
+    has_after: bool
+
+    @property
+    def finished(self) -> bool:
+        """True when nothing in it is still being said."""
+        return all(item.status != "in_progress" for item in self.items)
+
+
+async def page(
+    store: Store, session: SessionId, glance: Glance, *, before: str | None, after: str | None, limit: int
+) -> Part:
+    """Up to *limit* items before or after an item; without either, the newest.
+
+    Raises :class:`gateway.errors.ProtocolViolation` (``item_not_found``) and :class:`gateway.errors.StoreError`.
+    """
+    path = glance.path
+    if after is not None:
+        begin = _place(path, after, "after") + 1
+        end = min(len(path), begin + limit)
+    else:
+        end = _place(path, before, "before") if before is not None else len(path)
+        begin = max(0, end - limit)
+    part = path[begin:end]
+    contents = await store.contents(session, [node.item_id for node in part])
+    found = [shown(node, glance.open_texts, contents) for node in part]
+    return Part(found, has_before=begin > 0, has_after=end < len(path))
+
+
+def _place(path: Sequence[Node], item_id: str, param: str) -> int:
+    for place, node in enumerate(path):
+        if node.item_id == item_id:
+            return place
+    raise ProtocolViolation("item_not_found", "There is no item with this id.", param=param)
 
 
 def shown(node: Node, open_texts: Mapping[ItemId, str], contents: Mapping[ItemId, Content]) -> rt.Item:

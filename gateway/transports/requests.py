@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from gateway.core.ids import DeviceId, LegId, SessionId
 from gateway.runtime.clock import Clock
+from gateway.transports.cursors import read_cursor
 from gateway.transports.telling import Caller
 
 MAX_NAME = 128
@@ -15,11 +16,11 @@ def caller_of(query: Mapping[str, str], clock: Clock, *, extended: bool) -> Call
     ``resume=EPOCH.SEQ`` asks for what followed that event; one that cannot be read is as void as an old one.
     """
     device = query.get("device", "")[:MAX_NAME] or f"dev_{clock.token()[:10]}"
-    resume = None
-    if "resume" in query:
-        epoch, _, seq = query["resume"].rpartition(".")
-        resume = (epoch, int(seq) if seq.isdecimal() and len(seq) < 16 else -1)
-    return Caller(DeviceId(device), LegId(f"leg_{clock.token()[:16]}"), extended, resume)
+    leg = LegId(f"leg_{clock.token()[:16]}")
+    if "resume" not in query:
+        return Caller(DeviceId(device), leg, extended)
+    cursor = read_cursor(query["resume"])
+    return Caller(DeviceId(device), leg, extended, (cursor.epoch, cursor.seq), cursor.held)
 
 
 def session_of(query: Mapping[str, str]) -> SessionId | None:
