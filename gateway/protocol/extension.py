@@ -33,10 +33,12 @@ class ExtendedEvent(ServerEvent):
 
 
 class SessionSnapshot(ExtendedEvent, tag="session.snapshot"):
-    """The whole active path; it replaces what the client holds."""
+    """The active path; it replaces what the client holds."""
 
     session_id: str
     items: list[Item]
+    has_before: bool | UnsetType = UNSET
+    """True when only the newest items are here: older ones come by ``GET …/items?before=``."""
 
 
 class SessionResumed(ExtendedEvent, tag="session.resumed"):

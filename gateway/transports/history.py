@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+import msgspec
 
 from gateway.core.ids import ItemId, SessionId
 from gateway.core.tree import Node
@@ -10,6 +13,9 @@ from gateway.protocol import realtime as rt
 from gateway.protocol.projection import item
 from gateway.runtime.actor import Glance
 from gateway.runtime.ports import Content, Store
+
+MOST_ITEMS: Final = 1000
+"""In a snapshot: more than anybody scrolls through, and read in a moment."""
 
 
 async def items(store: Store, session: SessionId, glance: Glance) -> list[rt.Item]:
@@ -50,6 +56,18 @@ async def page(
     contents = await store.contents(session, [node.item_id for node in part])
     found = [shown(node, glance.open_texts, contents) for node in part]
     return Part(found, has_before=begin > 0, has_after=end < len(path))
+
+
+async def newest(store: Store, session: SessionId, glance: Glance, most_bytes: int) -> Part:
+    """The end of the active path, as much of it as one event may hold. Raises :class:`gateway.errors.StoreError`."""
+    part = await page(store, session, glance, before=None, after=None, limit=MOST_ITEMS)
+    taken, size = 0, 0
+    for each in reversed(part.items):
+        size += len(msgspec.json.encode(each))
+        if size > most_bytes and taken:
+            break
+        taken += 1
+    return Part(part.items[len(part.items) - taken :], part.has_before or taken < len(part.items), has_after=False)
 
 
 def _place(path: Sequence[Node], item_id: str, param: str) -> int:

@@ -32,6 +32,9 @@ class Caller:
     """How many code points of each unfinished item it holds, if it resumes."""
 
 
+MOST_BYTES: Final = 768 * 1024
+"""Many WebSocket clients take no frame beyond 1 MiB."""
+
 MAX_MISSED: Final = 10_000
 """Facts that are told again one by one; after more of them the conversation as it is now is sooner told."""
 
@@ -61,6 +64,9 @@ class Teller:
 
         self.drained: Callable[[], Awaitable[None]] = _at_once
         """Waits until the client was sent what is queued for it, so that a long history does not flood it."""
+
+        self.most_bytes = MOST_BYTES
+        """How much of the conversation one event may hold."""
 
         self._store = store
         self._actor = actor
@@ -156,15 +162,15 @@ class Teller:
     async def _tell_everything(self, glance: Glance) -> None:
         session = self._actor.session_id
         await self._prime(resuming.living(glance), glance.seq)
-        items = await history.items(self._store, session, glance)
         self.last_seq = glance.seq
         if self._caller.extended:
-            snapshot = ext.SessionSnapshot(session_id=session, items=items)
+            part = await history.newest(self._store, session, glance, self.most_bytes)
+            snapshot = ext.SessionSnapshot(session_id=session, items=part.items, has_before=part.has_before or UNSET)
             snapshot.seq, snapshot.epoch = glance.seq, self._actor.epoch
             await self.drained()  # one that is larger than all that may wait fits where nothing waits
             self.tell(snapshot)
             return
-        for event in history.told(items):
+        for event in history.told(await history.items(self._store, session, glance)):
             await self.drained()
             self.tell(event)
 

@@ -11,7 +11,7 @@ from gateway.core import inputs as inp
 from gateway.core.ids import Generation, SessionId
 from gateway.runtime.ports import Stored
 from gateway.runtime.scripted import ScriptedVoice
-from gateway.transports import resuming, telling
+from gateway.transports import history, resuming, telling
 from tests.protocol.stock import STANDARD, problems
 from tests.runtime.stage import GatedStore
 from tests.transports.inbox import Json
@@ -264,5 +264,28 @@ def test_a_gap_is_read_in_pages_and_never_held_whole() -> None:
             client = await at.connect(actor, extended=True, resume=(actor.epoch, 1))
             assert reads == [resuming.PAGE] * 3
             assert [it["seq"] for it in client.all("conversation.item.done")] == list(range(2, actor.seq + 1))
+
+    run(main())
+
+
+def test_who_joins_a_long_conversation_is_told_the_newest_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MOST_ITEMS", 5)
+
+    async def main() -> None:
+        async with line() as at:
+            actor = await at.open()
+            first = await at.connect(actor, extended=True)
+            for number in range(5):
+                await first.say(str(number))
+            whole = await (await at.connect(actor, extended=True)).get("session.snapshot")
+            assert (len(whole["items"]), "has_before" in whole) == (5, False)
+            await first.say("5")
+            snapshot = await (await at.connect(actor, extended=True)).get("session.snapshot")
+            assert [item["content"][0]["text"] for item in snapshot["items"]] == list("12345")
+            assert snapshot["has_before"] is True
+            glance = await actor.glance()
+            for most_bytes, count in ((1, 1), (10**6, 5)):
+                part = await history.newest(at.on.store, actor.session_id, glance, most_bytes)
+                assert (len(part.items), part.has_before, part.items[-1].content[0].text) == (count, True, "5")
 
     run(main())
