@@ -23,7 +23,7 @@ from gateway.runtime.ports import Agent
 from gateway.runtime.registry import Registry
 from gateway.settings import Settings
 from gateway.store.sqlite import SqliteStore
-from gateway.transports import admission, failures, network, pages, rest, webrtc, websocket
+from gateway.transports import admission, documents, failures, network, pages, rest, webrtc, websocket
 from gateway.transports.connection import Services
 from gateway.transports.guard import Guard, Rules
 from gateway.transports.overload import Rule
@@ -88,6 +88,7 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
     )
     app.state.calls = webrtc.Calls()
     app.state.posts = rest.Posts()
+    app.state.documents = documents.Documents(OPERATIONS, secured=bool(settings.token))
     app.state.offers = network.Offers(settings.max_offers)
     app.state.network = network.Network(
         settings.ports,

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.protocol.close_codes import CloseCode
 from gateway.transports.failures import failure
 
-OPEN_PATHS = frozenset({"/", "/healthz"})
-"""What may be asked for without a token: the page, which then asks for one, and whether we live."""
+OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/asyncapi.json", "/healthz"})
+"""What may be asked for without a token: the page, which then asks for one, what may be asked, and whether we live."""
 
 OPEN_FILES = "/web/"
 

@@ -41,21 +41,19 @@ class Part:
 async def page(
     store: Store, session: SessionId, glance: Glance, *, before: str | None, after: str | None, limit: int
 ) -> Part:
-    """Up to *limit* items before or after an item; without either, the newest.
+    """Up to *limit* items after an item, before one, or between two; without either, the newest.
 
     Raises :class:`gateway.errors.ProtocolViolation` (``item_not_found``) and :class:`gateway.errors.StoreError`.
     """
     path = glance.path
+    begin, end = 0, len(path) if before is None else _place(path, before, "before")
     if after is not None:
         begin = _place(path, after, "after") + 1
-        end = min(len(path), begin + limit)
-    else:
-        end = _place(path, before, "before") if before is not None else len(path)
-        begin = max(0, end - limit)
-    part = path[begin:end]
+        end = min(end, begin + limit)
+    part = path[max(begin, end - limit) : end]
     contents = await store.contents(session, [node.item_id for node in part])
     found = [shown(node, glance.open_texts, contents) for node in part]
-    return Part(found, has_before=begin > 0, has_after=end < len(path))
+    return Part(found, has_before=end - len(part) > 0, has_after=end < len(path))
 
 
 async def newest(store: Store, session: SessionId, glance: Glance, most_bytes: int) -> Part:

@@ -95,8 +95,6 @@ async def items(request: Request) -> Response:
     """A part of the active path. One in which nothing is still being said has an ``ETag``."""
     services: Services = request.app.state.services
     query = request.query_params
-    if "before" in query and "after" in query:
-        raise ProtocolViolation("invalid_value", "Either before or after.", param="before")
     limit = number(request, "limit", USUAL_ITEMS, MAX_ITEMS, least=1)
     actor = await find_session(request)
     glance = await actor.glance()

@@ -3,8 +3,7 @@
 The app serves this table and ``/openapi.json`` describes it, so that neither knows a route that the other does not.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -13,59 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.protocol import http as wire
-from gateway.transports import admission, health, network, pages, reading, rest, webrtc
+from gateway.transports import admission, documents, health, network, pages, reading, rest, webrtc
 from gateway.transports.failures import Endpoint
-
-JSON: Final = "application/json"
-SDP: Final = "application/sdp"
-HTML: Final = "text/html"
-STREAM: Final = "text/event-stream"
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """What a request may carry beside its body."""
-
-    name: str
-    where: str
-    """``path``, ``query`` or ``header``."""
-
-    about: str
-    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One way to be answered."""
-
-    about: str
-    content: Mapping[str, Any] = field(default_factory=dict)
-    """By media type: a type of ours, or None for what no schema describes."""
-
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """What each header is for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One method of one path."""
-
-    method: str
-    path: str
-    summary: str
-    endpoint: Endpoint
-    answers: Mapping[int, Answer]
-    faults: Mapping[int, str] = field(default_factory=dict)
-    """Statuses that are answered with ``{"error": …}``, and their codes."""
-
-    parameters: Sequence[Parameter] = ()
-    body: Mapping[str, Any] = field(default_factory=dict)
-    """As the content of an answer; empty where nothing is taken."""
-
-    body_required: bool = True
-    endless: bool = False
-    """True when the answer may have no end, so that HEAD makes no sense."""
-
+from gateway.transports.operations import HTML, JSON, SDP, STREAM, Answer, Operation, Parameter
 
 SESSION: Final = Parameter("session_id", "path", "The session's id, as `session.created` tells it.")
 CALL: Final = Parameter("call_id", "path", "The call's id, the end of its `Location`.")
@@ -111,8 +60,31 @@ ANY_OBJECT: Final = {JSON: dict[str, Any]}
 SHUT: Final = {404: "call_id_not_found"}
 
 OPERATIONS: Final = (
-    Operation("GET", "/", "The page where one can talk", pages.page, {200: Answer("The page.", {HTML: None})}),
-    Operation("GET", "/healthz", "Is the process alive?", health.healthz, {200: Answer("It is.", ANY_OBJECT)}),
+    Operation(
+        "GET", "/", "The page where one can talk", pages.page, {200: Answer("The page.", {HTML: None})}, open=True
+    ),
+    Operation(
+        "GET", "/docs", "A page about all of this", documents.page, {200: Answer("The page.", {HTML: None})}, open=True
+    ),
+    Operation(
+        "GET",
+        "/openapi.json",
+        "These routes, for programs",
+        documents.routes,
+        {200: Answer("An OpenAPI 3.1 document.", ANY_OBJECT)},
+        open=True,
+    ),
+    Operation(
+        "GET",
+        "/asyncapi.json",
+        "The events, for programs",
+        documents.events,
+        {200: Answer("An AsyncAPI 3.0 document.", ANY_OBJECT)},
+        open=True,
+    ),
+    Operation(
+        "GET", "/healthz", "Is the process alive?", health.healthz, {200: Answer("It is.", ANY_OBJECT)}, open=True
+    ),
     Operation(
         "GET",
         "/readyz",
