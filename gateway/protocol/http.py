@@ -1,28 +1,12 @@
-"""What HTTP carries beside events: bodies of requests and answers, and which events may be posted."""
+"""What HTTP carries beside events: bodies of requests and answers."""
 
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from gateway.protocol import extension as ext, realtime as rt
-from gateway.protocol.extension import AnyClientEvent
+from gateway.protocol import realtime as rt
 from gateway.protocol.objects import Item
-
-NeedsConnection = (
-    rt.AudioAppend
-    | rt.AudioCommit
-    | rt.AudioClear
-    | rt.ItemRetrieve
-    | ext.PushToTalk
-    | ext.Mute
-    | ext.SessionResume
-    | ext.PlaybackReport
-)
-"""Client events that mean something only on a connection: a microphone, a loudspeaker or a place in the stream."""
-
-POSTED = tuple(kind for kind in AnyClientEvent.__args__ if kind not in NeedsConnection.__args__)
-"""Client events that may be posted."""
 
 
 class NewSession(msgspec.Struct):

@@ -122,20 +122,16 @@ class Connection:
         self.teller.tell(rt.Error(error=rt.ErrorDetail("server_error", code, message)))
 
     def end_soon(self, code: CloseCode) -> None:
-        """Close, after what the client was told before."""
+        """Close, after what the client was told before. There is nothing wrong with it, so that it is to come back."""
+        if self.caller.extended:
+            wait_ms = self._services.storm.leaving(self._services.admission.connections)
+            self.teller.tell(ext.SessionClosing(reason=code.name.lower(), retry_after_ms=wait_ms))
         self._close(code)
 
     def _give_up(self) -> None:
         session = self.actor.session_id
         log.warning("a connection could not be served any more", extra={"session": session}, exc_info=True)
-        self._send_away(CloseCode.INTERNAL_ERROR)
-
-    def _send_away(self, code: CloseCode) -> None:
-        """Close a connection for which there is nothing wrong with its client: it is to come back."""
-        if self.caller.extended:
-            wait_ms = self._services.storm.leaving(self._services.admission.connections)
-            self.teller.tell(ext.SessionClosing(reason=code.name.lower(), retry_after_ms=wait_ms))
-        self._close(code)
+        self.end_soon(CloseCode.INTERNAL_ERROR)
 
     async def aclose(self) -> None:
         """Leave the session. Nothing is cancelled by that."""
@@ -186,7 +182,7 @@ class Connection:
 
     def end(self, code: str) -> None:
         """The session ends. Implements ``Subscriber``."""
-        self._send_away(CloseCode.GOING_AWAY if code == "shutdown" else CloseCode.INTERNAL_ERROR)
+        self.end_soon(CloseCode.GOING_AWAY if code == "shutdown" else CloseCode.INTERNAL_ERROR)
 
     def _session(self) -> rt.Session:
         settings = self.actor.state.conversation.settings

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, get_args
 
 from msgspec import UNSET
 
@@ -11,12 +11,15 @@ from gateway.core.values import Failure
 from gateway.errors import ProtocolViolation, StoreError
 from gateway.protocol import extension as ext, realtime as rt
 from gateway.protocol.close_codes import CloseCode
-from gateway.protocol.http import NeedsConnection
 from gateway.runtime.actor import Actor
 from gateway.runtime.ports import Published, Verdict
+from gateway.transports.commands import Command
 from gateway.transports.config import ConnectionConfig
 from gateway.transports.connection import Connection, Services
 from gateway.transports.telling import Caller
+
+POSTED: Final = (*get_args(Command), rt.SessionUpdate, rt.ResponseCreate)
+"""Client events that mean something without a microphone, a loudspeaker or a place in the stream: the commands."""
 
 PATIENCE_S: Final = 30.0
 """How long the log may take. Who posted with an idempotency key may then post again, and learns what became of it."""
@@ -80,7 +83,7 @@ def _ignore(_told: str | CloseCode) -> None:
 
 
 def _check(event: ext.AnyClientEvent) -> None:
-    if isinstance(event, NeedsConnection):
+    if not isinstance(event, POSTED):
         message = "This event means something only on a WebSocket or a call."
         raise ProtocolViolation("invalid_event_for_transport", message, param="type", event_id=event.event_id or None)
     if isinstance(event, rt.SessionUpdate):

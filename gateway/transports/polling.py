@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET
 from starlette.types import Receive
 
 from gateway.protocol import extension as ext, realtime as rt
@@ -36,6 +37,9 @@ class Basket:
         self.full = asyncio.Event()
         """Set when there is more than one answer holds."""
 
+        self.catching_up = cursor is not None
+        """True until a reader that resumes has been told what it missed."""
+
         self._cursor = cursor
         self._held = dict(cursor.held) if cursor is not None else {}
 
@@ -51,7 +55,12 @@ class Basket:
         self._cursor = cursor_of(event) or self._cursor
         self._follow(event)
         self.events.append(msgspec.Raw(rt.encode(event).encode()))
-        self.news.set()
+        if not (self.catching_up and self._stands(event)):
+            self.news.set()
+
+    def _stands(self, event: rt.ServerEvent) -> bool:
+        """True for what every reader is told again when it comes, and which is no reason to answer."""
+        return event.seq is UNSET and not isinstance(event, Delta | ext.SessionReset | ext.SessionClosing)
 
     def close(self, _code: CloseCode) -> None:
         """Nothing more comes."""
@@ -89,9 +98,10 @@ async def poll(services: Services, actor: Actor, caller: Caller, wait_s: float, 
     connection.teller.drained = basket.drained
     try:
         await _first(connection.open(), basket.full.wait(), hung_up(receive))
+        basket.catching_up = False
         if not basket.news.is_set():
             await _first(basket.news.wait(), hung_up(receive), timeout_s=wait_s)
-            if basket.events:
+            if basket.news.is_set():
                 await _first(hung_up(receive), timeout_s=GATHER_S)
     finally:
         await connection.aclose()

@@ -10,12 +10,11 @@ from gateway.errors import StoreError
 from gateway.protocol import http as wire
 from gateway.runtime.actor import Actor
 from gateway.transports.admission import Overloaded, overloaded
-from gateway.transports.bodies import number
 from gateway.transports.connection import Services
 from gateway.transports.failures import told
+from gateway.transports.incoming import number
 from gateway.transports.polling import poll
-from gateway.transports.requests import caller_of
-from gateway.transports.sessions import find_session
+from gateway.transports.sessions import enter_session
 from gateway.transports.streams import EventStream
 from gateway.transports.telling import Caller
 
@@ -27,8 +26,7 @@ async def events(request: Request) -> Response:
     """What follows the reader's cursor, and what happens from then on."""
     services: Services = request.app.state.services
     wait_s = number(request, "wait", 0, MAX_WAIT_S)
-    actor = await find_session(request)
-    caller = _caller(request, services)
+    actor, caller = await enter_session(request)
     try:
         place = services.admission.connection()
     except Overloaded as error:
@@ -39,16 +37,6 @@ async def events(request: Request) -> Response:
         return await _polled(request, services, actor, caller, wait_s)
     finally:
         place.leave()
-
-
-def _caller(request: Request, services: Services) -> Caller:
-    """``Last-Event-ID`` counts before ``after``: a browser that connects again has both, and the header is newer."""
-    query = dict(request.query_params)
-    query.pop("resume", None)
-    after = request.headers.get("last-event-id") or query.get("after")
-    if after is not None:
-        query["resume"] = after
-    return caller_of(query, services.clock, extended=True)
 
 
 async def _polled(request: Request, services: Services, actor: Actor, caller: Caller, wait_s: int) -> Response:

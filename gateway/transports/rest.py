@@ -13,13 +13,12 @@ from gateway.protocol import http as wire, realtime as rt
 from gateway.protocol.decoding import decode, decode_as
 from gateway.runtime.actor import Actor
 from gateway.transports import config as conf, history
-from gateway.transports.bodies import number, read_json
 from gateway.transports.connection import STOPS_A_SECOND, Services
 from gateway.transports.errand import Errand, Refused
 from gateway.transports.failures import failure, told
 from gateway.transports.flood import Buckets
-from gateway.transports.requests import caller_of
-from gateway.transports.sessions import find_session, open_session
+from gateway.transports.incoming import number, read_json
+from gateway.transports.sessions import enter_session, find_session, open_session
 
 MAX_ITEMS: Final = 1000
 USUAL_ITEMS: Final = 100
@@ -129,13 +128,12 @@ async def post(request: Request) -> Response:
     services: Services = request.app.state.services
     event = decode(await read_json(request, services.limits), services.limits)
     _add_key(event, request.headers.get("idempotency-key", ""))
-    actor = await find_session(request)
+    actor, caller = await enter_session(request)
     posts: Posts = request.app.state.posts
     posts.check(actor.session_id, isinstance(event, STOPPING), services.clock.now())
     correlates, event.event_id = event.event_id, event.event_id or f"post_{services.clock.token()[:10]}"
-    errand = Errand(services, actor, caller_of(request.query_params, services.clock, extended=True))
     try:
-        verdict = await errand.run(event)
+        verdict = await Errand(services, actor, caller).run(event)
     except Refused as no:
         status = UNPROCESSABLE if no.code == "idempotency_conflict" else CONFLICT
         return failure(status, no.code, str(no), no.param, correlates or None)

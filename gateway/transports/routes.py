@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from gateway.protocol import http as wire
 from gateway.transports import admission, documents, health, network, pages, reading, rest, webrtc
+from gateway.transports.errand import POSTED
 from gateway.transports.failures import Endpoint
 from gateway.transports.operations import HTML, JSON, SDP, STREAM, Answer, Operation, Parameter
 
@@ -168,7 +169,7 @@ OPERATIONS: Final = (
             **FAILS,
         },
         (SESSION, DEVICE, KEY),
-        {JSON: wire.POSTED},
+        {JSON: POSTED},
     ),
     Operation(
         "GET",

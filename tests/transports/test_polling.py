@@ -10,9 +10,10 @@ from starlette.types import Message
 
 from gateway.agents.scripted import Hold, Pause, Say, ScriptedAgent
 from gateway.core.ids import DeviceId, LegId
+from gateway.protocol import realtime as rt
 from gateway.runtime.actor import Actor
-from gateway.transports.cursors import read_cursor
-from gateway.transports.polling import GATHER_S, MAX_EVENTS, poll
+from gateway.transports.cursors import Cursor, read_cursor
+from gateway.transports.polling import GATHER_S, MAX_EVENTS, Basket, poll
 from gateway.transports.telling import Caller
 from tests.transports.inbox import Json
 from tests.transports.server import serving
@@ -187,3 +188,19 @@ def test_over_the_network(tmp_path: Path) -> None:
                 assert (refused.status, refused.code) == (400, "invalid_value")
 
     asyncio.run(main())
+
+
+def test_what_every_reader_is_told_again_is_no_reason_to_answer() -> None:
+    async def main() -> None:
+        basket = Basket(Cursor("e", 4))
+        basket.take(rt.SpeechStarted(item_id="i", audio_start_ms=0))
+        assert not basket.news.is_set()
+        basket.take(rt.ItemDeleted(item_id="i", seq=5, epoch="e"))
+        assert basket.news.is_set()
+        assert (len(basket.events), basket.cursor) == (2, "e.5")
+        live = Basket(Cursor("e", 4))
+        live.catching_up = False
+        live.take(rt.SpeechStarted(item_id="i", audio_start_ms=0))
+        assert live.news.is_set()
+
+    run(main())

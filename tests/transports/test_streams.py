@@ -214,7 +214,7 @@ def test_a_silent_stream_is_kept_alive() -> None:
 
 def test_a_reader_that_does_not_read_is_let_go_and_holds_up_nobody() -> None:
     async def main() -> None:
-        agent = ScriptedAgent([Say("x" * 1000) for _ in range(5000)])
+        agent = ScriptedAgent([Say("x") for _ in range(5000)])
         async with line(agent) as at:
             actor = await at.open()
             other = await at.connect(actor, extended=True)
@@ -227,14 +227,14 @@ def test_a_reader_that_does_not_read_is_let_go_and_holds_up_nobody() -> None:
                 await task
                 assert now() - let_go == pytest.approx(LAST_WORDS_S)
             whole = list(Mirror.of(other.got).texts.values())[-1]
-            assert len(whole) == 5_000_000
+            assert len(whole) == 5000
 
     run(main())
 
 
 def test_a_reader_that_is_let_go_reads_what_it_was_sent_before() -> None:
     async def main() -> None:
-        agent = ScriptedAgent([Say("x" * 1000) for _ in range(5000)])
+        agent = ScriptedAgent([Say("x") for _ in range(5000)])
         async with line(agent) as at:
             actor = await at.open()
             other = await at.connect(actor, extended=True)
@@ -247,7 +247,7 @@ def test_a_reader_that_is_let_go_reads_what_it_was_sent_before() -> None:
                 await task
                 # A whole beginning: from the last id in it the rest can be fetched.
                 offsets = [event["offset"] for event in browser.inbox.all("response.output_text.delta")]
-                assert offsets == list(range(0, 1000 * len(offsets), 1000))
+                assert offsets == list(range(len(offsets)))
                 assert len(offsets) > 1000
 
     run(main())
