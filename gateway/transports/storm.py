@@ -7,8 +7,8 @@ Each is therefore told a waiting time of its own: their places are spread over a
 from dataclasses import dataclass
 from typing import Final
 
-RATE: Final = 200.0
-"""Resumes a second that are no storm."""
+RATE: Final = 100.0
+"""Resumes a second that are no storm: about what one process takes beside everything else."""
 
 CALM: Final = 20.0
 """A backlog that is no storm yet: a handful of devices whose network came back."""
