@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import Mount, WebSocketRoute
 
 from gateway.agents.callable import find, load
 from gateway.agents.offline import OfflineAgent
@@ -26,10 +27,11 @@ from gateway.runtime.registry import Registry
 from gateway.settings import Settings
 from gateway.store.export import export
 from gateway.store.sqlite import SqliteStore
-from gateway.transports import admission, http, network, webrtc, websocket
+from gateway.transports import admission, documents, failures, network, pages, rest, webrtc, websocket
 from gateway.transports.connection import Services
 from gateway.transports.guard import Guard, Rules
 from gateway.transports.overload import Rule
+from gateway.transports.routes import OPERATIONS, routes
 from media.hearing.detector import SpeechDetector, standard
 from media.leg import Engines
 from media.peer import send_lateness
@@ -70,20 +72,12 @@ def create_app(
 
     return Starlette(
         routes=[
-            Route("/", http.page),
-            Route("/healthz", http.healthz),
-            Route("/readyz", http.readyz),
-            Route("/v1/load", admission.load),
-            Route("/v1/sessions/{session_id}/items", http.items),
-            Route("/v1/realtime/ice_servers", network.ice_servers),
-            Route("/v1/realtime/calls", webrtc.create, methods=["POST"]),
-            Route("/v1/realtime/calls/{call_id}", webrtc.go_on, methods=["POST"]),
-            Route("/v1/realtime/calls/{call_id}", webrtc.hang_up, methods=["DELETE"]),
-            Route("/v1/realtime/calls/{call_id}/hangup", webrtc.hang_up, methods=["POST"]),
+            *routes(OPERATIONS),
             WebSocketRoute("/v1/realtime", websocket.realtime),
-            Mount("/web", http.Files(directory=http.WEB)),
+            Mount("/web", pages.Files(directory=pages.WEB)),
         ],
         middleware=[Middleware(Guard, rules=rules)],
+        exception_handlers={HTTPException: failures.no_such_thing},
         lifespan=lifespan,
     )
 
@@ -99,6 +93,8 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
         registry, store, clock, limits, engines, _about(agent, engines), _admission(settings), settings.instructions
     )
     app.state.calls = webrtc.Calls()
+    app.state.posts = rest.Posts()
+    app.state.documents = documents.Documents(OPERATIONS, secured=bool(settings.token))
     app.state.offers = network.Offers(settings.max_offers)
     app.state.network = network.Network(
         settings.ports,

@@ -56,7 +56,7 @@ class Settings:
     max_event_bytes: int = _setting(64 * 1024, "Largest client event, in bytes.")
     max_append_bytes: int = _setting(15 * 1024 * 1024, "Largest input_audio_buffer.append, in bytes.")
     max_calls: int = _setting(100, "Calls at the same time, WebRTC and WebSocket; 0 for any number.")
-    max_connections: int = _setting(1000, "WebSockets at the same time; 0 for any number.")
+    max_connections: int = _setting(1000, "WebSockets and event streams at the same time; 0 for any number.")
     max_late_ms: int = _setting(20, "Sound that leaves later than this says that calls must end; 0: never.")
     after_empty_cut: str = _setting("continue", "After a cut with nothing said: 'continue', 'ask' or 'silent'.")
     media: str = _setting("direct", "Path of WebRTC sound: 'direct' (ours) or 'stock' (aiortc's, slower and dearer).")

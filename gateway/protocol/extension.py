@@ -36,16 +36,20 @@ class ExtendedEvent(ServerEvent):
 
 
 class SessionSnapshot(ExtendedEvent, tag="session.snapshot"):
-    """The whole active path; it replaces what the client holds."""
+    """The active path; it replaces what the client holds."""
 
     session_id: str
     items: list[Item]
+    has_before: bool | UnsetType = UNSET
+    """True when only the newest items are here: older ones come by ``GET …/items?before=``."""
 
 
 class SessionResumed(ExtendedEvent, tag="session.resumed"):
     """What follows the client's cursor comes next, flagged ``replay``."""
 
     session_id: str
+    retry_after_ms: Count | UnsetType = UNSET
+    """How long to wait before resuming the next time. Set while many resume at once, and different for each."""
 
 
 class SessionReset(ExtendedEvent, tag="session.reset"):
@@ -53,6 +57,14 @@ class SessionReset(ExtendedEvent, tag="session.reset"):
 
     session_id: str
     reason: str
+
+
+class SessionClosing(ExtendedEvent, tag="session.closing"):
+    """The gateway ends this connection; the session goes on. ``reason`` is the close code's name in lower case."""
+
+    reason: str
+    retry_after_ms: Count
+    """How long to wait before connecting again; different for each client, so that not all come back at once."""
 
 
 class SpeechSuspected(ExtendedEvent, tag="input_audio_buffer.speech_suspected"):

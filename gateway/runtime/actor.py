@@ -12,17 +12,16 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 from gateway.core import events as ev, inputs as inp
 from gateway.core.ids import DeviceId, ItemId, LegId, SessionId
-from gateway.core.members import Company
 from gateway.core.session import Outcome, Session
-from gateway.core.state import Response, State
-from gateway.core.tree import Node
+from gateway.core.state import State
 from gateway.errors import StoreError
 from gateway.runtime.clock import Clock
+from gateway.runtime.glance import Glance, glance_at
 from gateway.runtime.perform import Performer
 from gateway.runtime.ports import NO_WORDS, Agent, Content, Published, Store, Subscriber, Verdict, VoicePort, entering
 
@@ -51,27 +50,6 @@ class Origin:
 
 
 INSIDE: Final = Origin()
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """A session at one instant between two inputs, when its state and its log agree."""
-
-    seq: int
-    path: tuple[Node, ...]
-    """The active path, oldest first. Copies: they do not change."""
-
-    open_texts: dict[ItemId, str]
-    """Text so far of the answers that live."""
-
-    choices: dict[ItemId, tuple[ItemId, ...]]
-    """The items of the active path that have siblings, and these."""
-
-    responses: tuple[Response, ...]
-    """Copies of the responses that live."""
-
-    company: Company
-    """Who is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +108,7 @@ class Actor:
         self._room = asyncio.Event()
         self._room.set()
         self._subscribers: dict[LegId, Subscriber] = {}
-        self._visits: set[asyncio.Future[Glance]] = set()
+        self._visits: set[asyncio.Future[Any]] = set()
         self._decided_seq = seq
         """What the log's last seq will be when all that was decided is written."""
 
@@ -172,63 +150,46 @@ class Actor:
             if leg in self._subscribers:
                 self._subscribers[leg] = subscriber
 
-        return await self._between(self._glance, enter)
+        return await self.consult(self._glance, enter)
+
+    def attach(self, leg: LegId, subscriber: Subscriber) -> None:
+        """Connect who needs not be brought up to date, and wants to know what becomes of a command."""
+        if self.ended:
+            raise SessionEnded(self.session_id)
+        self._subscribers[leg] = subscriber
+
+    def _glance(self, state: State) -> Glance:
+        return glance_at(state, self._decided_seq)
 
     async def glance(self, at_that_instant: Callable[[], object] = lambda: None) -> Glance:
         """The session as it is between two inputs; called when all of that was published, and nothing after it."""
-        return await self._between(self._glance, at_that_instant)
-
-    async def consult(self, question: Callable[[State], T]) -> T:
-        """What *question* finds in the state between two inputs; told when all that led to it was published."""
-        found: list[T] = []
-
-        def look() -> Glance:
-            found.append(question(self._core.state))
-            return self._glance()
-
-        await self._between(look)
-        return found[0]
+        return await self.consult(self._glance, at_that_instant)
 
     async def amend(self, change: Callable[[State], inp.Input | None], origin: Origin) -> bool:
         """Derive an input from the state as it is then, and have it handled before any other; False for None.
 
         So nothing comes between: two that merge into the same settings do not undo each other.
         """
-        derived: list[inp.Input] = []
 
-        def look() -> Glance:
-            input = change(self._core.state)
+        def derive(state: State) -> bool:
+            input = change(state)
             if input is not None:
-                derived.append(input)
                 self._mailbox.appendleft(_Letter(input, origin))
-            return self._glance()
+            return input is not None
 
-        await self._between(look)
-        return bool(derived)
+        return await self.consult(derive)
 
-    def _glance(self) -> Glance:
-        conversation, moment = self._core.state.conversation, self._core.state.moment
-        return Glance(
-            self._decided_seq,
-            tuple(replace(node) for node in conversation.tree.path()),
-            dict(moment.texts),
-            conversation.tree.choices(),
-            tuple(replace(response) for response in conversation.responses.values()),
-            moment.presence.company(),
-        )
-
-    async def _between(
-        self, look: Callable[[], Glance], at_that_instant: Callable[[], object] = lambda: None
-    ) -> Glance:
-        answer: asyncio.Future[Glance] = asyncio.get_running_loop().create_future()
+    async def consult(self, question: Callable[[State], T], at_that_instant: Callable[[], object] = lambda: None) -> T:
+        """What *question* finds in the state between two inputs; told when all that led to it was published."""
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def visit() -> None:
-            glance = look()
+            found = question(self._core.state)
 
             def agree() -> None:
                 if not answer.done():
                     at_that_instant()
-                    answer.set_result(glance)
+                    answer.set_result(found)
 
             self._go_on(agree)
 

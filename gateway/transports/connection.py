@@ -7,7 +7,7 @@ connection; what the session publishes becomes wire events, numbered for this cl
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -28,6 +28,7 @@ from gateway.transports.admission import Admission
 from gateway.transports.commands import command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
 from gateway.transports.microphone import Microphone
+from gateway.transports.storm import Storm
 from gateway.transports.telling import Caller, Teller
 from gateway.transports.voice import Voice
 from media.leg import Engines
@@ -65,6 +66,8 @@ class Services:
     instructions: str = ""
     """What a session begins with, where its client gives nothing else."""
 
+    storm: Storm = field(default_factory=Storm)
+
 
 class Connection:
     """Implements :class:`gateway.runtime.ports.Subscriber`."""
@@ -90,6 +93,9 @@ class Connection:
         Raises :class:`gateway.errors.ProtocolViolation` when there is no place for another call.
         """
 
+        self.present = True
+        """False for a reader that is no device which others would want to know of."""
+
         self.takes_audio = False
         """True when sound comes as ``input_audio_buffer.append``, and goes as ``response.output_audio.delta``."""
 
@@ -99,6 +105,7 @@ class Connection:
         """True when a pause of this client's loudspeaker can be taken back."""
 
         self.teller = Teller(services.store, actor, caller, self._session, buffered=self._buffered, send=send)
+        self.teller.retry_after_ms = lambda: services.storm.resumed(services.clock.now())
         self._microphone = Microphone()
         self._events = Bucket(EVENTS_A_SECOND, EVENTS_A_SECOND)
         self._stops = Bucket(STOPS_A_SECOND, STOPS_A_SECOND)
@@ -109,7 +116,8 @@ class Connection:
     async def open(self) -> None:
         """Join the session and bring the client up to date."""
         self.teller.sends_sound = self.takes_audio and not self.caller.extended
-        presence.join(self.actor, self.caller)
+        if self.present:
+            presence.join(self.actor, self.caller)
         try:
             await self.teller.greet(await self.actor.join(self.caller.leg, self))
         except (StoreError, SessionEnded):
@@ -120,13 +128,16 @@ class Connection:
         self.teller.tell(rt.Error(error=rt.ErrorDetail("server_error", code, message)))
 
     def end_soon(self, code: CloseCode) -> None:
-        """Close, after what the client was told before."""
+        """Close, after what the client was told before. There is nothing wrong with it, so that it is to come back."""
+        if self.caller.extended:
+            wait_ms = self._services.storm.leaving(self._services.admission.connections)
+            self.teller.tell(ext.SessionClosing(reason=code.name.lower(), retry_after_ms=wait_ms))
         self._close(code)
 
     def _give_up(self) -> None:
         session = self.actor.session_id
         log.warning("a connection could not be served any more", extra={"session": session}, exc_info=True)
-        self._close(CloseCode.INTERNAL_ERROR)
+        self.end_soon(CloseCode.INTERNAL_ERROR)
 
     async def aclose(self, *, goodbye: bool = False) -> None:
         """Leave the session. Nothing is cancelled by that. *goodbye*: its client said that it goes."""
@@ -177,7 +188,7 @@ class Connection:
 
     def end(self, code: str) -> None:
         """The session ends. Implements ``Subscriber``."""
-        self._close(CloseCode.GOING_AWAY if code == "shutdown" else CloseCode.INTERNAL_ERROR)
+        self.end_soon(CloseCode.GOING_AWAY if code == "shutdown" else CloseCode.INTERNAL_ERROR)
 
     def _session(self) -> rt.Session:
         settings = self.actor.state.conversation.settings
@@ -209,7 +220,7 @@ class Connection:
         event: ext.AnyClientEvent | None = None
         try:
             event = decode(data, self._services.limits)
-            await self._take(event)
+            await self.take(event)
         except (StoreError, SessionEnded):
             self._give_up()
         except ProtocolViolation as violation:
@@ -231,7 +242,11 @@ class Connection:
         if not self._errors.take(self._services.clock.now()):
             self._close(code)
 
-    async def _take(self, event: ext.AnyClientEvent) -> None:
+    async def take(self, event: ext.AnyClientEvent) -> None:
+        """Do what a client event asks for.
+
+        Raises :class:`gateway.errors.ProtocolViolation`, :class:`gateway.errors.StoreError` and ``SessionEnded``.
+        """
         if not self.caller.extended and isinstance(event, ext.OfTheExtension | ext.SessionResume | ext.PlaybackReport):
             raise ProtocolViolation("unknown_event_type", "This event belongs to bargein.v1.", param="type")
         match event:

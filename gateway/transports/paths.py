@@ -110,13 +110,22 @@ class Paths:
     def send(self, text: str) -> None:
         """Send *text*, or keep it until there is a peer. Raises :class:`PeerError`: ``channel_full``, ``closed``,
         ``channel_closed``, ``message_too_large``."""
-        carrier = next((each for each in (self._events, self.sound) if each is not None and each.alive), None)
+        carrier = self._carrier()
         if carrier is not None:
             carrier.peer.send(text)
         elif len(self._held) < MAX_HELD:
             self._held.append(text)
         else:
             raise PeerError("channel_full", f"more than {MAX_HELD} messages wait for a peer")
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much is under way to the client, or waits to be."""
+        carrier = self._carrier()
+        return carrier.peer.waiting_bytes if carrier is not None else 0
+
+    def _carrier(self) -> _Path | None:
+        return next((each for each in (self._events, self.sound) if each is not None and each.alive), None)
 
     def stats(self) -> PeerStats | None:
         """The counts of the peer that carries the sound."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Final
 
 from starlette.requests import Request
@@ -34,6 +35,12 @@ _WAY_EVERY: Final = 50
 """Frames between two looks at the round trip, which RTCP measures about once a second."""
 
 
+SNAPSHOT_BYTES: Final = 48 * 1024
+"""What fits into a message for every client: one that does not say how much it takes, takes 64 KiB (RFC 8841, 6.1)."""
+
+LOW_BYTES: Final = 256 * 1024
+DRAINED_WITHIN_S: Final = 5.0
+
 NOTICE_S: Final = 0.3
 """How long a call that is shed goes on, so that its client reads why."""
 
@@ -65,6 +72,8 @@ class Call:
         connection = self._connection = Connection(
             services, actor, caller, config, holds_sound=True, send=self._send, close=self._close_soon
         )
+        connection.teller.drained = self._drained
+        connection.teller.most_bytes = SNAPSHOT_BYTES
         assert services.engines is not None, "calls are refused where there are no engines"
         voice = self._voice = Voice(
             actor,
@@ -166,6 +175,13 @@ class Call:
             self._paths.send(text)
         except PeerError:
             self.hang_up()  # it does not read: joining again brings it up to date
+
+    async def _drained(self) -> None:
+        """Wait until little is under way, so that a long history does not fill the channel."""
+        with suppress(TimeoutError):  # a channel that does not drain is noticed when it is full, or dead
+            async with asyncio.timeout(DRAINED_WITHIN_S):
+                while self._paths.waiting_bytes > LOW_BYTES:  # noqa: ASYNC110 - a peer that is replaced tells nobody
+                    await asyncio.sleep(0.02)
 
     def _close_soon(self, code: CloseCode) -> None:
         self.hang_up()

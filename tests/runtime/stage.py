@@ -13,7 +13,8 @@ from gateway.core.ids import DeviceId, ItemId, LegId, SessionId
 from gateway.core.state import Conversation
 from gateway.core.values import Settings
 from gateway.errors import StoreError
-from gateway.runtime.actor import Actor, Glance, Origin
+from gateway.runtime.actor import Actor, Origin
+from gateway.runtime.glance import Glance
 from gateway.runtime.ports import Agent, Content, Loaded, Published, SessionInfo, Store, Stored, Verdict
 from gateway.runtime.registry import Registry
 from gateway.runtime.scripted import ScriptedVoice

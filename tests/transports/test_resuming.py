@@ -5,13 +5,16 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from gateway.agents.scripted import Hold, Pause, Say, ScriptedAgent, Step
 from gateway.core import inputs as inp
-from gateway.core.ids import Generation, ItemId
+from gateway.core.ids import Generation, ItemId, SessionId
+from gateway.runtime.ports import Stored
 from gateway.runtime.scripted import ScriptedVoice
+from gateway.transports import history, resuming, telling
 from tests.protocol.stock import STANDARD, problems
+from tests.runtime.stage import GatedStore
 from tests.transports.inbox import Json
 from tests.transports.wire import Client, Line, Mirror, add_voice, line, report, update
 from tests.virtual_time import now, run, settle
@@ -142,7 +145,13 @@ BRANCHED = [
 ]
 
 
-@settings(max_examples=60)
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resuming, "PAGE", 3)
+
+
+@pytest.mark.usefixtures("small_pages")
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(replies=[[Say("a"), Say("bc ")]] * 10, script=BRANCHED, extended=True)
 @example(replies=[[Say("a"), Pause(0.05), Say("bc ")]] * 10, script=BRANCHED, extended=False)
 @given(
@@ -253,3 +262,77 @@ def comparable(event: Json) -> Json:
     if "session" in kept:
         kept["session"] = kept["session"]["id"]  # the settings as they are now, however old the event is
     return kept
+
+
+def test_a_gap_that_is_too_large_to_be_told_again_is_answered_by_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "MAX_MISSED", 10)
+
+    async def main() -> None:
+        async with line() as at:
+            actor = await at.open()
+            first = await at.connect(actor, extended=True)
+            for number in range(11):
+                await first.say(str(number))
+            await settle()
+            for extended in (True, False):
+                small = await at.connect(actor, extended=extended, resume=(actor.epoch, actor.seq - 10))
+                assert len(small.all("conversation.item.done")) == 10
+                assert all(event["replay"] for event in small.all("conversation.item.done"))
+            large = await at.connect(actor, extended=True, resume=(actor.epoch, actor.seq - 11))
+            assert large.types() == ["session.created", "session.snapshot"]
+            stock = await at.connect(actor, resume=(actor.epoch, actor.seq - 11))
+            assert len(stock.all("conversation.item.done")) == 11
+            for client in (large, stock):
+                assert Mirror.of(client.got).texts == Mirror.of(first.got).texts
+            await first.say("on")
+            assert (await large.get("conversation.item.done"))["prev_seq"] == actor.seq - 1
+
+    run(main())
+
+
+def test_a_gap_is_read_in_pages_and_never_held_whole() -> None:
+    async def main() -> None:
+        store = GatedStore()
+        async with line(store=store) as at:
+            actor = await at.open()
+            first = await at.connect(actor, extended=True)
+            for number in range(3 * resuming.PAGE):
+                await first.say(str(number))
+                await asyncio.sleep(0.01)
+            reads: list[int] = []
+            read = store.inner.read
+
+            async def counted(session: SessionId, after_seq: int, limit: int = 1000) -> tuple[Stored, ...]:
+                page = await read(session, after_seq, limit)
+                reads.append(len(page))
+                return page
+
+            store.inner.read = counted  # type: ignore[method-assign]
+            client = await at.connect(actor, extended=True, resume=(actor.epoch, 1))
+            assert reads == [resuming.PAGE] * 3
+            assert [it["seq"] for it in client.all("conversation.item.done")] == list(range(2, actor.seq + 1))
+
+    run(main())
+
+
+def test_who_joins_a_long_conversation_is_told_the_newest_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MOST_ITEMS", 5)
+
+    async def main() -> None:
+        async with line() as at:
+            actor = await at.open()
+            first = await at.connect(actor, extended=True)
+            for number in range(5):
+                await first.say(str(number))
+            whole = await (await at.connect(actor, extended=True)).get("session.snapshot")
+            assert (len(whole["items"]), "has_before" in whole) == (5, False)
+            await first.say("5")
+            snapshot = await (await at.connect(actor, extended=True)).get("session.snapshot")
+            assert [item["content"][0]["text"] for item in snapshot["items"]] == list("12345")
+            assert snapshot["has_before"] is True
+            glance = await actor.glance()
+            for most_bytes, count in ((1, 1), (10**6, 5)):
+                part = await history.newest(at.on.store, actor.session_id, glance, most_bytes)
+                assert (len(part.items), part.has_before, part.items[-1].content[0].text) == (count, True, "5")
+
+    run(main())
