@@ -8,6 +8,7 @@
 :mod:`.protocol` is the client without I/O; :mod:`.conversation` puts it on a WebSocket. ``docs/clients.md`` has more.
 """
 
+from gateway.client import events
 from gateway.client.backoff import Backoff
 from gateway.client.conversation import Conversation, Sent, connect
 from gateway.client.errors import ClientError, CommandFailed, CommandRejected, ConnectionRefused, GatewayUnreachable
@@ -27,4 +28,5 @@ __all__ = [
     "Receipt",
     "Sent",
     "connect",
+    "events",
 ]

@@ -86,7 +86,7 @@ class Fold:
     def _snapshot(self, event: ext.SessionSnapshot) -> None:
         self._items = {item.id: from_wire(item) for item in event.items}
         self._order = list(self._items)
-        self._running = {}
+        self._running = dict.fromkeys(event.running)
 
     def _added(self, event: rt.ItemAdded) -> None:
         item = from_wire(event.item)
@@ -124,7 +124,6 @@ class Fold:
         self._change(event.item_id, text=event.transcript)
 
     def _delta(self, event: rt.TextDelta | rt.TranscriptDelta) -> None:
-        self._running[event.response_id] = None  # its beginning may have been before a snapshot
         item = self._items.get(event.item_id)
         if item is None or item.unheard is not None:
             return
@@ -143,9 +142,6 @@ class Fold:
 
     def _begun(self, event: rt.ResponseCreated) -> None:
         self._running[event.response.id] = None
-
-    def _speaks(self, event: rt.OutputItemAdded) -> None:
-        self._running[event.response_id] = None
 
     def _ended(self, event: rt.ResponseDone) -> None:
         self._running.pop(event.response.id, None)
@@ -178,7 +174,6 @@ _RULES: Final[dict[type, Callable[[Fold, Any], None]]] = {
     rt.TranscriptDone: Fold._whole,
     rt.PartAdded: Fold._part,
     rt.ResponseCreated: Fold._begun,
-    rt.OutputItemAdded: Fold._speaks,
     rt.ResponseDone: Fold._ended,
 }
 """What each event does; a new one is a method and a line."""

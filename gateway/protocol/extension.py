@@ -37,6 +37,8 @@ class SessionSnapshot(ExtendedEvent, tag="session.snapshot"):
 
     session_id: str
     items: list[Item]
+    running: list[str] = msgspec.field(default_factory=list)
+    """Ids of the responses that are being generated, oldest first."""
 
 
 class SessionResumed(ExtendedEvent, tag="session.resumed"):

@@ -148,7 +148,8 @@ class Teller:
         items = await history.items(self._store, session, glance)
         self.last_seq = glance.seq
         if self._caller.extended:
-            snapshot = ext.SessionSnapshot(session_id=session, items=items)
+            running: list[str] = [response.response_id for response in glance.responses if response.generating]
+            snapshot = ext.SessionSnapshot(session_id=session, items=items, running=running)
             snapshot.seq, snapshot.epoch = glance.seq, self._actor.epoch
             await self.drained()  # one that is larger than all that may wait fits where nothing waits
             self.tell(snapshot)

@@ -100,7 +100,11 @@ function snapshot(state, event) {
     item.awaited && index < answered ? { ...item, awaited: false, ended: { kind: "not-understood" } } : item,
   );
   const known = new Set(shown.map((item) => item.id));
-  return { items: [...shown, ...state.items.filter((item) => item.pending && !known.has(item.id))], answers: {} };
+  return { items: [...shown, ...state.items.filter((item) => item.pending && !known.has(item.id))], answers: running(event) };
+}
+
+function running({ running: ids = [] }) {
+  return Object.fromEntries(ids.map((id) => [id, { itemId: null, continues: null }]));
 }
 
 function added(state, wire, previous) {
@@ -142,8 +146,7 @@ function truncated(state, event) {
   return changed(state, event.item_id, { text: event.heard_text, unheard: event.unheard_text ?? "", seen });
 }
 
-function appended(before, event) {
-  const state = owned(before, event.response_id, event.item_id);
+function appended(state, event) {
   const item = state.items.find((one) => one.id === event.item_id);
   if (item === undefined || item.unheard !== null) return state;
   return changed(state, item.id, {
@@ -162,10 +165,9 @@ function responseCreated(state, event) {
   return { ...state, answers: { ...state.answers, [id]: { itemId: null, continues } } };
 }
 
-/** An answer may have begun before a snapshot, which names no responses. */
 function owned(state, responseId, itemId) {
-  const answer = state.answers[responseId] ?? { continues: null };
-  if (answer.itemId === itemId) return state;
+  const answer = state.answers[responseId];
+  if (answer === undefined) return state;
   return { ...state, answers: { ...state.answers, [responseId]: { ...answer, itemId } } };
 }
 

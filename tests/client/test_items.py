@@ -86,8 +86,12 @@ def test_a_snapshot_alone_folds_to_the_same(numbers: list[int]) -> None:
         choices = world.choices()
         choices[number % len(choices)](number // len(choices))
     fold = Fold()
-    fold.apply(decode(rt.encode(ext.SessionSnapshot(session_id="sess_1", items=held(world.talk)))))
-    assert fold.items == folded(world.talk).items
+    responses = world.talk.session.state.conversation.responses.values()
+    running: list[str] = [response.response_id for response in responses if response.generating]
+    snapshot = ext.SessionSnapshot(session_id="sess_1", items=held(world.talk), running=running)
+    fold.apply(decode(rt.encode(snapshot)))
+    lived = folded(world.talk)
+    assert (fold.items, fold.running) == (lived.items, lived.running)
 
 
 def test_text_beyond_what_is_known_is_noticed() -> None:
