@@ -3,7 +3,7 @@
 import random
 import secrets
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -30,20 +30,24 @@ async def connect(
     *,
     session: str | None = None,
     device: str | None = None,
-    token: str | None = None,
+    token: str | Callable[[], str] | None = None,
     tls: ssl.SSLContext | None = None,
     backoff: Backoff | None = None,
 ) -> AsyncIterator["Conversation"]:
     """Join *session*, or open a new one, at the gateway at *url* (``http://127.0.0.1:8080``).
 
-    *device* is an id that stays the same when this device comes back; None makes one. Entering waits until the
-    conversation so far is there; afterwards a lost connection is replaced by itself. Leaving closes it, and cancels
-    nothing. Raises :class:`ConnectionRefused`, :class:`GatewayUnreachable`; ``ValueError`` for what is no URL.
+    *device* is an id that stays the same when this device comes back; None makes one. *token* may be a function, which
+    is asked before each connection; one that came with a client secret goes on by what the gateway gives it.
+
+    Entering waits until the conversation so far is there; afterwards a lost connection is replaced by itself. Leaving
+    closes it, and cancels nothing. Raises :class:`ConnectionRefused`, :class:`GatewayUnreachable`; ``ValueError`` for
+    what is no URL.
     """
     protocol = ClientProtocol(device or new_id("py-"), new_id, session=session)
 
     async def open_wire() -> Wire:
-        return await dial(address(url, protocol.query()), token=token, tls=tls)
+        given = token() if callable(token) else token
+        return await dial(address(url, protocol.query()), token=protocol.about.get("resume_token", given), tls=tls)
 
     link = Link(protocol, open_wire, backoff or Backoff(random.random))
     try:
@@ -136,12 +140,9 @@ class Conversation:
         return await self.command("response.cancel", **({} if response_id is None else {"response_id": response_id}))
 
     async def steer(self, text: str, *, response_id: str | None = None, **fields: Any) -> Receipt:
-        """Redirect an answer that is running (the newest, unless it is named). Raises as :meth:`command` does."""
-        running = self.running
-        previous = response_id or (running[-1] if running else "")
-        return await self.command(
-            "response.steer", previous_response_id=previous, input=[_message("user", text)], **fields
-        )
+        """Redirect an answer, the one that runs unless it is named (``when=``). Raises as :meth:`command` does."""
+        named = {} if response_id is None else {"previous_response_id": response_id}
+        return await self.command("response.steer", input=[_message("user", text)], **named, **fields)
 
     async def pause(self) -> Receipt:
         """Hold the answer on all devices. Raises as :meth:`command` does."""

@@ -69,6 +69,12 @@ def type_of(event: Told) -> str:
     return event.type if isinstance(event, Unknown) else str(event.__struct_config__.tag)
 
 
+def retry_after_s(event: Told, otherwise: float | None) -> float | None:
+    """The ``retry_after_ms`` of *event* in seconds, if it has any: when to connect again after the connection's end."""
+    given = event.fields.get("retry_after_ms") if isinstance(event, Unknown) else getattr(event, "retry_after_ms", None)
+    return given / 1000 if isinstance(given, int | float) else otherwise
+
+
 @functools.cache
 def _decoder() -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(functools.reduce(operator.or_, _leaves(ServerEvent)))

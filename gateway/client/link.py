@@ -141,7 +141,7 @@ class Link:
             await self._to_send.wait()
 
     async def _dial_again(self, lost: Wire) -> Wire:
-        code, reason, hint_s = lost.close_code, lost.close_reason, None
+        code, reason, hint_s = lost.close_code, lost.close_reason, self.protocol.retry_after_s
         while True:
             wait_s = self._backoff.next(hint_s)
             self._tell_reader(Disconnected(code, reason, wait_s))

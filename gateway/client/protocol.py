@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from gateway.client.errors import ClientError, CommandFailed, CommandRejected
-from gateway.client.events import Told, decode
+from gateway.client.events import Told, decode, retry_after_s
 from gateway.client.items import Fold, Item
 from gateway.client.outbox import MAX_COMMANDS, MAX_EVENT_BYTES, Outbox
 from gateway.protocol import extension as ext, realtime as rt
@@ -46,6 +46,7 @@ UNANSWERED: Final = frozenset(
         "input_audio_buffer.push_to_talk",
         "input_audio_buffer.mute",
         "conversation.item.retrieve",
+        "conversation.tree.retrieve",
         "playback.report",
         "session.resume",
     }
@@ -67,6 +68,9 @@ class ClientProtocol:
 
         self.about: dict[str, Any] = {}
         """Who answers, speaks and listens there: ``session.bargein`` of the last greeting."""
+
+        self.retry_after_s: float | None = None
+        """When the gateway wants this client back, once the connection is lost; None when it did not say."""
 
         self._new_id = new_id
         self._fold = Fold()
@@ -100,6 +104,7 @@ class ClientProtocol:
     def opened(self) -> None:
         """A connection is open; nothing is sent on it before it has told where it stands."""
         self.lost()
+        self.retry_after_s = None
 
     def lost(self) -> None:
         """The connection is gone. What was not answered waits for the next one."""
@@ -166,6 +171,7 @@ class ClientProtocol:
         """Take one message. What was told before, and what came after a gap, is left out: it is asked for again."""
         event = decode(data)
         self._settle(event)
+        self.retry_after_s = retry_after_s(event, self.retry_after_s)
         if isinstance(event, rt.SessionCreated):
             self._greeted(event)
         elif isinstance(event, ext.SessionSnapshot | ext.SessionResumed | ext.SessionReset):

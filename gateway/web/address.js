@@ -6,11 +6,14 @@ export class Address {
   #base;
   #token;
 
-  /** `url` is that of the gateway (`https://host`, with or without a path); `token` is "" where it asks for none. */
+  /**
+   * `url` is that of the gateway (`https://host`, with or without a path); `token` is "" where it asks for none, or a
+   * function that is asked each time.
+   */
   constructor(url, token = "") {
     this.#base = new URL(url, location.href);
     this.#base.pathname = this.#base.pathname.replace(/(\/v1(\/realtime)?)?\/*$/, "/");
-    this.#token = token;
+    this.#token = typeof token === "function" ? token : () => token;
   }
 
   /** The address of a path of the gateway, such as `/v1/realtime/calls`. */
@@ -34,12 +37,13 @@ export class Address {
   }
 
   /** A browser cannot set a header on a WebSocket, so the token is offered as OpenAI's clients offer theirs. */
-  get protocols() {
-    return this.#token ? [SUBPROTOCOL, `openai-insecure-api-key.${this.#token}`] : [SUBPROTOCOL];
+  protocols(token = this.#token()) {
+    return token ? [SUBPROTOCOL, `openai-insecure-api-key.${token}`] : [SUBPROTOCOL];
   }
 
   /** Headers that present the token. */
   get headers() {
-    return this.#token ? { Authorization: `Bearer ${this.#token}` } : {};
+    const token = this.#token();
+    return token ? { Authorization: `Bearer ${token}` } : {};
   }
 }

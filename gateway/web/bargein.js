@@ -27,7 +27,7 @@
  * @typedef {object} Options
  * @property {string | null} [session] The session to join; null opens a new one.
  * @property {string} [device] An id that stays the same when this device comes back.
- * @property {string} [token] The gateway's.
+ * @property {string | (() => string)} [token] The gateway's, or a function that is asked before each connection.
  */
 
 import { Address } from "./address.js";
@@ -175,8 +175,8 @@ export class Conversation extends EventTarget {
     return this.command("response.cancel", { response_id: responseId });
   }
 
-  /** Redirect an answer that is running (the newest, unless it is named). @returns {Promise<Receipt>} */
-  steer(text, { responseId = this.running.at(-1) ?? "", ...fields } = {}) {
+  /** Redirect an answer, the one that runs unless it is named. @returns {Promise<Receipt>} */
+  steer(text, { responseId, ...fields } = {}) {
     const input = [message("user", text)];
     return this.command("response.steer", { previous_response_id: responseId, input, ...fields });
   }

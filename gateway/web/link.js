@@ -118,7 +118,9 @@ export class Link {
   #connect() {
     this.#drop();
     this.#become({ kind: "connecting" });
-    const socket = new WebSocket(this.#address.socket(this.protocol.query()), this.#address.protocols);
+    const { about } = this.protocol; // who came with a client secret goes on by what it was given
+    const protocols = this.#address.protocols(about?.resume_token);
+    const socket = new WebSocket(this.#address.socket(this.protocol.query()), protocols);
     this.#socket = socket;
     this.protocol.opened();
     // A socket that was replaced keeps firing; only the current one counts.
@@ -147,7 +149,7 @@ export class Link {
     } else if (REFUSED.has(code)) {
       this.#end({ kind: "refused" }, "gateway_refused", "The gateway does not take this client.");
     } else {
-      this.#become({ kind: "waiting", retryAt: this.#retry.later() });
+      this.#become({ kind: "waiting", retryAt: this.#retry.later(this.protocol.retryAfterMs) });
       this.#askWhetherAllowed();
     }
   }

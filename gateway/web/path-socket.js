@@ -48,7 +48,7 @@ export class SocketPath {
     return new Promise((resolve, reject) => {
       const failed = () => reject(new PathError("socket_failed", "The WebSocket for the sound could not be opened."));
       const { address, session, device } = this.#place();
-      const socket = new WebSocket(address.socket({ session, device }), address.protocols);
+      const socket = new WebSocket(address.socket({ session, device }), address.protocols());
       this.#socket = socket;
       signal.addEventListener("abort", failed);
       socket.addEventListener("message", (message) => {

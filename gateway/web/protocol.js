@@ -18,6 +18,7 @@ const UNANSWERED = new Set([
   "input_audio_buffer.push_to_talk",
   "input_audio_buffer.mute",
   "conversation.item.retrieve",
+  "conversation.tree.retrieve",
   "playback.report",
   "session.resume",
 ]);
@@ -36,6 +37,9 @@ export class ClientProtocol {
 
   /** Who answers, speaks and listens there: `session.bargein` of the last greeting, or null. */
   about = null;
+
+  /** When the gateway wants this client back, once the connection is lost; 0 when it did not say. */
+  retryAfterMs = 0;
 
   #newId;
   #outbox;
@@ -64,6 +68,7 @@ export class ClientProtocol {
   /** A connection is open; nothing is sent on it before it has told where it stands. */
   opened() {
     this.lost();
+    this.retryAfterMs = 0;
   }
 
   /** The connection is gone. What was not answered waits for the next one. */
@@ -136,6 +141,7 @@ export class ClientProtocol {
   receive(text) {
     const event = decoded(text);
     this.#settle(event);
+    if (typeof event.retry_after_ms === "number") this.retryAfterMs = event.retry_after_ms;
     if (event.type === "session.created") this.#greeted(event);
     else if (["session.snapshot", "session.resumed", "session.reset"].includes(event.type)) this.#catchUp(event);
     else if (!this.#isNext(event)) return RECEIPTS.has(event.type) ? [event] : [];

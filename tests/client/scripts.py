@@ -1,7 +1,8 @@
 """The scripts of ``tests/data/client``, which the Python client and the browser's both have to follow.
 
 A step does something and says what must come of it: ``sends`` and ``settles`` (nothing, where it does not say),
-``told`` (types handed on), ``items``, ``running`` and ``asks`` (the query of a connection), each where it is given.
+``told`` (types handed on), ``items``, ``running``, ``asks`` (the query of a connection) and ``retry_after_s``, each
+where it is given.
 """
 
 import json

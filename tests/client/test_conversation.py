@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from gateway.agents.scripted import Hold, Say, ScriptedAgent, Step
 from gateway.client import (
@@ -280,6 +281,34 @@ def test_a_token_is_presented_and_a_wrong_one_is_told_apart(tmp_path: Path) -> N
                 async with connect(gateway.url, token="wrong"):
                     pass
             assert refused.value.for_good
+
+    run(main())
+
+
+def test_who_came_with_a_secret_goes_on_by_the_token_that_it_was_given() -> None:
+    """A gateway of a later release, as far as this needs one."""
+    presented: list[str | None] = []
+
+    async def answer(socket: ServerConnection) -> None:
+        assert socket.request is not None
+        presented.append(socket.request.headers.get("Authorization"))
+        about = {"resume_token": f"rt_{len(presented)}"}
+        await socket.send(rt.encode(rt.SessionCreated(session=rt.Session("sess_1", "", "", [], {}, bargein=about))))
+        snapshot = ext.SessionSnapshot(session_id="sess_1", items=[])
+        snapshot.seq, snapshot.epoch = 1, "e"
+        await socket.send(rt.encode(snapshot))
+        if len(presented) < 3:
+            await socket.close(1012)
+        await socket.wait_closed()
+
+    async def main() -> None:
+        async with serve(answer, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with connect(url, token=lambda: "ek_1", backoff=at_once()) as conversation:
+                for _ in range(2):
+                    await until(conversation, Disconnected)
+                await until(conversation, ext.SessionSnapshot)
+        assert presented == ["Bearer ek_1", "Bearer rt_1", "Bearer rt_2"]
 
     run(main())
 

@@ -63,6 +63,8 @@ def test_the_client_follows_the_script(name: str) -> None:
         assert [[each, outcome(result)] for each, result in at.settled()] == step.get("settles", []), where
         if "items" in step:
             assert [asdict(item) for item in at.items] == step["items"], where
+        if "retry_after_s" in step:
+            assert at.retry_after_s == step["retry_after_s"], where
         if "running" in step:
             assert list(at.running) == step["running"], where
 

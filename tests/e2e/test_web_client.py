@@ -36,6 +36,7 @@ PERFORM: Final = """async (steps) => {
     settles: at.settled().map(([id, result]) => [id, outcome(result)]),
     items: at.conversation.items.map(plain),
     running: Object.keys(at.conversation.answers),
+    retry_after_s: at.retryAfterMs / 1000 || null,
   }));
 }"""
 
@@ -85,7 +86,7 @@ def test_the_browser_follows_the_script(blank: Page, name: str) -> None:
         expected = {"sends": [], "settles": [], **step}
         if "event" in step:
             expected.setdefault("told", [step["event"]["type"]])
-        for name in ("asks", "said", "uncertain", "told", "sends", "settles", "items", "running"):
+        for name in ("asks", "said", "uncertain", "told", "sends", "settles", "items", "running", "retry_after_s"):
             if name in expected:
                 assert came[name] == expected[name], f"{name} of {where}"
 
