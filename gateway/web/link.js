@@ -27,6 +27,7 @@ export class Link {
   #opening = null;
   #steady = null;
   #waiting = new Map();
+  /** Why no connection is tried for; null while one is there, or tried for. */
   #over = "closed";
   #state = { kind: "closed" };
 
@@ -49,7 +50,6 @@ export class Link {
   join(session) {
     this.#leave("closed", "Another session was joined.");
     this.protocol = this.#fresh(session);
-    this.#over = null;
     this.#retry.succeeded();
     this.#connect();
   }
@@ -64,7 +64,7 @@ export class Link {
 
   /** Connect again without waiting; harmless when connected. */
   hurry() {
-    if (this.#state.kind !== "connected" && this.#state.kind !== "connecting") this.#retry.now();
+    if (!["connected", "connecting", "closed"].includes(this.#state.kind)) this.#retry.now();
   }
 
   /** The network has changed: what looks open may be dead, so begin anew. */
@@ -117,6 +117,7 @@ export class Link {
 
   #connect() {
     this.#drop();
+    this.#over = null;
     this.#become({ kind: "connecting" });
     const { about } = this.protocol; // who came with a client secret goes on by what it was given
     const protocols = this.#address.protocols(about?.resume_token);

@@ -145,13 +145,17 @@ export class ClientProtocol {
     if (event.type === "session.created") this.#greeted(event);
     else if (["session.snapshot", "session.resumed", "session.reset"].includes(event.type)) this.#catchUp(event);
     else if (!this.#isNext(event)) return RECEIPTS.has(event.type) ? [event] : [];
-    this.apply(event);
+    try {
+      this.apply(event);
+    } catch {
+      // A known type that holds what is not known here: it is handed on as it is.
+    }
     return [event];
   }
 
   #greeted(event) {
-    this.session = event.session.id;
-    this.about = event.session.bargein ?? null;
+    this.session = event.session?.id ?? this.session;
+    this.about = event.session?.bargein ?? null;
   }
 
   #catchUp(event) {

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 from tests.client.scripts import NAMES, script
 from tests.e2e.browser import chromium
 from tests.e2e.gateway import Gateway, gateway
+from tests.e2e.test_page import elsewhere
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 
@@ -136,6 +137,28 @@ def test_a_page_of_ones_own_sends_cancels_and_folds(blank: Page, served: Gateway
         "refused": "session_not_found",
         "late": "closed",
     }
+
+
+def test_a_page_of_another_origin_takes_the_client_from_the_gateway(browser: Browser, tmp_path: Path) -> None:
+    quiet = ("--synthesizer", "none", "--recognizer", "none", "--token", "sesame-1")
+    with elsewhere() as origin, gateway(tmp_path, "--allow-origin", origin, *quiet) as trusting:
+        page = browser.new_page()
+        page.goto(origin)
+        roles = page.evaluate(
+            """async (url) => {
+              const { connect } = await import(`${url}/web/bargein.js`);
+              const refused = await connect(url).catch((error) => error.code);
+              const conversation = await connect(url, { token: () => "sesame-1" });
+              const over = new Promise((go) => conversation.addEventListener("response.done", go, { once: true }));
+              await conversation.send("What time is it?");
+              await over;
+              conversation.close();
+              return [refused, ...conversation.items.map((item) => item.role)];
+            }""",
+            trusting.url,
+        )
+        page.close()
+    assert roles == ["invalid_api_key", "user", "assistant"]
 
 
 def test_a_page_goes_on_after_its_gateway_was_killed(browser: Browser, tmp_path: Path) -> None:
