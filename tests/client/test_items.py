@@ -9,10 +9,8 @@ from gateway.client.events import decode
 from gateway.client.items import Fold, Item, from_wire
 from gateway.core import inputs as inp
 from gateway.core.ids import LegId, SessionId
-from gateway.core.state import Response
 from gateway.protocol import extension as ext, realtime as rt
 from gateway.protocol.projection import View, project
-from gateway.runtime.actor import Glance
 from gateway.store.memory import MemoryStore
 from gateway.transports import history
 from tests.core.script import CHAT, Line, Talk
@@ -43,10 +41,9 @@ def held(talk: Talk) -> list[rt.Item]:
         store = MemoryStore()
         await store.create(SESSION, "e")
         await store.append(SESSION, 0, talk.log, 0.0)
-        state = talk.session.state
-        responses: tuple[Response, ...] = tuple(state.conversation.responses.values())
-        glance = Glance(len(talk.log), tuple(state.conversation.tree.path()), dict(state.moment.texts), responses)
-        return await history.items(store, SESSION, glance)
+        path, texts = talk.session.state.conversation.tree.path(), talk.session.state.moment.texts
+        contents = await store.contents(SESSION, [node.item_id for node in path])
+        return [history.shown(node, texts, contents) for node in path]
 
     return asyncio.run(read())
 

@@ -6,14 +6,43 @@ from dataclasses import dataclass, field
 
 from hypothesis import given, settings, strategies as st
 
-from gateway.agents.scripted import ScriptedAgent, Step
+from gateway.agents.scripted import Pause, Say, ScriptedAgent, Step
 from gateway.client.items import Item, from_wire
 from gateway.client.protocol import ClientProtocol
+from gateway.core import inputs as inp
 from gateway.runtime.actor import Actor
+from gateway.runtime.scripted import ScriptedVoice
 from gateway.transports import history
-from tests.transports.test_resuming import act, commands, pieces
-from tests.transports.wire import Client, Line, add_voice, line
+from tests.transports.wire import Client, Line, add_voice, line, report
 from tests.virtual_time import run
+
+pieces: st.SearchStrategy[Step] = st.one_of(
+    st.sampled_from(["a", "bc ", "\U0001f600"]).map(Say), st.sampled_from([0.0, 0.01, 0.05]).map(Pause)
+)
+commands = st.sampled_from(["say", "ask", "interrupt", "cancel", "delete", "played", "voice"])
+
+
+async def act(client: Client, voice: ScriptedVoice, command: str) -> None:
+    """One thing that happens in the session."""
+    actor = client.connection.actor
+    generation = actor.state.conversation.generation
+    match command:
+        case "say":
+            await client.say("typed")
+        case "ask":
+            await client.send("response.create")
+        case "interrupt":
+            await client.send("response.create", on_active="interrupt")
+        case "cancel":
+            await client.send("response.cancel")
+        case "delete":
+            path = (await actor.glance()).path
+            await client.send("conversation.item.delete", item_id=path[0].item_id if path else "nobody")
+        case "played":
+            report(client, inp.PlayoutStarted(generation))
+            voice.play(generation, 1, 100)
+        case _:
+            report(client, inp.PlayoutStopped(generation, 500))
 
 
 @dataclass(slots=True)
@@ -76,8 +105,9 @@ class Flaky:
 
 
 async def held(at: Line, actor: Actor) -> tuple[Item, ...]:
-    items = await history.items(at.services.store, actor.session_id, await actor.glance())
-    return tuple(from_wire(item) for item in items)
+    glance = await actor.glance()
+    contents = await at.services.store.contents(actor.session_id, [node.item_id for node in glance.path])
+    return tuple(from_wire(history.shown(node, glance.open_texts, contents)) for node in glance.path)
 
 
 @settings(max_examples=100, deadline=None, database=None)
