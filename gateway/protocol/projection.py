@@ -99,6 +99,8 @@ def project(event: ev.Event, view: View) -> Wire:
 
 
 def _item_added(event: ev.ItemAdded, view: View) -> Wire:
+    if event.role == "assistant" and event.response_id is not None and not event.spoken:
+        view.spoken.discard(event.response_id)  # its device was lost before the first word: it is written
     spoken = event.spoken or event.response_id in view.spoken
     shown = item(event.item_id, event.role, event.status, event.text, spoken=spoken, device=event.device)
     if event.response_id is None:
