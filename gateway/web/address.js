@@ -6,6 +6,9 @@ export class Address {
   #base;
   #token;
 
+  /** True when another token may be had than the one that was refused. */
+  renews;
+
   /**
    * `url` is that of the gateway (`https://host`, with or without a path); `token` is "" where it asks for none, or a
    * function that is asked each time.
@@ -13,6 +16,7 @@ export class Address {
   constructor(url, token = "") {
     this.#base = new URL(url, location.href);
     this.#base.pathname = this.#base.pathname.replace(/(\/v1(\/realtime)?)?\/*$/, "/");
+    this.renews = typeof token === "function";
     this.#token = typeof token === "function" ? token : () => token;
   }
 

@@ -16,6 +16,7 @@ const STEADY_MS = 10_000;
 /** Close codes after which trying again by itself would only be refused again (gateway/protocol/close_codes.py). */
 const REFUSED = new Set([4003, 4400]);
 const SESSION_NOT_FOUND = 4004;
+const UNAUTHORISED = 4401;
 
 export class Link {
   protocol;
@@ -147,6 +148,8 @@ export class Link {
     if (code === SESSION_NOT_FOUND) {
       this.#end({ kind: "closed" }, "session_not_found", "There is no session with this id.");
       this.#on.lost();
+    } else if (code === UNAUTHORISED && !this.#address.renews) {
+      this.#end({ kind: "unauthorised" }, "invalid_api_key", "The gateway asks for another token.");
     } else if (REFUSED.has(code)) {
       this.#end({ kind: "refused" }, "gateway_refused", "The gateway does not take this client.");
     } else {
