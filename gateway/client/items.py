@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from msgspec import UNSET
 
 from gateway.client.events import Told
-from gateway.protocol import extension as ext, realtime as rt
+from gateway.protocol import extension as ext, realtime as rt, redaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,11 @@ class Fold:
         seen = "" if event.seen_text is UNSET else event.seen_text
         self._change(event.item_id, text=event.heard_text, unheard=unheard, seen=seen)
 
+    def _redacted(self, event: redaction.ItemRedacted) -> None:
+        item = self._items.get(event.item_id)
+        if item is not None:
+            self._change(item.id, text="", unheard=None if item.unheard is None else "", seen="")
+
     def _transcribed(self, event: rt.TranscriptionCompleted) -> None:
         self._change(event.item_id, text=event.transcript)
 
@@ -167,6 +172,7 @@ _RULES: Final[dict[type, Callable[[Fold, Any], None]]] = {
     rt.ItemDone: Fold._done,
     rt.ItemDeleted: Fold._deleted,
     rt.ItemTruncated: Fold._truncated,
+    redaction.ItemRedacted: Fold._redacted,
     rt.TranscriptionCompleted: Fold._transcribed,
     rt.TextDelta: Fold._delta,
     rt.TranscriptDelta: Fold._delta,

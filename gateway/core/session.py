@@ -8,9 +8,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
-from gateway.core import answering, effects as fx, events as ev, floor, heard, inputs as inp, pausing, steering, turns
+from gateway.core import (
+    answering,
+    effects as fx,
+    events as ev,
+    floor,
+    heard,
+    inputs as inp,
+    pausing,
+    presence,
+    redacting,
+    steering,
+    turns,
+)
 from gateway.core.policy import Policy
-from gateway.core.state import KEYS_KEPT, Moment, State, Voice, evolve
+from gateway.core.state import KEYS_KEPT, Conversation, Moment, State, Voice, evolve
 from gateway.core.step import Step
 from gateway.core.truncating import truncate
 from gateway.core.values import Failure
@@ -50,9 +62,16 @@ class Session:
         self.state = State()
 
     @classmethod
-    def replay(cls, facts: Iterable[ev.Fact], policy: Policy | None = None) -> "Session":
-        """The session that a log describes. Runs no effects; follow it with ``SessionRecovered``."""
+    def replay(
+        cls, facts: Iterable[ev.Fact], policy: Policy | None = None, onto: Conversation | None = None
+    ) -> "Session":
+        """The session that a log describes: the whole of it, or what follows a snapshot, which it then goes on with.
+
+        Runs no effects; follow it with ``SessionRecovered``.
+        """
         session = cls(policy)
+        if onto is not None:
+            session.state.conversation = onto
         for fact in facts:
             evolve(session.state.conversation, fact)
         return session
@@ -64,6 +83,7 @@ class Session:
         if not duplicate and not step.rejected:
             _dispatch(step, input)
             pausing.settle(step)
+            presence.settle(step, input)
             if stamp.key and not step.rejected:
                 step.fact(ev.CommandApplied(stamp.key, stamp.digest, stamp.wall))
         return Outcome(
@@ -91,6 +111,9 @@ class Session:
 
 
 def _dispatch(step: Step, input: inp.Input) -> None:
+    if isinstance(input, inp.OfPresence):
+        presence.take(step, input)
+        return
     match input:
         case (
             inp.SpeechSuspected()
@@ -115,6 +138,7 @@ def _dispatch(step: Step, input: inp.Input) -> None:
         case inp.DeadlineReached():
             pausing.deadline(step)
             floor.deadline(step)
+            presence.deadline(step)
         case inp.SessionOpened() | inp.SessionRecovered() | inp.VoiceJoined() | inp.LegLeft() | inp.SettingsSubmitted():
             _connection(step, input)
         case _:
@@ -124,6 +148,7 @@ def _dispatch(step: Step, input: inp.Input) -> None:
 Command = (
     inp.ItemSubmitted
     | inp.ItemDeletionRequested
+    | inp.ItemRedactionRequested
     | inp.ItemTruncationRequested
     | inp.ResponseRequested
     | inp.CancelRequested
@@ -139,6 +164,8 @@ def _command(step: Step, input: Command) -> None:
             steering.item_submitted(step, input)
         case inp.ItemDeletionRequested():
             steering.item_deletion_requested(step, input)
+        case inp.ItemRedactionRequested():
+            redacting.item_redaction_requested(step, input)
         case inp.ItemTruncationRequested():
             heard.truncation_requested(step, input)
         case inp.ResponseRequested():
@@ -191,6 +218,7 @@ def _connection(step: Step, input: Connection) -> None:
             pausing.joined(step)
         case inp.LegLeft():
             _leg_left(step)
+            presence.left(step, goodbye=input.goodbye)
         case inp.SessionRecovered():
             _recovered(step, input)
 
@@ -210,7 +238,7 @@ def _leg_left(step: Step) -> None:
 
 def _recovered(step: Step, input: inp.SessionRecovered) -> None:
     """Close what the end of the owner's process left open: every response ends exactly once."""
-    step.state.moment = Moment(voices=step.moment.voices)
+    step.state.moment = Moment(voices=step.moment.voices, presence=step.moment.presence)
     for response in list(step.conversation.responses.values()):
         item_id = response.item_id
         leg, lost_at = response.leg, response.lost_at

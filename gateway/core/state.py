@@ -13,6 +13,7 @@ from typing import Final
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 from gateway.core.inputs import Stamp
+from gateway.core.members import Presence
 from gateway.core.tree import Tree
 from gateway.core.values import CutReason, Settings
 
@@ -228,6 +229,8 @@ class Moment:
     last_typed: str = ""
     """What was typed since an answer was last asked for: a typed "stop" wants none."""
 
+    presence: Presence = field(default_factory=Presence)
+
 
 @dataclass(slots=True)
 class State:
@@ -254,6 +257,7 @@ class State:
             due += [awaited.due, awaited.go_on]
         due += [cut.due for cut in moment.cuts.values()]
         yield from (when for when in due if when is not None)
+        yield from moment.presence.deadlines()
 
     def by_generation(self, generation: Generation) -> Response | None:
         """The living response of a generation; None when it is over."""
@@ -275,6 +279,9 @@ def evolve(state: Conversation, fact: ev.Fact) -> None:
             node.truncated, node.seen, node.broken_off = True, fact.seen, fact.reason != "interrupted"
         case ev.ItemRemoved(item_id):
             state.tree.remove(item_id)
+        case ev.ItemRedacted(item_id):
+            node = state.tree.nodes[item_id]
+            node.redacted, node.awaits_words = True, False
         case ev.CommandApplied(key, digest, wall):
             state.applied[key] = (digest, wall)
             _forget_commands(state.applied, wall - KEYS_KEPT)

@@ -1,6 +1,6 @@
 """What clients ask for: add and remove messages, answer, stop. Each is taken, or refused with a reason."""
 
-from gateway.core import answering, events as ev, floor, heard, inputs as inp
+from gateway.core import answering, events as ev, floor, heard, inputs as inp, redacting
 from gateway.core.ids import ItemId
 from gateway.core.state import Pending
 from gateway.core.step import Step
@@ -33,21 +33,9 @@ def item_deletion_requested(step: Step, input: inp.ItemDeletionRequested) -> Non
     elif any(r.item_id == input.item_id for r in step.conversation.responses.values()):
         step.reject("item_in_use", "This answer is still being given; cancel it first.", "item_id")
     else:
-        _forget(step, input.item_id)
+        redacting.forget(step, input.item_id)
         step.fact(ev.ItemRemoved(input.item_id, "deleted"))
         answering.start_pending(step)
-
-
-def _forget(step: Step, item_id: ItemId) -> None:
-    """Words that were deleted are neither awaited nor spoken."""
-    moment = step.moment
-    moment.transcribing.pop(item_id, None)
-    moment.over_answers.pop(item_id, None)
-    moment.said.pop(item_id, None)
-    if moment.unheard is not None and moment.unheard.item_id == item_id:
-        moment.unheard = None
-    if moment.pending is not None and moment.pending.rest is not None and moment.pending.rest.item_id == item_id:
-        moment.pending = None
 
 
 def response_requested(step: Step, input: inp.ResponseRequested) -> None:

@@ -33,6 +33,9 @@ class Node:
     seen: int = 0
     """Of one that was cut, how many code points of its whole text had been shown."""
 
+    redacted: bool = False
+    """True once its words were removed for good."""
+
 
 @dataclass(slots=True)
 class Tree:

@@ -1,6 +1,7 @@
 """Small values that inputs, facts and effects share."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Role = Literal["user", "assistant", "system"]
@@ -35,3 +36,6 @@ class Settings:
 
     backchannels: tuple[str, ...] | None = None
     """Utterances that only say that somebody listens; None stands for the list of the language."""
+
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What the conversation is about, in its clients' own terms."""

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from gateway.protocol.presence import OfPresence, PresenceUpdate, ReactionSend, TypingStart, TypingStop
 from gateway.protocol.realtime import (
     AudioAppend,
     AudioClear,
@@ -22,6 +23,7 @@ from gateway.protocol.realtime import (
     ServerEvent,
     SessionUpdate,
 )
+from gateway.protocol.redaction import ItemRedact as ItemRedact, ItemRedacted as ItemRedacted
 
 SUBPROTOCOL = "bargein.v1"
 
@@ -109,7 +111,7 @@ class Mute(ClientEvent, tag="input_audio_buffer.mute"):
     muted: bool
 
 
-OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute
+OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | ItemRedact | OfPresence
 
 
 class SessionResume(ClientEvent, tag="session.resume"):
@@ -150,6 +152,11 @@ AnyClientEvent = (
     | Mute
     | SessionResume
     | PlaybackReport
+    | PresenceUpdate
+    | TypingStart
+    | TypingStop
+    | ReactionSend
+    | ItemRedact
 )
 
 __all__ = ["SUBPROTOCOL", "UNSET", "AnyClientEvent"]

@@ -29,6 +29,8 @@ class Item(msgspec.Struct):
     """What of ``unheard_text`` had been shown as text."""
 
     device: str | UnsetType = UNSET
+    redacted: bool | UnsetType = UNSET
+    """Ours: True where its words were removed for good."""
 
 
 class Part(msgspec.Struct):

@@ -16,7 +16,7 @@ from msgspec import UNSET
 from gateway.core import events as ev
 from gateway.core.ids import ItemId, LegId, ResponseId
 from gateway.core.values import Failure, ItemStatus, ResponseStatus, Role
-from gateway.protocol import extension as ext, realtime as rt
+from gateway.protocol import extension as ext, presence, realtime as rt
 
 
 @dataclass(slots=True)
@@ -92,8 +92,15 @@ def project(event: ev.Event, view: View) -> Wire:
             return [rt.SessionUpdated(session=view.settings_changed())]
         case ev.PlayoutStarted() | ev.PlayoutStopped() | ev.PlayoutCleared():
             return _playout(event, view)
-        case ev.ItemTranscribed() | ev.ItemTranscriptionFailed() | ev.ItemTruncated() | ev.ItemRemoved():
-            return [_item_changed(event)]
+        case (
+            ev.ItemTranscribed()
+            | ev.ItemTranscriptionFailed()
+            | ev.ItemTruncated()
+            | ev.ItemRemoved()
+            | ev.ItemRedacted()
+        ):
+            told = _item_changed(event)
+            return [told] if view.extended or not told.extension else []
         case _:
             return _signal(event, view)
 
@@ -203,7 +210,7 @@ def _playout(event: ev.PlayoutStarted | ev.PlayoutStopped | ev.PlayoutCleared, v
 
 
 def _item_changed(
-    event: ev.ItemTranscribed | ev.ItemTranscriptionFailed | ev.ItemTruncated | ev.ItemRemoved,
+    event: ev.ItemTranscribed | ev.ItemTranscriptionFailed | ev.ItemTruncated | ev.ItemRemoved | ev.ItemRedacted,
 ) -> rt.ServerEvent:
     match event:
         case ev.ItemTranscribed():
@@ -221,6 +228,8 @@ def _item_changed(
             )
         case ev.ItemRemoved():
             return rt.ItemDeleted(item_id=event.item_id)
+        case ev.ItemRedacted():
+            return ext.ItemRedacted(item_id=event.item_id)
 
 
 def _seen(heard: str, unheard: str, seen: int) -> str:
@@ -228,10 +237,11 @@ def _seen(heard: str, unheard: str, seen: int) -> str:
 
 
 Announced = ev.SpeechStarted | ev.SpeechStopped | ev.InputCommitted | ev.TimeoutTriggered | ev.TruncationKept
+Live = ev.PresenceChanged | ev.ReactionSent
 Doubt = ev.SpeechSuspected | ev.SpeechConfirmed | ev.SpeechDismissed | ev.PlayoutPaused | ev.PlayoutResumed
 
 
-def _signal(event: Announced | Doubt | ev.CommandRejected, view: View) -> Wire:
+def _signal(event: Announced | Doubt | Live | ev.CommandRejected, view: View) -> Wire:
     match event:
         case ev.SpeechStarted():
             return [rt.SpeechStarted(item_id=event.item_id, audio_start_ms=event.audio_start_ms)]
@@ -244,6 +254,8 @@ def _signal(event: Announced | Doubt | ev.CommandRejected, view: View) -> Wire:
             return [rt.TimeoutTriggered(item_id=event.item_id, audio_start_ms=start_ms, audio_end_ms=end_ms)]
         case ev.TruncationKept() | ev.CommandRejected():
             return [_answer(event, view.extended)] if event.leg == view.leg else []
+        case ev.PresenceChanged() | ev.ReactionSent():
+            return presence.told(event) if view.extended else []
         case _:
             return [_doubt(event)] if view.extended else []
 

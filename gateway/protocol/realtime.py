@@ -305,7 +305,8 @@ class InputItem(msgspec.Struct):
     role: Literal["user", "assistant", "system"]
     content: list[InputPart]
     type: Literal["message"] = "message"
-    id: str | None = None
+    id: Annotated[str, msgspec.Meta(pattern=r"^[\w.:-]{0,128}$")] | None = None
+    """Of characters that leave others for names that the log gives to what is no item."""
 
 
 class ItemCreate(ClientEvent, tag="conversation.item.create"):

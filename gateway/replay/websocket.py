@@ -19,7 +19,7 @@ from gateway.replay.line import Target, Witness, read_event
 from gateway.replay.loudspeaker import Loudspeaker
 from gateway.replay.microphone import Microphone
 from media.frames import VOICE_FRAME, Pcm, silence
-from media.metronome import Pacer
+from media.rtp.metronome import Pacer
 
 _AUDIO: Final = msgspec.json.encode(
     {"type": "session.update", "session": {"type": "realtime", "output_modalities": ["audio"]}}

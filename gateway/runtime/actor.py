@@ -17,6 +17,7 @@ from typing import Final
 
 from gateway.core import events as ev, inputs as inp
 from gateway.core.ids import DeviceId, ItemId, LegId, SessionId
+from gateway.core.members import Company
 from gateway.core.session import Outcome, Session
 from gateway.core.state import Response, State
 from gateway.core.tree import Node
@@ -63,6 +64,9 @@ class Glance:
 
     responses: tuple[Response, ...]
     """Copies of the responses that live."""
+
+    company: Company
+    """Who is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,7 @@ class Actor:
             tuple(replace(node) for node in conversation.tree.path()),
             dict(moment.texts),
             tuple(replace(response) for response in conversation.responses.values()),
+            moment.presence.company(),
         )
 
     async def _between(
@@ -225,11 +230,11 @@ class Actor:
         self._performer.voices[origin.leg] = voice
         self.post(inp.VoiceJoined(revocable, answers, interrupts), origin)
 
-    def leave(self, origin: Origin) -> None:
-        """Disconnect a device. It cancels nothing."""
+    def leave(self, origin: Origin, *, goodbye: bool = False) -> None:
+        """Disconnect a device. It cancels nothing. Without a *goodbye* others wait for it to come back."""
         self._subscribers.pop(origin.leg, None)
         self.idle_since = self._clock.now()
-        self.post(inp.LegLeft(), origin)
+        self.post(inp.LegLeft(goodbye), origin)
 
     async def run(self, on_end: Callable[["Actor"], None]) -> None:
         """Handle inputs until cancelled, or until the log fails."""
@@ -306,6 +311,8 @@ class Actor:
             if isinstance(step, _Decided) and step.outcome.facts:
                 facts = step.outcome.facts
                 self.seq = await self._store.append(self.session_id, before, facts, self._clock.wall())
+                if self.seq == self._decided_seq and self._store.snapshot_due(self.session_id):
+                    self._store.save_snapshot(self.session_id, self.seq, self._core.state.conversation)
             self._finish(step, before)
             self._unwritten.popleft()
             self._written.set()

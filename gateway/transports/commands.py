@@ -8,8 +8,9 @@ from msgspec import UNSET
 
 from gateway.core import inputs as inp
 from gateway.core.ids import ItemId, ResponseId
-from gateway.protocol import extension as ext, realtime as rt
+from gateway.protocol import extension as ext, presence as wire, realtime as rt
 from gateway.protocol.decoding import canonical
+from gateway.transports import presence
 
 Command: TypeAlias = (
     rt.ItemCreate
@@ -19,6 +20,8 @@ Command: TypeAlias = (
     | rt.OutputClear
     | ext.OutputPause
     | ext.OutputResume
+    | wire.OfPresence
+    | ext.ItemRedact
 )
 
 
@@ -31,6 +34,8 @@ def command(event: Command, located: Callable[[str, int], tuple[int, int] | None
 
     *located* tells how many code points, and ms of its sound, the ms hold that this client says it played of an item.
     """
+    if isinstance(event, wire.OfPresence):
+        return presence.command(event)
     match event:
         case rt.ItemCreate(item=item):
             text = "".join(part.text for part in item.content)
@@ -38,6 +43,8 @@ def command(event: Command, located: Callable[[str, int], tuple[int, int] | None
             return inp.ItemSubmitted(item.role, text, ItemId(item.id) if item.id else None, previous)
         case rt.ItemDelete():
             return inp.ItemDeletionRequested(ItemId(event.item_id))
+        case ext.ItemRedact():
+            return inp.ItemRedactionRequested(ItemId(event.item_id))
         case rt.ItemTruncate():
             played = located(event.item_id, event.audio_end_ms)
             return inp.ItemTruncationRequested(ItemId(event.item_id), event.audio_end_ms, played)

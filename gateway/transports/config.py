@@ -10,7 +10,7 @@ from gateway.core.policy import normalised
 from gateway.core.values import Settings
 from gateway.errors import ProtocolViolation
 from gateway.protocol import realtime as rt
-from media.endpoint import TurnOptions
+from media.hearing.endpoint import TurnOptions
 
 MIN_IDLE_MS: Final = 5_000
 MAX_IDLE_MS: Final = 30_000

@@ -22,7 +22,7 @@ from gateway.runtime.actor import Actor, Origin, SessionEnded
 from gateway.runtime.clock import Clock
 from gateway.runtime.ports import Published, Store, Verdict
 from gateway.runtime.registry import Registry
-from gateway.transports import config as conf, hands, history
+from gateway.transports import config as conf, hands, history, presence
 from gateway.transports.admission import Admission
 from gateway.transports.commands import command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
@@ -108,6 +108,7 @@ class Connection:
     async def open(self) -> None:
         """Join the session and bring the client up to date."""
         self.teller.sends_sound = self.takes_audio and not self.caller.extended
+        presence.join(self.actor, self.caller)
         try:
             await self.teller.greet(await self.actor.join(self.caller.leg, self))
         except (StoreError, SessionEnded):
@@ -126,11 +127,11 @@ class Connection:
         log.warning("a connection could not be served any more", extra={"session": session}, exc_info=True)
         self._close(CloseCode.INTERNAL_ERROR)
 
-    async def aclose(self) -> None:
-        """Leave the session. Nothing is cancelled by that."""
+    async def aclose(self, *, goodbye: bool = False) -> None:
+        """Leave the session. Nothing is cancelled by that. *goodbye*: its client said that it goes."""
         if self.voice is not None:
             await self.voice.aclose()
-        self.actor.leave(self.origin)
+        self.actor.leave(self.origin, goodbye=goodbye)
 
     @property
     def origin(self) -> Origin:
@@ -263,6 +264,8 @@ class Connection:
                 self._clear()
             case ext.PushToTalk() | ext.Mute():
                 hands.hold(self.hear_and_speak(), event)
+                if isinstance(event, ext.Mute):
+                    self.actor.post(inp.MicrophoneMuted(event.muted), self.origin)
 
     def _commanded(self, event: rt.ClientEvent) -> Origin:
         return replace(self.origin, command=event.event_id, key=event.idempotency_key, digest=digest(event))

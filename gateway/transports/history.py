@@ -20,7 +20,7 @@ def shown(node: Node, open_texts: Mapping[ItemId, str], contents: Mapping[ItemId
     """One message. Content that was removed is empty."""
     content = contents.get(node.item_id, Content(""))
     text = open_texts.get(node.item_id, content.text) if node.status == "in_progress" else content.text
-    return item(
+    found = item(
         node.item_id,
         node.role,
         node.status,
@@ -30,6 +30,9 @@ def shown(node: Node, open_texts: Mapping[ItemId, str], contents: Mapping[ItemId
         seen=node.seen,
         device=node.device,
     )
+    if node.redacted:
+        found.redacted = True
+    return found
 
 
 def told(items: Sequence[rt.Item]) -> list[rt.ServerEvent]:

@@ -7,7 +7,7 @@ closed.
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
@@ -42,6 +42,9 @@ class _Path:
         if self._paths.sound is self:
             self._paths.ears.on_audio(pcm, rtp_time, arrival)
 
+    def attentive(self) -> bool:
+        return self._paths.ears.attentive()
+
     def on_repair(self, pcm: Pcm) -> None:
         if self._paths.sound is self:
             self._paths.ears.on_repair(pcm)
@@ -65,8 +68,10 @@ class _Path:
 class Paths:
     """Hands on to *ears* what the peers bring: the channel's opening and the end once, for all of them."""
 
-    def __init__(self, ears: Ears, pull: Pull) -> None:
+    def __init__(self, ears: Ears, pull: Pull, on_gap: Callable[[bool], None] = lambda _broken: None) -> None:
+        """*on_gap* is told True when there is no peer left and the call waits for another one, False when it came."""
         self.ears = ears
+        self._on_gap = on_gap
         self.pull = pull
         self.sound: _Path | None = None
         """What carries the sound, both ways."""
@@ -155,6 +160,7 @@ class Paths:
             if reason == "disconnected" or self._next is not None:
                 log.info("a call waits for another peer")
                 self._giving_up = asyncio.get_running_loop().call_later(LINGER_S, self._give_up, reason)
+                self._on_gap(True)
             else:
                 self._give_up(reason)
 
@@ -171,6 +177,8 @@ class Paths:
         if self._next is not path or not path.alive or old is None:
             return
         self.sound, self._next = path, None
+        if self._giving_up is not None:
+            self._on_gap(False)
         self._wait_no_more()
         held, self._held = self._held, []
         try:

@@ -7,6 +7,8 @@ from gateway.runtime.clock import Clock
 from gateway.transports.telling import Caller
 
 MAX_NAME = 128
+MAX_SHOWN_NAME = 64
+MAX_KIND = 32
 
 
 def caller_of(query: Mapping[str, str], clock: Clock, *, extended: bool) -> Caller:
@@ -14,12 +16,14 @@ def caller_of(query: Mapping[str, str], clock: Clock, *, extended: bool) -> Call
 
     ``resume=EPOCH.SEQ`` asks for what followed that event; one that cannot be read is as void as an old one.
     """
+    name, kind = query.get("name", "")[:MAX_SHOWN_NAME], query.get("kind", "")[:MAX_KIND]
     device = query.get("device", "")[:MAX_NAME] or f"dev_{clock.token()[:10]}"
     resume = None
     if "resume" in query:
         epoch, _, seq = query["resume"].rpartition(".")
         resume = (epoch, int(seq) if seq.isdecimal() and len(seq) < 16 else -1)
-    return Caller(DeviceId(device), LegId(f"leg_{clock.token()[:16]}"), extended, resume)
+    kind = kind or ("client" if extended else "realtime client")
+    return Caller(DeviceId(device), LegId(f"leg_{clock.token()[:16]}"), extended, resume, name or device, kind)
 
 
 def session_of(query: Mapping[str, str]) -> SessionId | None:

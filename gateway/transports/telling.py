@@ -7,7 +7,7 @@ from typing import Final
 
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, LegId
-from gateway.protocol import extension as ext, realtime as rt
+from gateway.protocol import extension as ext, presence, realtime as rt
 from gateway.protocol.projection import View, project
 from gateway.runtime.actor import Actor, Glance
 from gateway.runtime.outbox import MAX_EVENTS
@@ -25,6 +25,12 @@ class Caller:
     extended: bool
     resume: tuple[str, int] | None = None
     """Epoch and seq of the last event it has seen; None when it begins or wants a snapshot."""
+
+    name: str = ""
+    """What others are shown for the device."""
+
+    kind: str = ""
+    """``browser``, ``phone``, ``desktop``, ``server``, or what its client calls it."""
 
 
 NOBODY_HELD: Final[Mapping[str, int]] = {}
@@ -120,6 +126,7 @@ class Teller:
             await self._resume(*resume, glance, NOBODY_HELD)
         else:
             await self._tell_everything(glance)
+        self._tell_company(glance)
         self._catch_up()
 
     async def resume(self, event: ext.SessionResume) -> None:
@@ -128,19 +135,28 @@ class Teller:
         told: list[int] = []
         glance = await self._actor.glance(lambda: told.append(len(waiting)))
         await self._resume(event.epoch, event.seq, glance, event.open)
+        self._tell_company(glance)
         self._catch_up(*told)
 
     def _catch_up(self, told: int = 0) -> None:
         """From now on events go straight to the client, after those that waited; it has been *told* the first ones."""
         waiting, self._waiting = self._waiting or [], None
-        # Of those there is nothing more to tell but signals, and text is no signal of its own: it was told whole.
-        signals = [it for it in waiting[:told] if it.seq is None and not isinstance(it.event, ev.TextAppended)]
+        # Of those there is nothing more to tell but signals, and text and presence were told whole.
+        whole = ev.TextAppended | ev.PresenceChanged
+        signals = [it for it in waiting[:told] if it.seq is None and not isinstance(it.event, whole)]
         self.publish([*signals, *waiting[told:]])
 
     async def _prime(self, seq: int, glance: Glance, following: Sequence[Stored] = ()) -> None:
         """Let the view know the answers that had begun at *seq* and go on."""
         for fact in await resuming.begun_before(self._store, self._actor.session_id, seq, glance, following):
             project(fact, self._view)
+
+    def _tell_company(self, glance: Glance) -> None:
+        """Who is here stands in no log, so that it is told anew whenever something may have been missed."""
+        if self._caller.extended:
+            you = self._actor.state.moment.presence.of(self._caller.leg)
+            for event in presence.snapshot(glance.company, you.member_id if you is not None else None):
+                self.tell(event)
 
     async def _tell_everything(self, glance: Glance) -> None:
         session = self._actor.session_id

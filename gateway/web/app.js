@@ -1,11 +1,14 @@
 /** Wires the page: a conversation, its voice, and the elements that show them. */
 
 import { Conversation, freshId } from "./bargein.js";
+import { NOBODY, meet } from "./company.js";
+import { describe } from "./device.js";
 import { FirstSaid, QUIET, canStop, follow, orderFor, statusOf } from "./floor.js";
 import { deviceId, lastMicrophone, lastSession, rememberMicrophone, rememberSession, token } from "./keep.js";
 import { Meter } from "./meter.js";
 import { list, obstacle, watch } from "./microphone.js";
 import { ShownStatus } from "./shown.js";
+import { Typing } from "./typing.js";
 import { View } from "./view.js";
 import { LINK_COPIED, SESSION_LOST, SOUND_BLOCKED, VOICE_UNAVAILABLE } from "./words.js";
 
@@ -22,6 +25,7 @@ const device = deviceId();
 const loudspeaker = document.getElementById("loudspeaker");
 
 let floor = QUIET;
+let company = NOBODY;
 let drawing = false;
 const levels = { microphone: 0, answer: 0 };
 const firstSaid = new FirstSaid();
@@ -46,12 +50,15 @@ const call = conversation.voice({
   error: (error) => view.notify(error.message, error.code ?? "call_failed"),
   busy: () => canStop(floor),
 });
+const typing = new Typing(document.getElementById("text"), (type) => conversation.tell(type));
 
 // --- what is told ---
 
 function fromSocket(event) {
   if (event.type === "error" || event.type === "command.rejected") refused(event);
   if (event.replay || !OF_THE_MOMENT.test(event.type) || firstSaid.isFirst("socket", event)) apply(event);
+  company = meet(company, event);
+  draw();
 }
 
 function fromCall(event) {
@@ -78,6 +85,7 @@ function socketChanged(state) {
   if (state.kind === "connected") {
     firstSaid.joined("socket");
     rememberSession(conversation.session);
+    conversation.tell("presence.update", describe(navigator.userAgent));
     call.hurry();
     call.probe();
   } else {
@@ -105,6 +113,7 @@ function talk() {
 
 function send(text) {
   if (conversation.state.kind === "connected") silence(); // otherwise the answer goes on until the command gets there
+  typing.sent();
   conversation.send(text, { onActive: "interrupt" }).catch((error) => {
     if (error.code !== "closed") view.notify(error.message, error.code); // what the gateway refuses is told once
   });
@@ -125,6 +134,7 @@ function silence() {
 function fresh() {
   call.stop();
   floor = QUIET;
+  company = NOBODY;
   shown.reset();
   history.replaceState(null, "", location.pathname);
   conversation.join(null);
@@ -144,6 +154,7 @@ async function link() {
 
 function mute() {
   call.muted = !call.muted;
+  call.send({ type: "input_audio_buffer.mute", muted: call.muted });
   draw();
 }
 
@@ -201,6 +212,7 @@ function model() {
     call: call.state,
     via: call.via,
     muted: call.muted,
+    company,
     obstacle: obstacle()?.message ?? (conversation.about?.voice === false ? VOICE_UNAVAILABLE : null),
     about: conversation.about,
   };
@@ -221,6 +233,7 @@ window.bargein = Object.freeze({
       status: statusOf(floor),
       trail: [...shown.trail],
       items: structuredClone(conversation.items),
+      company: structuredClone(company),
       muted: loudspeaker.muted,
       levels: { ...levels },
     };

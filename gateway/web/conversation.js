@@ -22,6 +22,7 @@ const RULES = {
   "conversation.item.done": (state, event) => added(state, event.item, undefined),
   "conversation.item.deleted": (state, event) => without(state, event.item_id),
   "conversation.item.truncated": truncated,
+  "conversation.item.redacted": redacted,
   "conversation.item.input_audio_transcription.completed": (state, event) =>
     changed(state, event.item_id, { text: event.transcript, awaited: false }),
   "conversation.item.input_audio_transcription.failed": (state, event) =>
@@ -138,6 +139,11 @@ function changed(state, id, changes) {
 
 function without(state, id) {
   return { ...state, items: state.items.filter((item) => item.id !== id) };
+}
+
+function redacted(state, event) {
+  const item = state.items.find((one) => one.id === event.item_id);
+  return changed(state, event.item_id, { text: "", unheard: item?.unheard == null ? null : "", seen: "", awaited: false });
 }
 
 function truncated(state, event) {

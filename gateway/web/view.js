@@ -1,6 +1,7 @@
 /** The page's elements: shows a model, and tells what the user does. Knows no protocol. */
 
 import { share } from "./meter.js";
+import { showPeople } from "./people.js";
 import { Transcript } from "./transcript.js";
 import { CONNECTION, STATUS, STEP, TALK, TEXT_ALONE, aboutText, countdownText, modeText } from "./words.js";
 
@@ -30,6 +31,7 @@ export class View {
     this.#showConnection();
     this.#showFloor(model);
     this.#showVoice(model);
+    showPeople(byId("people"), model.company);
     byId("welcome").hidden = model.items.length > 0;
     this.#transcript.show(model.items);
     if (this.#following) toEnd();

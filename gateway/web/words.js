@@ -89,6 +89,27 @@ export const SESSION_LOST = "That conversation is not on this gateway (any more)
 export const LINK_COPIED = "Link copied. Open it in another window to join this conversation.";
 export const SOUND_BLOCKED = "The browser holds the sound back. Press Talk once more.";
 
+export const YOU = "You";
+
+const DOING = {
+  suspected: "may be speaking",
+  speaking: "speaking",
+  typing: "typing…",
+  holding: "holds the answer",
+  playing: "plays the answer",
+  muted: "muted",
+  listening: "on a call",
+};
+
+/** What a device does: the foremost of it, or "". */
+export function doingText(doing) {
+  const foremost = Object.keys(DOING).find((one) => doing.includes(one));
+  return foremost ? DOING[foremost] : "";
+}
+
+/** How many others are not shown. */
+export const moreText = (count) => `and ${count} more`;
+
 /** Who said a message. `mine` is false when it came from another device. */
 export function whoText(item, mine) {
   if (item.role !== "user") return item.role === "assistant" ? "Answer" : "Instruction";

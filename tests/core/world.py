@@ -184,6 +184,7 @@ class World:
                 found += self._ears(device) + self._mouth(device) * 6 + self._recogniser(device) * 3
         if self.said:
             found += [self._hear_model] * 8
+        found.append(self._present)
         found += [partial(self._generate, generation) for generation in self.models] * 3
         return found
 
@@ -205,6 +206,7 @@ class World:
             return
         if leg not in self.devices:
             self.devices[leg] = Device(leg)
+            self.tell(inp.DeviceJoined(leg, "phone"), leg)
             self.tell(inp.VoiceJoined(revocable=leg != STOCK), leg)
         elif not self.devices[leg].gone:
             self._leave(self.devices[leg])
@@ -214,7 +216,7 @@ class World:
         for sound in device.sounds:
             device.reports.append(inp.PlayoutCleared(sound.generation, sound.heard, 0, sound.started))
         device.sounds.clear()
-        device.reports.append(inp.LegLeft())
+        device.reports.append(inp.LegLeft(goodbye=len(self.talk.told) % 2 == 0))
 
     def _ears(self, device: Device) -> list[Callable[[int], None]]:
         moves: dict[str, list[Callable[[int], None]]] = {
@@ -335,7 +337,19 @@ class World:
         commands += [inp.CancelRequested(it) for it in answers[-2:]]
         commands += [inp.ItemTruncationRequested(it, n) for it in items[-1:]]
         commands += [inp.ItemDeletionRequested(it) for it in items[n % 5 : n % 5 + 1]]
+        commands += [inp.ItemRedactionRequested(it) for it in items[n % 4 : n % 4 + 1]]
         self.tell(commands[n // 10 % len(commands)], leg)
+
+    def _present(self, n: int) -> None:
+        """A device tells of itself, or nothing gets through to it for a while."""
+        moves: tuple[inp.Input, ...] = (inp.TypingStarted(), inp.TypingStopped(), inp.DeviceUnreachable())
+        moves += (inp.MicrophoneMuted(n % 2 == 0), inp.ReactionSubmitted("!"), inp.PresenceUpdated(data={"n": n % 3}))
+        for device in self.devices.values():
+            if not device.gone:
+                self.tell(moves[n % len(moves)], device.leg)
+                if isinstance(moves[n % len(moves)], inp.DeviceUnreachable) and n % 5:
+                    self.tell(inp.DeviceJoined(device.leg, "phone"), device.leg)
+                return
 
     # --- the end ---
 
@@ -406,5 +420,6 @@ def _is_command(told: Told) -> bool:
         | inp.ResumeRequested
         | inp.ItemTruncationRequested
         | inp.ItemDeletionRequested
+        | inp.ItemRedactionRequested
         | inp.TurnDiscarded,
     )

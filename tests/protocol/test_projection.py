@@ -9,6 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.members import Member
 from gateway.core.values import Failure, Settings
 from gateway.protocol import realtime as rt
 from gateway.protocol.projection import View, project
@@ -298,6 +299,10 @@ def test_a_refusal_of_a_nameless_command_names_none() -> None:
 ids = st.sampled_from(["a", "b", "c"])
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
 counts = st.integers(0, 2**40)
+members = st.builds(
+    Member, texts, texts, texts, texts, texts, st.floats(0, 2**40), data=st.none() | st.dictionaries(texts, texts)
+)
+companies = st.lists(members, max_size=3).map(tuple)
 fields: Final[dict[type, st.SearchStrategy[Any]]] = {
     str: texts,
     int: counts,
@@ -319,6 +324,7 @@ def any_event() -> st.SearchStrategy[ev.Event]:
         }
         own |= {name: texts for name in ("text", "unheard") if name in kind.__annotations__}
         own |= {name: counts for name in kind.__annotations__ if name.endswith("_ms") or name == "offset"}
+        own |= {name: companies for name in ("joined", "changed") if name in kind.__annotations__}
         if "metadata" in kind.__annotations__:
             own["metadata"] = metadata
         if "leg" in kind.__annotations__:

@@ -14,6 +14,7 @@ from gateway.core.events import (
     Fact,
     ItemAdded,
     ItemCompleted,
+    ItemRedacted,
     ItemRemoved,
     ItemTranscribed,
     ItemTranscriptionFailed,
@@ -30,7 +31,19 @@ from gateway.core.events import (
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 from gateway.core.values import Failure, Settings
 from gateway.errors import StoreError
-from gateway.store.records import FACTS, VERSION, ContentRow, decode, encode, ended_item, upgrade
+from gateway.store.records import (
+    FACTS,
+    INSTRUCTIONS,
+    METADATA,
+    VERSION,
+    ContentRow,
+    as_map,
+    decode,
+    encode,
+    ended_item,
+    made_void,
+    upgrade,
+)
 
 DATA: Final = Path(__file__).parents[1] / "data"
 
@@ -38,7 +51,7 @@ USER, ANSWER = ItemId("item_1"), ItemId("item_2")
 RESPONSE, LEG = ResponseId("resp_1"), LegId("leg_1")
 
 SAMPLES: Final[tuple[Fact, ...]] = (
-    SessionOpened(Settings("gpt-4o-mini", "Be brief.", "alloy", "de")),
+    SessionOpened(Settings("gpt-4o-mini", "Be brief.", "alloy", "de", metadata={"topic": "time"})),
     SettingsChanged(Settings("offline", "", "", "en")),
     ItemAdded(USER, None, "user", "completed", "What time is it?", True, DeviceId("phone"), None, ANSWER),
     ItemAdded(ANSWER, USER, "assistant", "in_progress", "", False, DeviceId(""), RESPONSE, None),
@@ -47,6 +60,7 @@ SAMPLES: Final[tuple[Fact, ...]] = (
     ItemCompleted(ANSWER, RESPONSE, "incomplete", "It is a quarter past nine."),
     ItemTruncated(ANSWER, "It is a", " quarter past nine.", 420, 28, "leg_lost"),
     ItemRemoved(USER, "not_speech"),
+    ItemRedacted(ANSWER, RESPONSE),
     ResponseStarted(RESPONSE, Generation(7), LEG, ANSWER, {"topic": "time"}),
     ResponseEnded(RESPONSE, Generation(7), "cancelled", ANSWER, "turn_detected", None),
     ResponseEnded(RESPONSE, Generation(8), "failed", None, None, Failure("model_timeout", "No token came.")),
@@ -131,9 +145,21 @@ def test_any_fact_comes_back_as_it_was(fact: Fact) -> None:
 @settings(max_examples=200)
 def test_words_are_beside_the_record_and_not_in_it(fact: Fact) -> None:
     data, contents = encode(fact)
-    words = {name: getattr(fact, name) for name in ("text", "unheard") if hasattr(fact, name)}
-    assert not {"text", "unheard"} & parse(data).keys()
-    assert [ContentRow(getattr(fact, "item_id", ItemId("")), **words)] * bool(words) == list(contents)
+    record = parse(data)
+    assert not {"text", "unheard", "metadata"} & record.keys()
+    assert not {"instructions", "metadata"} & record.get("settings", {}).keys()
+    match fact:
+        case ItemTruncated(item_id, text, unheard):
+            assert contents == (ContentRow(item_id, text, unheard),)
+        case ItemAdded() | ItemTranscribed() | ItemCompleted():
+            assert contents == (ContentRow(fact.item_id, fact.text),)
+        case SessionOpened(settings) | SettingsChanged(settings):
+            assert contents[0] == ContentRow(INSTRUCTIONS, settings.instructions)
+            assert (contents[1].item_id, as_map(contents[1].text)) == (METADATA, settings.metadata)
+        case ResponseStarted(response_id, metadata=metadata) if metadata:
+            assert [(row.item_id, as_map(row.text)) for row in contents] == [(ItemId(f"*{response_id}"), metadata)]
+        case _:
+            assert contents == ()
 
 
 def test_missing_words_come_back_empty() -> None:
@@ -208,6 +234,19 @@ def test_an_old_record_goes_through_every_step_to_the_present() -> None:
     assert upgrade({"v": 2, "b": 5}, steps, 3) == {"b": 5, "c": 6}
     with pytest.raises(StoreError, match="version 3"):
         upgrade({"v": 1, "a": 1}, steps, 4)
+
+
+def test_words_are_void_once_their_item_is_redacted_or_deleted() -> None:
+    assert made_void(ItemRedacted(ANSWER, RESPONSE)) == (ANSWER, ItemId(f"*{RESPONSE}"))
+    assert made_void(ItemRedacted(USER)) == made_void(ItemRemoved(USER, "deleted")) == (USER,)
+    assert made_void(ItemRemoved(USER, "not_speech")) == made_void(ItemTruncated(ANSWER, "", "", 0)) == ()
+
+
+def test_damaged_metadata_is_refused_with_a_code() -> None:
+    data, _ = encode(ResponseStarted(RESPONSE, Generation(7), None, metadata={"a": "b"}))
+    with pytest.raises(StoreError) as caught:
+        decode(data, [ContentRow(ItemId(f"*{RESPONSE}"), "[]")])
+    assert caught.value.code == "store_unavailable"
 
 
 def test_an_item_ends_when_it_is_completed_or_removed() -> None:

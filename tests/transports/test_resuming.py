@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -187,13 +188,28 @@ async def compare(at: Line, first: Client, seq: int, extended: bool) -> None:
     resumed = await at.connect(actor, extended=extended, resume=(actor.epoch, seq))
     facts = [event for event in first.got if "prev_seq" in event]
     replayed = [event for event in resumed.got if "prev_seq" in event]
-    assert [comparable(it) for it in replayed] == [comparable(it) for it in facts if it["seq"] > seq]
+    gone = {event["item_id"] for event in first.got if event["type"] == "conversation.item.deleted"}
+    missed = [comparable(it) for it in facts if it["seq"] > seq]
+    assert [wordless(comparable(it), gone) for it in replayed] == [wordless(it, gone) for it in missed]
     assert all(event.get("replay") for event in resumed.got if event["type"] not in GREETINGS)
     last = max((place for place, it in enumerate(first.got) if it.get("seq", seq + 1) <= seq), default=0)
     before = first.got[: last + 1]
     known, whole = Mirror.of([*before, *resumed.got]), Mirror.of(first.got)
     assert (known.texts, known.running) == (whole.texts, whole.running)
     await resumed.leave()
+
+
+WORDS = {"content", "part", "text", "transcript", "heard_text", "unheard_text", "seen_text"}
+
+
+def wordless(value: Any, gone: set[str]) -> Any:
+    """An event without the words of items that were deleted, which the log does not hold any more."""
+    if isinstance(value, list):
+        return [wordless(each, gone) for each in value]
+    if not isinstance(value, dict):
+        return value
+    hidden = WORDS if {value.get("id"), value.get("item_id")} & gone else set()
+    return {key: wordless(each, gone) for key, each in value.items() if key not in hidden}
 
 
 GREETINGS = {"session.created", "session.resumed", "session.snapshot"}

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from gateway.core.events.presence import PresenceChanged as PresenceChanged, ReactionSent as ReactionSent
+from gateway.core.events.redaction import ItemRedacted as ItemRedacted
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, Role, Settings, TruncationReason
 
@@ -163,6 +165,7 @@ Fact: TypeAlias = (
     | ItemCompleted
     | ItemTruncated
     | ItemRemoved
+    | ItemRedacted
     | ResponseStarted
     | ResponseEnded
     | PlayoutStarted
@@ -278,6 +281,8 @@ Signal: TypeAlias = (
     | TimeoutTriggered
     | TruncationKept
     | CommandRejected
+    | PresenceChanged
+    | ReactionSent
 )
 
 Event: TypeAlias = Fact | Signal

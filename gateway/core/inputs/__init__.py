@@ -5,6 +5,17 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.inputs.presence import (
+    DeviceJoined as DeviceJoined,
+    DeviceUnreachable as DeviceUnreachable,
+    MicrophoneMuted as MicrophoneMuted,
+    OfPresence as OfPresence,
+    PresenceUpdated as PresenceUpdated,
+    ReactionSubmitted as ReactionSubmitted,
+    TypingStarted as TypingStarted,
+    TypingStopped as TypingStopped,
+)
+from gateway.core.inputs.redaction import ItemRedactionRequested as ItemRedactionRequested
 from gateway.core.values import Failure, Settings
 
 OnActive = Literal["reject", "interrupt"]
@@ -70,6 +81,9 @@ class VoiceJoined:
 @dataclass(frozen=True, slots=True)
 class LegLeft:
     """The connection of the stamp is gone. Its playouts have been reported cleared before."""
+
+    goodbye: bool = False
+    """True when its client said that it goes, so that nobody waits for it to come back."""
 
 
 # --- commands of clients ---
@@ -283,6 +297,7 @@ Input: TypeAlias = (
     | LegLeft
     | ItemSubmitted
     | ItemDeletionRequested
+    | ItemRedactionRequested
     | ItemTruncationRequested
     | SettingsSubmitted
     | ResponseRequested
@@ -310,4 +325,5 @@ Input: TypeAlias = (
     | GenerationFinished
     | GenerationFailed
     | DeadlineReached
+    | OfPresence
 )
