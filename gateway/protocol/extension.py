@@ -43,6 +43,9 @@ class SessionSnapshot(ExtendedEvent, tag="session.snapshot"):
     has_before: bool | UnsetType = UNSET
     """True when only the newest items are here: older ones come by ``GET …/items?before=``."""
 
+    running: list[str] = msgspec.field(default_factory=list)
+    """Ids of the responses that are being generated, oldest first."""
+
 
 class SessionResumed(ExtendedEvent, tag="session.resumed"):
     """What follows the client's cursor comes next, flagged ``replay``."""

@@ -116,6 +116,8 @@ def project(event: ev.Event, view: View, words: Words = NO_WORDS) -> Wire:
 
 
 def _item_added(event: ev.ItemAdded, view: View) -> Wire:
+    if event.role == "assistant" and event.response_id is not None and not event.spoken:
+        view.spoken.discard(event.response_id)  # its device was lost before the first word: it is written
     if event.aside:
         return []  # it is told when it enters the path
     spoken = event.spoken or event.response_id in view.spoken

@@ -183,7 +183,9 @@ class Teller:
         self.last_seq = glance.seq
         if self._caller.extended:
             part = await history.newest(self._store, session, glance, self.most_bytes)
-            snapshot = ext.SessionSnapshot(session_id=session, items=part.items, has_before=part.has_before or UNSET)
+            running: list[str] = [response.response_id for response in glance.responses if response.generating]
+            before = part.has_before or UNSET
+            snapshot = ext.SessionSnapshot(session_id=session, items=part.items, has_before=before, running=running)
             snapshot.seq, snapshot.epoch = glance.seq, self._actor.epoch
             await self.drained()  # one that is larger than all that may wait fits where nothing waits
             self.tell(snapshot)

@@ -1,14 +1,12 @@
-/** Wires the page: two connections of one session, the conversation they tell, and the elements that show it. */
+/** Wires the page: a conversation, its voice, and the elements that show them. */
 
-import { Call } from "./call.js";
+import { Conversation, freshId } from "./bargein.js";
 import { NOBODY, meet } from "./company.js";
-import { EMPTY, reduce, typed } from "./conversation.js";
 import { describe } from "./device.js";
 import { FirstSaid, QUIET, canStop, follow, orderFor, statusOf } from "./floor.js";
-import { deviceId, freshId, lastMicrophone, lastSession, rememberMicrophone, rememberSession } from "./keep.js";
+import { deviceId, lastMicrophone, lastSession, rememberMicrophone, rememberSession, token } from "./keep.js";
 import { Meter } from "./meter.js";
 import { list, obstacle, watch } from "./microphone.js";
-import { ControlSocket } from "./session.js";
 import { ShownStatus } from "./shown.js";
 import { Typing } from "./typing.js";
 import { View } from "./view.js";
@@ -26,27 +24,24 @@ const HARMLESS = new Set(["response_cancel_not_active"]);
 const device = deviceId();
 const loudspeaker = document.getElementById("loudspeaker");
 
-let conversation = EMPTY;
 let floor = QUIET;
 let company = NOBODY;
-let about = null;
 let drawing = false;
 const levels = { microphone: 0, answer: 0 };
-const submitted = new Map();
 const firstSaid = new FirstSaid();
 const shown = new ShownStatus(draw);
 
 const view = new View(device, {
   ...{ talk, send, stop, fresh, link, mute, choose, edit, again, select },
-  reconnect: () => socket.hurry(),
+  reconnect: () => conversation.hurry(),
   upgrade: () => call.networkChanged(),
 });
 const meter = new Meter((measured) => {
   Object.assign(levels, measured);
   view.showLevel(levels.microphone);
 });
-const socket = new ControlSocket(device, { event: fromSocket, state: socketChanged, lost: sessionLost });
-const call = new Call(() => ({ session: socket.sessionId, device }), {
+const conversation = new Conversation(location.origin, { device, token: token() });
+const call = conversation.voice({
   state: callChanged,
   event: fromCall,
   microphone: (stream) => meter.listen("microphone", stream),
@@ -55,15 +50,13 @@ const call = new Call(() => ({ session: socket.sessionId, device }), {
   error: (error) => view.notify(error.message, error.code ?? "call_failed"),
   busy: () => canStop(floor),
 });
-const typing = new Typing(document.getElementById("text"), (type) => socket.now({ type }));
+const typing = new Typing(document.getElementById("text"), (type) => conversation.tell(type));
 
 // --- what is told ---
 
 function fromSocket(event) {
-  if (event.type === "session.created") about = event.session.bargein ?? null;
   if (event.type === "error" || event.type === "command.rejected") refused(event);
   if (event.replay || !OF_THE_MOMENT.test(event.type) || firstSaid.isFirst("socket", event)) apply(event);
-  conversation = reduce(conversation, event);
   company = meet(company, event);
   draw();
 }
@@ -85,18 +78,14 @@ function apply(event) {
 
 function refused(event) {
   const { code, message } = event.error ?? event;
-  const command = event.command_id ?? event.error?.event_id;
-  const item = submitted.get(command);
-  if (item) conversation = reduce(conversation, { type: "local.withdrawn", item_id: item });
-  submitted.delete(command);
   if (!HARMLESS.has(code)) view.notify(message, code);
 }
 
 function socketChanged(state) {
   if (state.kind === "connected") {
     firstSaid.joined("socket");
-    rememberSession(socket.sessionId);
-    socket.now({ type: "presence.update", ...describe(navigator.userAgent) });
+    rememberSession(conversation.session);
+    conversation.tell("presence.update", describe(navigator.userAgent));
     call.hurry();
     call.probe();
   } else {
@@ -123,38 +112,39 @@ function talk() {
 }
 
 function send(text) {
-  if (socket.state.kind === "connected") silence(); // otherwise the answer goes on until the command gets there
-  const item = freshId("item_");
-  conversation = reduce(conversation, { type: "local.submitted", item: typed(item, text, device) });
-  const content = [{ type: "input_text", text }];
-  const command = socket.command({ type: "conversation.item.create", item: { id: item, type: "message", role: "user", content } });
-  submitted.set(command, item);
+  if (conversation.state.kind === "connected") silence(); // otherwise the answer goes on until the command gets there
   typing.sent();
-  socket.command({ type: "response.create", on_active: "interrupt" });
-  draw();
+  conversation.send(text, { onActive: "interrupt" }).catch((error) => {
+    if (error.code !== "closed") view.notify(error.message, error.code); // what the gateway refuses is told once
+  });
 }
 
 /** Say a message otherwise, and have it answered. Returns the id that it will have. */
 function edit(id, text) {
   const item = freshId("item_");
   const content = [{ type: "input_text", text }];
-  socket.command({ type: "conversation.item.update", item_id: id, content, new_item_id: item, response: true });
+  command("conversation.item.update", { item_id: id, content, new_item_id: item, response: true });
   return item;
 }
 
 function again(id) {
-  socket.command({ type: "response.create", replaces: id });
+  command("response.create", { replaces: id });
 }
 
 function select(id) {
-  socket.command({ type: "conversation.branch.select", item_id: id });
+  command("conversation.branch.select", { item_id: id });
+}
+
+/** What the gateway refuses comes as an event too, and is told once. */
+function command(type, fields) {
+  conversation.command(type, fields).catch(refused);
 }
 
 function stop() {
   if (!canStop(floor)) return;
   silence();
-  const event = { type: "response.cancel", event_id: freshId("evt_") };
-  if (!socket.now(event)) call.send(event);
+  const fields = { event_id: freshId("evt_") };
+  if (!conversation.tell("response.cancel", fields)) call.send({ type: "response.cancel", ...fields });
 }
 
 /** What the user has just ended is not waited for. The next answer's start gives the sound back. */
@@ -164,18 +154,17 @@ function silence() {
 
 function fresh() {
   call.stop();
-  conversation = EMPTY;
   floor = QUIET;
   company = NOBODY;
   shown.reset();
   history.replaceState(null, "", location.pathname);
-  socket.join(null);
+  conversation.join(null);
   draw();
 }
 
 async function link() {
   const url = new URL(location.pathname, location.href);
-  url.searchParams.set("session", socket.sessionId);
+  url.searchParams.set("session", conversation.session);
   try {
     await navigator.clipboard.writeText(url);
     view.notify(LINK_COPIED);
@@ -236,7 +225,7 @@ function draw() {
 
 function model() {
   return {
-    connection: socket.state,
+    connection: conversation.state,
     items: conversation.items,
     status: shown.now,
     trail: shown.trail,
@@ -245,8 +234,8 @@ function model() {
     via: call.via,
     muted: call.muted,
     company,
-    obstacle: obstacle()?.message ?? (about?.voice === false ? VOICE_UNAVAILABLE : null),
-    about,
+    obstacle: obstacle()?.message ?? (conversation.about?.voice === false ? VOICE_UNAVAILABLE : null),
+    about: conversation.about,
   };
 }
 
@@ -256,9 +245,9 @@ function model() {
 window.bargein = Object.freeze({
   get state() {
     return {
-      session: socket.sessionId,
+      session: conversation.session,
       device,
-      connection: socket.state.kind,
+      connection: conversation.state.kind,
       call: call.state,
       via: call.via,
       paths: call.paths,
@@ -273,7 +262,7 @@ window.bargein = Object.freeze({
 });
 
 function networkChanged() {
-  socket.renew();
+  conversation.renew();
   call.networkChanged();
 }
 
@@ -287,4 +276,8 @@ navigator.connection?.addEventListener("change", () => {
 window.addEventListener("pagehide", () => call.stop());
 watch(offerMicrophones);
 offerMicrophones();
-socket.join(new URLSearchParams(location.search).get("session") ?? lastSession());
+conversation.addEventListener("event", ({ detail }) => fromSocket(detail));
+conversation.addEventListener("items", draw);
+conversation.addEventListener("state", ({ detail }) => socketChanged(detail));
+conversation.addEventListener("lost", sessionLost);
+conversation.join(new URLSearchParams(location.search).get("session") ?? lastSession());

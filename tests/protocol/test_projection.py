@@ -57,7 +57,7 @@ def voice_turn() -> list[ev.Event]:
 def begun(leg: LegId | None = LEG) -> list[ev.Event]:
     return [
         ev.ResponseStarted(RESPONSE, FIRST, leg, metadata={"topic": "demo"}),
-        ev.ItemAdded(ANSWER, USER, "assistant", "in_progress", response_id=RESPONSE),
+        ev.ItemAdded(ANSWER, USER, "assistant", "in_progress", spoken=leg is not None, response_id=RESPONSE),
         ev.TextAppended(RESPONSE, ANSWER, 0, "Once upon"),
         ev.TextAppended(RESPONSE, ANSWER, 9, " a time."),
     ]
@@ -147,6 +147,22 @@ def test_a_written_answer_is_text() -> None:
         "response.output_text.delta",
         "response.output_text.done",
         *CLOSING[2:],
+    ]
+
+
+def test_an_answer_whose_device_is_lost_before_its_first_word_is_told_as_written() -> None:
+    """As the item says of itself, and so who joins meanwhile is told: not one as a transcript and the other as text."""
+    events: list[ev.Event] = [
+        ev.ResponseStarted(RESPONSE, FIRST, LEG),
+        ev.ItemAdded(ANSWER, None, "assistant", "in_progress", response_id=RESPONSE),
+        ev.TextAppended(RESPONSE, ANSWER, 0, "One."),
+        ev.ItemCompleted(ANSWER, RESPONSE, "completed", "One."),
+    ]
+    wire = told(events, view(**EXTENDED))
+    assert [it["part"]["type"] for it in wire if "part" in it] == ["text", "text"]
+    assert [it["type"] for it in wire if it["type"].endswith(".delta")] == ["response.output_text.delta"]
+    assert [it["item"]["content"] for it in wire if it["type"] == "conversation.item.done"] == [
+        [{"type": "output_text", "text": "One."}]
     ]
 
 
