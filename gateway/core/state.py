@@ -8,11 +8,13 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from math import inf
 from typing import Final
 
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
-from gateway.core.inputs import Stamp
+from gateway.core.inputs import UNKNOWN_LEVEL, Stamp
+from gateway.core.live import Floor, Handover, evolve_floor
 from gateway.core.tree import Tree
 from gateway.core.values import CutReason, Settings
 
@@ -40,8 +42,26 @@ class Response:
     sounding: bool = False
     """Between ``PlayoutStarted`` and its end."""
 
+    left: LegId | None = None
+    """The voice leg that spoke it, while it waits for another one to go on."""
+
+    moves: int = 0
+    """How often it was handed from one loudspeaker to another."""
+
+    sounded: bool = False
+    """Some of it sounded on a former one."""
+
+    heard_chars: int = 0
+    heard_ms: int = 0
+    """How much of its item was heard by then."""
+
     lost_at: tuple[int, int] | None = None
     """Code points and milliseconds that were heard when the leg that spoke it was lost; it goes on in writing."""
+
+    @property
+    def mouth(self) -> LegId | None:
+        """The voice leg that speaks it, or did last and may be followed by another; None when it is only written."""
+        return self.leg or self.left
 
 
 @dataclass(slots=True)
@@ -55,6 +75,8 @@ class Conversation:
 
     generation: Generation = FIRST
     """The last one given out."""
+
+    floor: Floor = field(default_factory=Floor)
 
     applied: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Idempotency key → digest of the command and when it was applied (wall)."""
@@ -102,6 +124,17 @@ class Voice:
 
     turn_due: float | None = None
     """When the announced turn must have ended (monotonic); None between turns."""
+
+    heard_at: float = -inf
+    sure_at: float = -inf
+    level_db: float = UNKNOWN_LEVEL
+    """When its last voice was suspected and confirmed (monotonic), and how loud that was."""
+
+    yielded_to: LegId | None = None
+    """The leg that hears the same utterance better, so that nothing of it counts here; None when there is none."""
+
+    leaving: bool = False
+    """It has given up its answer without being asked to, as a connection does that is about to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +258,8 @@ class Moment:
     paused_until: float | None = None
     """When a button's pause becomes a cut (monotonic); None while no button holds the answer."""
 
+    handover: Handover = field(default_factory=Handover)
+
     last_typed: str = ""
     """What was typed since an answer was last asked for: a typed "stop" wants none."""
 
@@ -247,7 +282,7 @@ class State:
     def deadlines(self) -> Iterator[float]:
         """When something must be decided (monotonic), in no order."""
         moment = self.moment
-        due = [moment.paused_until]
+        due = [moment.paused_until, moment.handover.kept_until, *moment.handover.moves.values()]
         for voice in moment.voices.values():
             due += [voice.deadline, voice.turn_due]
         for awaited in moment.transcribing.values():
@@ -280,6 +315,8 @@ def evolve(state: Conversation, fact: ev.Fact) -> None:
             _forget_commands(state.applied, wall - KEYS_KEPT)
         case ev.ItemTranscribed(item_id) | ev.ItemTranscriptionFailed(item_id):
             state.tree.nodes[item_id].awaits_words = False
+        case ev.FloorChanged():
+            state.floor = evolve_floor(fact)
         case _:
             _evolve_response(state, fact)
 
@@ -297,7 +334,8 @@ def _own(state: Conversation, fact: ev.ItemAdded) -> None:
             response.item_id = fact.item_id
 
 
-ResponseFact = ev.ResponseStarted | ev.ResponseEnded | ev.PlayoutStarted | ev.PlayoutStopped | ev.PlayoutCleared
+Playout = ev.PlayoutStarted | ev.PlayoutMoved | ev.PlayoutStopped | ev.PlayoutCleared
+ResponseFact = ev.ResponseStarted | ev.ResponseEnded | Playout
 
 
 def _evolve_response(state: Conversation, fact: ResponseFact) -> None:
@@ -310,13 +348,25 @@ def _evolve_response(state: Conversation, fact: ResponseFact) -> None:
         case ev.ResponseEnded():
             response.generating = False
             if response.item_id is None:
-                response.leg = None  # it said nothing, so no playout of it will ever end
+                response.leg = response.left = None  # it said nothing, so no playout of it will ever end
         case ev.PlayoutStarted():
             response.sounding = True
+        case ev.PlayoutMoved():
+            _move(response, fact)
         case ev.PlayoutStopped() | ev.PlayoutCleared():
             response.sounding = False
-            response.leg = None
+            response.leg = response.left = None
             if isinstance(fact, ev.PlayoutCleared) and fact.heard_chars is not None:
                 response.lost_at = (fact.heard_chars, fact.heard_ms)
-    if not response.generating and response.leg is None:
+    if not response.generating and response.mouth is None:
         del state.responses[fact.response_id]
+
+
+def _move(response: Response, fact: ev.PlayoutMoved) -> None:
+    response.sounding = False
+    response.left = response.mouth if fact.leg is None else None
+    response.leg = fact.leg
+    response.moves += 1
+    if fact.heard_chars is not None:
+        response.sounded = True
+        response.heard_chars, response.heard_ms = fact.heard_chars, fact.heard_ms

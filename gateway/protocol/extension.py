@@ -5,6 +5,11 @@ from typing import ClassVar, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from gateway.protocol.floor import (
+    FloorChanged as FloorChanged,
+    FloorClaim as FloorClaim,
+    FloorRelease as FloorRelease,
+)
 from gateway.protocol.realtime import (
     AudioAppend,
     AudioClear,
@@ -144,6 +149,8 @@ AnyClientEvent = (
     | ResponseCancel
     | OutputPause
     | OutputResume
+    | FloorClaim
+    | FloorRelease
     | PushToTalk
     | Mute
     | SessionResume

@@ -16,7 +16,7 @@ from msgspec import UNSET
 from gateway.core import events as ev
 from gateway.core.ids import ItemId, LegId, ResponseId
 from gateway.core.values import Failure, ItemStatus, ResponseStatus, Role
-from gateway.protocol import extension as ext, realtime as rt
+from gateway.protocol import extension as ext, floor, realtime as rt
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ def project(event: ev.Event, view: View) -> Wire:
             return []
         case ev.SettingsChanged():
             return [rt.SessionUpdated(session=view.settings_changed())]
-        case ev.PlayoutStarted() | ev.PlayoutStopped() | ev.PlayoutCleared():
+        case ev.PlayoutStarted() | ev.PlayoutMoved() | ev.PlayoutStopped() | ev.PlayoutCleared() | ev.FloorChanged():
             return _playout(event, view)
         case ev.ItemTranscribed() | ev.ItemTranscriptionFailed() | ev.ItemTruncated() | ev.ItemRemoved():
             return [_item_changed(event)]
@@ -187,7 +187,12 @@ def _response(
     return response
 
 
-def _playout(event: ev.PlayoutStarted | ev.PlayoutStopped | ev.PlayoutCleared, view: View) -> Wire:
+Playout = ev.PlayoutStarted | ev.PlayoutMoved | ev.PlayoutStopped | ev.PlayoutCleared | ev.FloorChanged
+
+
+def _playout(event: Playout, view: View) -> Wire:
+    if isinstance(event, ev.FloorChanged):
+        return [floor.changed(event)] if view.extended else []
     if isinstance(event, ev.PlayoutStarted):
         view.sounding.add(event.response_id)
         told: rt.ServerEvent = rt.OutputStarted(response_id=event.response_id)

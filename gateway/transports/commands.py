@@ -19,6 +19,8 @@ Command: TypeAlias = (
     | rt.OutputClear
     | ext.OutputPause
     | ext.OutputResume
+    | ext.FloorClaim
+    | ext.FloorRelease
 )
 
 
@@ -49,6 +51,10 @@ def command(event: Command, located: Callable[[str, int], tuple[int, int] | None
             return inp.PauseRequested()
         case ext.OutputResume():
             return inp.ResumeRequested()
+        case ext.FloorClaim():
+            return inp.FloorClaimRequested()
+        case ext.FloorRelease():
+            return inp.FloorReleaseRequested()
 
 
 def request(event: rt.ResponseCreate, modalities: tuple[str, ...]) -> inp.ResponseRequested:

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from gateway.core import inputs as inp
 from gateway.core.state import State
 from gateway.errors import ProtocolViolation, StoreError
-from gateway.protocol import extension as ext, realtime as rt
+from gateway.protocol import extension as ext, floor, realtime as rt
 from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.decoding import Limits, decode
 from gateway.runtime.actor import Actor, Origin, SessionEnded
@@ -191,6 +191,7 @@ class Connection:
             "epoch": self.actor.epoch,
             "seq": self.teller.last_seq,
             "device": self.caller.device,
+            "floor": floor.shown(self.actor.state.conversation.floor),
             **self._services.about,
         }
         return session

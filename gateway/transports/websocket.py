@@ -141,6 +141,7 @@ class _Call:
             interruptible=self._connection.config.interruptible,
             client_buffer_ms=DEVICE_MS,
             on_sound=pump.sounds,
+            recalls=extended,
         )
         self._pump = asyncio.create_task(pump.run(voice), name="pump")
         return voice

@@ -13,12 +13,14 @@ from tests.core.laws import Laws
 from tests.core.script import (
     ASK,
     CHAT,
+    CLAIM,
     CONFIRMED,
     DEADLINE,
     ENDED,
     G1,
     G2,
     INTERRUPT,
+    JOINED,
     LEFT,
     PHONE,
     STOCK,
@@ -30,6 +32,7 @@ from tests.core.script import (
     Talk,
     answering,
     cleared,
+    handed_over,
     typed,
 )
 from tests.core.world import World
@@ -56,6 +59,9 @@ STORIES: Final[tuple[tuple[Line, ...], ...]] = (
     (*answering(1.0), (2.0, INTERRUPT)),
     (*answering(1.0), (1.5, ASK), (1.6, inp.TextGenerated(G2, "Again."))),
     ((1.0, CONFIRMED), (2.0, TURN_ENDED), (2.1, CONFIRMED)),
+    ((0.5, JOINED, TABLET), *answering(1.0), (2.0, CLAIM, TABLET)),
+    ((0.5, JOINED, TABLET), *answering(1.0, finished=False), (2.0, CLAIM, TABLET), (2.0, handed_over(G1, "One"))),
+    (*answering(1.0, finished=False), (2.0, cleared(G1, "One")), (2.0, LEFT)),
 )
 """Ways to begin, one for each state that a session can be in."""
 TEXTS: Final = ("", " ", "...", "yeah", "Stop!", "One two three.", "thrée ☃", "unknown")
@@ -70,6 +76,8 @@ COMMANDS: Final = (
     inp.OutputClearRequested,
     inp.PauseRequested,
     inp.ResumeRequested,
+    inp.FloorClaimRequested,
+    inp.FloorReleaseRequested,
 )
 
 texts = st.sampled_from(TEXTS)
@@ -99,7 +107,7 @@ inputs: Final = st.one_of(
     st.builds(inp.OutputClearRequested),
     st.builds(inp.SpeechSuspected, milliseconds),
     st.builds(inp.SpeechDismissed),
-    st.builds(inp.SpeechConfirmed, milliseconds, milliseconds),
+    st.builds(inp.SpeechConfirmed, milliseconds, milliseconds, st.sampled_from((-60.0, -40.0, -39.5))),
     st.builds(inp.SpeechSustained),
     st.builds(inp.SpeechEnded),
     st.builds(inp.SpeechHeard, texts),
@@ -108,6 +116,9 @@ inputs: Final = st.one_of(
     st.builds(inp.IdleTimedOut, milliseconds, milliseconds),
     st.just(inp.PauseRequested()),
     st.just(inp.ResumeRequested()),
+    st.just(inp.FloorClaimRequested()),
+    st.just(inp.FloorReleaseRequested()),
+    st.builds(inp.PlayoutHandedOver, generations, st.integers(-3, 20), milliseconds, st.booleans()),
     st.builds(inp.TurnEnded, milliseconds, milliseconds),
     st.builds(inp.TurnDiscarded),
     st.builds(inp.TurnTranscribed, items, texts),

@@ -12,6 +12,7 @@ from hypothesis import given, settings, strategies as st
 from gateway.core.events import (
     CommandApplied,
     Fact,
+    FloorChanged,
     ItemAdded,
     ItemCompleted,
     ItemRemoved,
@@ -19,6 +20,7 @@ from gateway.core.events import (
     ItemTranscriptionFailed,
     ItemTruncated,
     PlayoutCleared,
+    PlayoutMoved,
     PlayoutStarted,
     PlayoutStopped,
     ResponseEnded,
@@ -27,7 +29,7 @@ from gateway.core.events import (
     SettingsChanged,
     TextAppended,
 )
-from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.ids import DeviceId, FloorGeneration, Generation, ItemId, LegId, ResponseId
 from gateway.core.values import Failure, Settings
 from gateway.errors import StoreError
 from gateway.store.records import FACTS, VERSION, ContentRow, decode, encode, ended_item, upgrade
@@ -53,6 +55,8 @@ SAMPLES: Final[tuple[Fact, ...]] = (
     PlayoutStarted(RESPONSE, LEG),
     PlayoutStopped(RESPONSE, LEG),
     PlayoutCleared(RESPONSE, LEG, 7, 420),
+    FloorChanged(FloorGeneration(3), DeviceId("phone"), LEG, "claimed"),
+    PlayoutMoved(RESPONSE, LEG, 7, 420),
     CommandApplied("key_1", "5f70bf18a086", 1763640000.25),
 )
 """Every fact type, with values unlike the defaults. ``log-v1.jsonl`` holds the same, line by line."""

@@ -12,6 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from gateway.core.events.floor import (
+    FloorChanged as FloorChanged,
+    FloorReason as FloorReason,
+    PlayoutMoved as PlayoutMoved,
+)
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, Role, Settings, TruncationReason
 
@@ -168,6 +173,8 @@ Fact: TypeAlias = (
     | PlayoutStarted
     | PlayoutStopped
     | PlayoutCleared
+    | FloorChanged
+    | PlayoutMoved
     | CommandApplied
 )
 
