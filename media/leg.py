@@ -56,7 +56,10 @@ STARVED_MUTED_S: Final = 0.06
 
 
 class VoiceLeg:
-    """Belongs to one event loop; nothing in it waits but what an engine is asked for."""
+    """Belongs to one event loop; nothing in it waits but what an engine is asked for.
+
+    *near* is told each frame that is handed out, and says what plays near the microphone then.
+    """
 
     def __init__(
         self,
@@ -67,7 +70,9 @@ class VoiceLeg:
         turns: TurnOptions | None,
         client_buffer_ms: int,
         interruptible: bool = True,
+        near: Callable[[Pcm | None], Pcm | None] = lambda frame: frame,
     ) -> None:
+        self._near = near
         self._report = report
         self._interruptible = interruptible
         self._now = now
@@ -134,7 +139,7 @@ class VoiceLeg:
     def pull(self) -> Pcm | None:
         """The answer's next 480 samples, 24 kHz; None for silence. Once every 20 ms."""
         frame = self.mouth.pull()
-        self._ears.reference(frame)
+        self._ears.reference(self._near(frame))
         self.tell_edges()
         self._passed()
         return frame
@@ -142,7 +147,7 @@ class VoiceLeg:
     def send(self) -> Pcm | None:
         """As :meth:`pull`, for a device that is sent sound ahead of its playing: no time passes."""
         frame = self.mouth.send()
-        self._ears.reference(frame)
+        self._ears.reference(self._near(frame))
         self.tell_edges()
         return frame
 

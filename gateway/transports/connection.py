@@ -7,7 +7,7 @@ connection; what the session publishes becomes wire events, numbered for this cl
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -27,6 +27,7 @@ from gateway.transports.admission import Admission
 from gateway.transports.commands import command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
 from gateway.transports.microphone import Microphone
+from gateway.transports.room import Rooms
 from gateway.transports.telling import Caller, Teller
 from gateway.transports.voice import Voice
 from media.leg import Engines
@@ -63,6 +64,9 @@ class Services:
 
     instructions: str = ""
     """What a session begins with, where its client gives nothing else."""
+
+    rooms: Rooms = field(default_factory=Rooms)
+    """Where the devices of one session may hear each other."""
 
 
 class Connection:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from gateway.runtime.actor import Actor, Origin
 from gateway.transports.asked import Asked
 from gateway.transports.reports import input_of, where_it_stood
+from gateway.transports.room import Room
 from media import leg
 from media.frames import Pcm
 from media.hearing import endpoint
@@ -31,7 +32,9 @@ class Voice(Asked):
         client_buffer_ms: int,
         on_sound: Callable[[str, str], None] = lambda _response, _item: None,
         recalls: bool = False,
+        room: Room | None = None,
     ) -> None:
+        self._seat = (room or Room()).enter()
         self._actor = actor
         self._origin = origin
         self._on_sound = on_sound
@@ -44,6 +47,7 @@ class Voice(Asked):
                 turns=turns,
                 client_buffer_ms=client_buffer_ms,
                 interruptible=interruptible,
+                near=self._seat.mix,
             ),
             recalls=recalls,
         )
@@ -104,6 +108,7 @@ class Voice(Asked):
 
     async def aclose(self) -> None:
         """Fall silent for good, and say where each answer stood."""
+        self._seat.leave()
         for cleared in await self._leg.aclose():
             self._actor.post(where_it_stood(cleared), self._origin)
 

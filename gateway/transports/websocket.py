@@ -142,6 +142,7 @@ class _Call:
             client_buffer_ms=DEVICE_MS,
             on_sound=pump.sounds,
             recalls=extended,
+            room=self._services.rooms.of(self._connection.actor),
         )
         self._pump = asyncio.create_task(pump.run(voice), name="pump")
         return voice
