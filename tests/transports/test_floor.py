@@ -1,0 +1,181 @@
+"""The floor over connections: who is told what, and a spoken answer that goes from one client to another."""
+
+import asyncio
+import json
+
+from gateway.agents.scripted import ScriptedAgent
+from gateway.core.ids import Generation
+from gateway.runtime.scripted import Begun, Finished, HandedOver, Spoken
+from tests.protocol.stock import problems
+from tests.runtime.stage import GatedStore
+from tests.transports.inbox import Json
+from tests.transports.wire import Client, Line, Mirror, add_voice, line, update
+from tests.virtual_time import run, settle
+
+FIRST = Generation(1)
+TEN = "one two three four five six seven eight nine ten"
+
+
+async def speaker(at: Line, session: object, *, extended: bool = True) -> Client:
+    """A client that hears and speaks."""
+    client = await at.connect(session, extended=extended)  # type: ignore[arg-type]
+    if extended:
+        await client.send("session.update", **update(output_modalities=["audio"]))
+    else:
+        client.connection.hear_and_speak()
+    return client
+
+
+def sound_ms(client: Client) -> int:
+    """How much sound it was sent."""
+    return 20 * len(client.all("response.output_audio.delta"))
+
+
+def playout(client: Client) -> list[str]:
+    return [kind.removeprefix("output_audio_buffer.") for kind in client.types() if kind.startswith("output_audio_")]
+
+
+def test_a_claim_is_told_to_all_and_to_who_joins_later() -> None:
+    async def main() -> None:
+        async with line(ScriptedAgent(), hears=()) as at:
+            actor = await at.open()
+            first, second = await speaker(at, actor), await speaker(at, actor)
+            text = await at.connect(actor, extended=True)
+            await second.send("floor.claim", event_id="claim")
+            for client in (first, second, text):
+                told = await client.get("floor.changed", 1 if client is text else 2)
+                assert (told["device"], told["generation"], told["reason"]) == ("device_2", 2, "claimed")
+                assert told["leg"] == "leg_2"
+            assert (await second.get("command.accepted"))["command_id"] == "claim"
+            late = await at.connect(actor)
+            floor = late.all("session.created")[0]["session"]["bargein"]["floor"]
+            assert floor == {"device": "device_2", "generation": 2, "leg": "leg_2"}
+            await second.send("floor.release")
+            freed = await first.get("floor.changed", 3)
+            assert (freed["device"], freed["generation"], freed["reason"], "leg" in freed) == (
+                None,
+                3,
+                "released",
+                False,
+            )
+            assert late.all("floor.changed") == []
+            for client in (first, second):
+                await client.leave()
+
+    run(main())
+
+
+def test_a_connection_without_sound_is_refused() -> None:
+    async def main() -> None:
+        async with line() as at:
+            client = await at.connect(await at.open(), extended=True)
+            await client.send("floor.claim", event_id="claim")
+            refused = await client.get("command.rejected")
+            assert (refused["command_id"], refused["code"]) == ("claim", "floor_no_voice")
+
+    run(main())
+
+
+def test_an_answer_goes_on_at_the_word_and_both_clients_see_it_begin_and_end() -> None:
+    async def main() -> None:
+        async with line(ScriptedAgent(TEN), hears=()) as at:
+            actor = await at.open()
+            old, new = await speaker(at, actor), await speaker(at, actor)
+            await old.ask("count")
+            await asyncio.sleep(0.65)
+            await new.send("floor.claim")
+            await new.get("output_audio_buffer.stopped")
+            for client in (old, new):
+                assert playout(client) == ["started", "cleared", "started", "stopped"]
+                assert len(client.all("response.done")) == 1
+                assert client.all("conversation.item.truncated") == []
+                Mirror.of(client.got)
+            # Of what the old one was sent ahead it drops what it had not played.
+            assert sound_ms(new) == (10 - 4) * 200 or sound_ms(new) == (10 - 3) * 200
+            for client in (old, new):
+                await client.leave()
+
+    run(main())
+
+
+def test_what_was_heard_counts_from_the_beginning_of_the_item() -> None:
+    async def main() -> None:
+        async with line(ScriptedAgent(TEN), hears=()) as at:
+            actor = await at.open()
+            old, new = await speaker(at, actor), await speaker(at, actor)
+            await old.ask("count")
+            await asyncio.sleep(0.65)
+            await new.send("floor.claim")
+            await new.get("output_audio_buffer.started", 2)
+            await asyncio.sleep(0.5)
+            await new.send("response.cancel")
+            cut = await new.get("conversation.item.truncated")
+            assert cut["heard_text"] + cut["unheard_text"] == TEN
+            heard = len(cut["heard_text"].split())
+            assert 200 * heard <= cut["audio_end_ms"] < 200 * (heard + 1)
+            assert heard >= 4
+            for client in (old, new):
+                await client.leave()
+
+    run(main())
+
+
+def test_a_stock_client_finishes_what_it_was_sent_and_is_told_a_whole_answer() -> None:
+    async def main() -> None:
+        async with line(ScriptedAgent(TEN), hears=()) as at:
+            actor = await at.open()
+            stock, new = await speaker(at, actor, extended=False), await speaker(at, actor)
+            await stock.ask("count")
+            await asyncio.sleep(0.3)
+            await new.send("floor.claim")
+            await new.get("output_audio_buffer.stopped")
+            assert sound_ms(stock) + sound_ms(new) <= 10 * 200 + 2 * 20  # no word twice, but for a fade
+            assert stock.types().count("response.done") == 1
+            last = stock.types().index("response.done")
+            assert "response.output_audio.delta" not in stock.types(last)
+            told: list[Json] = stock.got
+            assert all(problems(json.dumps(event)) == [] for event in told)
+            for client in (stock, new):
+                await client.leave()
+
+    run(main())
+
+
+def test_the_answer_of_a_client_that_drops_goes_on_when_it_is_back_and_else_in_writing() -> None:
+    async def main() -> None:
+        async with line(ScriptedAgent(TEN), hears=()) as at:
+            actor = await at.open()
+            client, reader = await speaker(at, actor), await at.connect(actor, extended=True)
+            await client.ask("count")
+            await asyncio.sleep(0.65)
+            await client.leave()
+            await settle()
+            assert reader.all("conversation.item.truncated") == []
+            cut = await reader.get("conversation.item.truncated")
+            assert (cut["reason"], cut["heard_text"] + cut["unheard_text"]) == ("leg_lost", TEN)
+            assert [it["reason"] for it in reader.all("floor.changed")] == ["joined", "dropped"]
+
+    run(main())
+
+
+def test_what_was_to_begin_before_the_move_does_not_begin_after_it() -> None:
+    """The log is slow: the old leg is told to let go of an answer before it was told to begin."""
+
+    async def main() -> None:
+        store = GatedStore()
+        async with line(ScriptedAgent("One two."), store) as at:
+            actor = await at.open()
+            old, new = await at.connect(actor, extended=True), await at.connect(actor, extended=True)
+            old_voice, new_voice = add_voice(old), add_voice(new)
+            await settle()
+            store.delay = 0.2
+            await old.ask("count")
+            await asyncio.sleep(0.45)
+            await new.send("floor.claim")
+            await asyncio.sleep(5)
+            assert old_voice.calls[-1:] == [HandedOver(FIRST, 250)]
+            assert not any(isinstance(call, Begun | Spoken | Finished) for call in old_voice.calls)
+            assert new_voice.spoken(FIRST) == "One two."
+            assert isinstance(new_voice.calls[-1], Finished)
+
+    run(main())
