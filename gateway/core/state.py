@@ -4,19 +4,19 @@
 empty conversation gives the same conversation again, which the tests prove for random histories.
 """
 
-import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from math import inf
 from typing import Final
 
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
-from gateway.core.inputs import UNKNOWN_LEVEL, Stamp
+from gateway.core.inputs import Stamp
 from gateway.core.live import Floor, Handover, evolve_floor
+from gateway.core.members import Presence
 from gateway.core.tree import Tree
 from gateway.core.values import CutReason, Settings
+from gateway.core.voices import Hearing as Hearing, Voice as Voice
 
 FIRST: Final = Generation(0)
 """Before any response."""
@@ -58,6 +58,9 @@ class Response:
     lost_at: tuple[int, int] | None = None
     """Code points and milliseconds that were heard when the leg that spoke it was lost; it goes on in writing."""
 
+    replaces: ItemId | None = None
+    """The answer beside which it stands."""
+
     @property
     def mouth(self) -> LegId | None:
         """The voice leg that speaks it, or did last and may be followed by another; None when it is only written."""
@@ -80,61 +83,6 @@ class Conversation:
 
     applied: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Idempotency key → digest of the command and when it was applied (wall)."""
-
-
-class Hearing(enum.Enum):
-    """What a voice leg hears over an answer (or, but for ``JUDGED``, in silence)."""
-
-    QUIET = "quiet"
-    SUSPECTED = "suspected"
-    CONFIRMED = "confirmed"
-    JUDGED = "judged"
-    """A short utterance has ended and its words are awaited."""
-
-
-@dataclass(slots=True)
-class Voice:
-    """One voice leg's part of the moment."""
-
-    device: DeviceId
-    revocable: bool
-    answers: bool = True
-    interrupts: bool = True
-    hearing: Hearing = Hearing.QUIET
-    audio_start_ms: int = 0
-    """Where the turn's sound begins: the onset less ``prefix_padding_ms``."""
-
-    deadline: float | None = None
-    """When a doubt must be decided (monotonic); None when there is none."""
-
-    turn: ItemId | None = None
-    """The item of the turn that is being spoken and was announced; None between turns."""
-
-    ended: int | None = None
-    """``audio_end_ms`` of a turn that ended before its judgement; None otherwise."""
-
-    next_onset_ms: int | None = None
-    """Onset of a voice that is suspected while the one before it is judged; None when there is none."""
-
-    said_words: bool = False
-    """A word that is more than a backchannel was made out in this turn already, before its transcript."""
-
-    pressed: bool = False
-    """The turn was begun by hand (push to talk), so that it is answered whatever else its client wants."""
-
-    turn_due: float | None = None
-    """When the announced turn must have ended (monotonic); None between turns."""
-
-    heard_at: float = -inf
-    sure_at: float = -inf
-    level_db: float = UNKNOWN_LEVEL
-    """When its last voice was suspected and confirmed (monotonic), and how loud that was."""
-
-    yielded_to: LegId | None = None
-    """The leg that hears the same utterance better, so that nothing of it counts here; None when there is none."""
-
-    leaving: bool = False
-    """It has given up its answer without being asked to, as a connection does that is about to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +162,20 @@ class Pending:
     rest: Unheard | None = None
     """What is to be spoken without a model; None when a model is asked."""
 
+    replaces: ItemId | None = None
+    """The answer beside which it will stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The active path is to end elsewhere, once no answer runs and every turn has its words."""
+
+    to: ItemId | None
+    """None: before the first message."""
+
+    whole: bool
+    """True to go on to the end of the branch with that item, False to end at it."""
+
 
 @dataclass(slots=True)
 class Awaited:
@@ -255,6 +217,14 @@ class Moment:
 
     said: dict[ItemId, Said] = field(default_factory=dict)
     """The last few spoken answers that are over, oldest first."""
+
+    switch: Switch | None = None
+    replaced: ItemId | None = None
+    """The answer that is being given again: it comes back if the new one comes to nothing."""
+
+    choices: dict[ItemId, tuple[ItemId, ...]] = field(default_factory=dict)
+    """Which items of the active path have siblings, as clients were told."""
+
     paused_until: float | None = None
     """When a button's pause becomes a cut (monotonic); None while no button holds the answer."""
 
@@ -262,6 +232,8 @@ class Moment:
 
     last_typed: str = ""
     """What was typed since an answer was last asked for: a typed "stop" wants none."""
+
+    presence: Presence = field(default_factory=Presence)
 
 
 @dataclass(slots=True)
@@ -289,6 +261,7 @@ class State:
             due += [awaited.due, awaited.go_on]
         due += [cut.due for cut in moment.cuts.values()]
         yield from (when for when in due if when is not None)
+        yield from moment.presence.deadlines()
 
     def by_generation(self, generation: Generation) -> Response | None:
         """The living response of a generation; None when it is over."""
@@ -298,8 +271,8 @@ class State:
 def evolve(state: Conversation, fact: ev.Fact) -> None:
     """Fold one fact into the conversation. Content is not needed: redacted logs fold alike."""
     match fact:
-        case ev.SessionOpened(settings) | ev.SettingsChanged(settings):
-            state.settings = settings
+        case ev.SessionOpened() | ev.SettingsChanged() | ev.FloorChanged():
+            _evolve_shared(state, fact)
         case ev.ItemAdded():
             state.tree.add(fact)
             _own(state, fact)
@@ -310,15 +283,37 @@ def evolve(state: Conversation, fact: ev.Fact) -> None:
             node.truncated, node.seen, node.broken_off = True, fact.seen, fact.reason != "interrupted"
         case ev.ItemRemoved(item_id):
             state.tree.remove(item_id)
+        case ev.ItemRedacted(item_id):
+            node = state.tree.nodes[item_id]
+            node.redacted, node.awaits_words = True, False
         case ev.CommandApplied(key, digest, wall):
             state.applied[key] = (digest, wall)
             _forget_commands(state.applied, wall - KEYS_KEPT)
         case ev.ItemTranscribed(item_id) | ev.ItemTranscriptionFailed(item_id):
             state.tree.nodes[item_id].awaits_words = False
-        case ev.FloorChanged():
-            state.floor = evolve_floor(fact)
+        case ev.BranchSelected() | ev.ItemCorrected() | ev.ReactionAdded() | ev.ReactionRemoved():
+            _evolve_tree(state.tree, fact)
         case _:
             _evolve_response(state, fact)
+
+
+def _evolve_tree(
+    tree: Tree, fact: ev.BranchSelected | ev.ItemCorrected | ev.ReactionAdded | ev.ReactionRemoved
+) -> None:
+    match fact:
+        case ev.BranchSelected(tip):
+            tree.select(tip)
+        case ev.ItemCorrected():
+            tree.correct(fact)
+        case _:
+            tree.react(fact)
+
+
+def _evolve_shared(state: Conversation, fact: ev.SessionOpened | ev.SettingsChanged | ev.FloorChanged) -> None:
+    if isinstance(fact, ev.FloorChanged):
+        state.floor = evolve_floor(fact)
+    else:
+        state.settings = fact.settings
 
 
 def _forget_commands(applied: dict[str, tuple[str, float]], before: float) -> None:
@@ -341,7 +336,9 @@ ResponseFact = ev.ResponseStarted | ev.ResponseEnded | Playout
 def _evolve_response(state: Conversation, fact: ResponseFact) -> None:
     if isinstance(fact, ev.ResponseStarted):
         state.generation = fact.generation
-        state.responses[fact.response_id] = Response(fact.response_id, fact.generation, fact.leg, fact.continues)
+        state.responses[fact.response_id] = Response(
+            fact.response_id, fact.generation, fact.leg, fact.continues, replaces=fact.replaces
+        )
         return
     response = state.responses[fact.response_id]
     match fact:

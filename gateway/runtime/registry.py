@@ -59,12 +59,21 @@ class Registry:
             actor.idle_since = self._clock.now()  # whoever found it is about to join
         return actor
 
+    async def remove(self, unwanted: SessionId) -> bool:
+        """Remove a session for good, unless it is in memory or unknown: then False. Raises ``StoreError``."""
+        async with self._loading.setdefault(unwanted, asyncio.Lock()):
+            removed = unwanted not in self._actors and await self._store.remove(unwanted)
+        self._loading.pop(unwanted, None)
+        return removed
+
     async def _load(self, wanted: SessionId) -> Actor | None:
         loaded = await self._store.load(wanted)
         if loaded is None:
             return None
-        core = Session.replay((stored.fact for stored in loaded.log), self._policy)
-        actor = self._start(wanted, loaded.epoch, core, len(loaded.log))
+        core = Session.replay((stored.fact for stored in loaded.log), self._policy, loaded.snapshot)
+        if self._store.snapshot_due(wanted):
+            self._store.save_snapshot(wanted, loaded.seq, core.state.conversation)
+        actor = self._start(wanted, loaded.epoch, core, loaded.seq)
         actor.post(inp.SessionRecovered(loaded.open_texts))
         return actor
 

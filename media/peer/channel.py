@@ -37,6 +37,11 @@ class Channel:
         """Whether there is a wire that has not been closed."""
         return self._wire is not None and self._wire.readyState in ("connecting", "open")
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that are not sent yet."""
+        return self._waiting_bytes if self._wire is None else self._wire.bufferedAmount
+
     def open(self, wire: Wire) -> None:
         """Use *wire*, which is open, and send what waits."""
         self._wire = wire
@@ -52,8 +57,7 @@ class Channel:
         size = len(text.encode())
         if self.max_message_bytes and size > self.max_message_bytes:
             raise PeerError("message_too_large", f"the other side takes {self.max_message_bytes} bytes at most")
-        waiting = self._waiting_bytes if self._wire is None else self._wire.bufferedAmount
-        if waiting + size > MAX_WAITING:
+        if self.waiting_bytes + size > MAX_WAITING:
             raise PeerError("channel_full", f"more than {MAX_WAITING} bytes are waiting to be sent")
         if self._wire is None:
             self._waiting.append(text)

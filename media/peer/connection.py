@@ -184,6 +184,11 @@ class Peer:
             raise PeerError("closed", "the peer is closed")
         self._channel.send(text)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much of what was sent is not on its way yet."""
+        return self._channel.waiting_bytes
+
     def stats(self) -> PeerStats:
         """The counts so far; also of a peer that is closed."""
         return self._media.stats()

@@ -13,7 +13,6 @@ from tests.core.script import (
     CONFIRMED,
     DEADLINE,
     G1,
-    JOINED,
     LEFT,
     PHONE,
     RELEASE,
@@ -22,6 +21,7 @@ from tests.core.script import (
     SUSTAINED,
     TABLET,
     TURN_ENDED,
+    VOICE_JOINED,
     Talk,
     answering,
     cleared,
@@ -66,11 +66,11 @@ def test_a_device_that_is_alone_needs_no_floor() -> None:
 
 def test_whoever_was_alone_is_live_when_a_second_voice_joins() -> None:
     talk = Talk()
-    outcome = talk.tell((0.5, JOINED, TABLET))
+    outcome = talk.tell((0.5, VOICE_JOINED, TABLET))
     assert only(outcome.facts, ev.FloorChanged) == ev.FloorChanged(
         FloorGeneration(1), DeviceId("phone device"), PHONE, "joined"
     )
-    assert talk.tell((0.6, JOINED, STOCK)).facts == ()
+    assert talk.tell((0.6, VOICE_JOINED, STOCK)).facts == ()
 
 
 def test_a_claim_is_one_fact_and_answers_sound_on_its_leg() -> None:
@@ -268,7 +268,7 @@ def test_an_answer_waits_for_its_device_and_goes_on_there() -> None:
     talk.now = 6.9
     again = LegId("phone again")
     stamp = inp.Stamp(6.9, 0, "again", DeviceId("phone device"), again)
-    outcome = talk.session.handle(JOINED, stamp)
+    outcome = talk.session.handle(VOICE_JOINED, stamp)
     assert only(outcome.facts, ev.FloorChanged).reason == "returned"
     assert only(outcome.starting, fx.Speak) == fx.Speak(again, G1, " three four five.", 2)
     assert talk.session.next_deadline() is None
@@ -289,7 +289,7 @@ def test_a_floor_that_was_kept_in_vain_goes_to_the_next_who_speaks() -> None:
     assert holder(talk) == PHONE
     talk.tell((7.0, DEADLINE))
     assert holder(talk) is None
-    talk.tell((7.1, JOINED, STOCK), (8.0, CONFIRMED, STOCK))
+    talk.tell((7.1, VOICE_JOINED, STOCK), (8.0, CONFIRMED, STOCK))
     assert holder(talk) == STOCK
 
 
@@ -335,7 +335,7 @@ def test_a_new_answer_waits_for_the_device_that_has_the_floor() -> None:
     talk = Talk(voices=BOTH)
     talk.tell((1.0, LEFT), (2.0, ASK, TABLET), (2.1, inp.TextGenerated(G1, "One.")))
     assert none(talk.starting, fx.Speak)
-    talk.tell((3.0, JOINED))
+    talk.tell((3.0, VOICE_JOINED))
     assert talk.last(fx.Speak) == fx.Speak(PHONE, G1, "One.", 2)
 
 

@@ -17,6 +17,16 @@ from gateway.core.events.floor import (
     FloorReason as FloorReason,
     PlayoutMoved as PlayoutMoved,
 )
+from gateway.core.events.messages import (
+    BranchSelected as BranchSelected,
+    Entered as Entered,
+    ItemCorrected as ItemCorrected,
+    ReactionAdded as ReactionAdded,
+    ReactionRemoved as ReactionRemoved,
+    SiblingsChanged as SiblingsChanged,
+)
+from gateway.core.events.presence import PresenceChanged as PresenceChanged, ReactionSent as ReactionSent
+from gateway.core.events.redaction import ItemRedacted as ItemRedacted
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, Role, Settings, TruncationReason
 
@@ -47,6 +57,9 @@ class ItemAdded:
     response_id: ResponseId | None = None
     before: ItemId | None = None
     """The item that was the child of ``parent`` and now follows this one; None at the end."""
+
+    aside: bool = False
+    """True when it joins beside the active path, which stays as it is until ``BranchSelected``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +111,9 @@ class ItemRemoved:
     reason: str
     """``deleted``, ``not_speech``, ``unheard`` (an answer of which nothing was heard)."""
 
+    aside: bool = False
+    """True when it stood beside the active path."""
+
 
 @dataclass(frozen=True, slots=True)
 class ResponseStarted:
@@ -110,6 +126,8 @@ class ResponseStarted:
     """Set when no model is asked: the unheard rest of that item is spoken."""
 
     metadata: Mapping[str, str] = field(default_factory=dict)
+    replaces: ItemId | None = None
+    """The answer beside which this one stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +186,7 @@ Fact: TypeAlias = (
     | ItemCompleted
     | ItemTruncated
     | ItemRemoved
+    | ItemRedacted
     | ResponseStarted
     | ResponseEnded
     | PlayoutStarted
@@ -176,6 +195,10 @@ Fact: TypeAlias = (
     | FloorChanged
     | PlayoutMoved
     | CommandApplied
+    | BranchSelected
+    | ItemCorrected
+    | ReactionAdded
+    | ReactionRemoved
 )
 
 
@@ -285,6 +308,9 @@ Signal: TypeAlias = (
     | TimeoutTriggered
     | TruncationKept
     | CommandRejected
+    | PresenceChanged
+    | ReactionSent
+    | SiblingsChanged
 )
 
 Event: TypeAlias = Fact | Signal
