@@ -269,6 +269,8 @@ def _playout(event: Playout, view: View) -> Wire:
         view.sounding.discard(event.response_id)
         kind = rt.OutputStopped if isinstance(event, ev.PlayoutStopped) else rt.OutputCleared
         told = kind(response_id=event.response_id)
+        if isinstance(told, rt.OutputCleared) and isinstance(event, ev.PlayoutMoved):
+            told.moved = True
     return [told] if view.buffered else []
 
 

@@ -34,7 +34,7 @@ def word_end(utterance: Utterance, at: int, finish_ms: int) -> int:
 
 
 def left(utterance: Utterance, said: int) -> Left:
-    """It goes, *said* so far by a device without a buffer. What was sent, and was to be said, will still be heard."""
-    heard = max(said, min(utterance.leaves_at or 0, utterance.sent))
+    """It goes, *said* so far. Where nothing is recalled, what was sent, and was to be said, will still be heard."""
+    heard = said if utterance.recalled else max(said, min(utterance.leaves_at or 0, utterance.sent))
     ms = utterance.base_ms + milliseconds(heard, VOICE_RATE_HZ)
     return Left(utterance.generation, utterance.words.heard(heard), ms, utterance.started)

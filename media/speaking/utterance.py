@@ -133,6 +133,9 @@ class Utterance:
     leaves_at: int | None = None
     """The sample at which it is given away to another loudspeaker; None while it stays."""
 
+    recalled: bool = False
+    """Then the device drops what it has not played, else it plays what it was sent."""
+
     tape: Tape = field(default_factory=Tape)
 
     finished: bool = False

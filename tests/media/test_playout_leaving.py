@@ -66,7 +66,7 @@ def test_a_word_that_does_not_is_broken_and_does_not_count(word_ms: int, finish_
 
 def test_what_was_sent_ahead_is_dropped_by_who_can_recall_it_and_else_counts_as_heard() -> None:
     for recalled, chars, ms in ((True, 3, 200), (False, 13, 600)):
-        playout = speaking(200)
+        playout = speaking(200, options=PlayoutOptions(client_buffer_ms=0))
         for _ in range(30):
             playout.send()
         for _ in range(10):
@@ -74,6 +74,16 @@ def test_what_was_sent_ahead_is_dropped_by_who_can_recall_it_and_else_counts_as_
         playout.leave(1, 250, recalled=recalled)
         _, left = frames_until_left(playout)
         assert (left.heard_chars, left.heard_ms) == (chars, ms)
+
+
+def test_what_a_device_recalls_was_heard_as_far_as_it_played() -> None:
+    playout = speaking(400)
+    for _ in range(40):
+        playout.send()
+    for _ in range(25):
+        playout.tick()
+    playout.leave(1, 250, recalled=True)  # it plays 440 ms, 60 later than it could
+    assert frames_until_left(playout) == (0, Left(1, 3, 440, started=True))
 
 
 def test_it_can_come_back_and_its_figures_are_those_of_the_item() -> None:
