@@ -178,6 +178,7 @@ def _pressed(step: Step, leg: LegId, voice: Voice, input: inp.TalkPressed) -> No
     """A hand needs no proof. Where its client wants no interruptions it takes the floor and cuts nothing."""
     if voice.ended is not None:  # what is being judged has ended its turn, so that the press begins another
         _interrupt(step, leg, voice)
+    handover.pressed(step, leg)
     if voice.hearing not in IN_DOUBT and voice.turn is None:
         voice.audio_start_ms = max(0, input.at_ms - input.preroll_ms)
     if voice.interrupts:

@@ -45,6 +45,12 @@ def _give_up(step: Step, leg: LegId) -> None:
         _free(step, "released")
 
 
+def pressed(step: Step, leg: LegId) -> None:
+    """A key was pressed to talk there, which is a button."""
+    if step.conversation.floor.leg != leg and len(present(step)) > 1:
+        grant(step, leg, "claimed")
+
+
 def spoke(step: Step, leg: LegId) -> None:
     """A voice was confirmed there: it takes the floor, unless that was won or lost only now."""
     known, moment = step.conversation.floor, step.moment.handover
@@ -84,8 +90,8 @@ def joined(step: Step, leg: LegId) -> None:
         grant(step, next(it for it in here if it != leg), "joined")
 
 
-def left(step: Step, leg: LegId, voice: Voice) -> None:
-    """A voice leg is gone, or about to go. What it had is kept for its device a while."""
+def left(step: Step, leg: LegId, voice: Voice, *, goodbye: bool = False) -> None:
+    """A voice leg is gone, or about to go. Without a *goodbye* what it had is kept for its device a while."""
     known, moment = step.conversation.floor, step.moment.handover
     waits = any(response.left == leg for response in spoken(step))
     if known.leg is None and waits and not present(step):
@@ -95,6 +101,8 @@ def left(step: Step, leg: LegId, voice: Voice) -> None:
     again = next((it for it in present(step) if step.moment.voices[it].device == voice.device), None)
     if again is not None:
         grant(step, again, "returned")
+    elif goodbye:
+        _free(step, "released")
     elif moment.kept_until is None:
         moment.kept_until = step.stamp.mono + step.policy.floor_kept
 

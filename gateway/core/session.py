@@ -253,13 +253,13 @@ def _connection(step: Step, input: Connection) -> None:
             handover.joined(step, step.stamp.leg)
             pausing.joined(step)
         case inp.LegLeft():
-            _leg_left(step)
+            _leg_left(step, goodbye=input.goodbye)
             presence.left(step, goodbye=input.goodbye)
         case inp.SessionRecovered():
             _recovered(step, input)
 
 
-def _leg_left(step: Step) -> None:
+def _leg_left(step: Step, *, goodbye: bool) -> None:
     """A disconnect is not a cancel: what the leg spoke waits for another one, and else goes on in writing."""
     leg = step.stamp.leg
     voice = step.moment.voices.pop(leg, None)
@@ -269,7 +269,7 @@ def _leg_left(step: Step) -> None:
         started = response.sounding or response.generation in step.moment.cuts
         heard.cleared(step, inp.PlayoutCleared(response.generation, len(text), 0, started))
     if voice is not None:
-        handover.left(step, leg, voice)
+        handover.left(step, leg, voice, goodbye=goodbye)
     if voice is not None and voice.turn is not None:
         turns.discarded(step, leg, voice.turn, voice.audio_start_ms)
 

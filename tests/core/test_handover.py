@@ -28,7 +28,6 @@ from tests.core.script import (
     handed_over,
     judged,
     kinds,
-    later,
     none,
     only,
     typed,
@@ -300,6 +299,22 @@ def test_a_button_takes_the_floor_of_a_device_that_is_gone_with_its_answer() -> 
     assert talk.session.next_deadline() is None
 
 
+def test_nobody_waits_for_a_device_that_said_goodbye() -> None:
+    talk = two()
+    talk.tell((2.0, cleared(G1, "One two")), (2.0, inp.LegLeft(goodbye=True)))
+    assert talk.last(fx.Speak) == fx.Speak(TABLET, G1, " three four five.", 2)
+    talk = Talk()
+    talk.tell(*answering(1.0), (2.0, cleared(G1, "One two")), (2.0, inp.LegLeft(goodbye=True)))
+    assert talk.last(ev.ItemTruncated).reason == "leg_lost"
+    assert talk.session.next_deadline() is None
+
+
+def test_a_key_that_is_pressed_to_talk_takes_the_floor() -> None:
+    talk = two()
+    talk.tell((2.0, CLAIM, TABLET), (2.1, inp.TalkPressed(2000, 400)))
+    assert holder(talk) == PHONE
+
+
 def test_an_answer_that_moves_to_a_leg_that_leaves_at_once_waits_for_it() -> None:
     talk = two()
     talk.tell((2.0, CLAIM, TABLET), (2.0, handed_over(G1, "One two")), (2.0, LEFT, TABLET), (7.0, DEADLINE))
@@ -359,9 +374,3 @@ def test_devices_of_other_rooms_hear_of_it_in_the_same_order() -> None:
         (ev.PlayoutStarted, TABLET),
     ]
     assert len(talk.all(ev.ResponseEnded)) == 1
-
-
-def test_later_stories_are_told_by_others() -> None:
-    talk = Talk(voices=BOTH)
-    talk.tell(*later([(1.0, SUSPECTED), (1.1, CONFIRMED)], TABLET))
-    assert holder(talk) == TABLET
