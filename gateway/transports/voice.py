@@ -17,7 +17,7 @@ class Voice(Asked):
     """The voice leg of one connection.
 
     *on_sound* is told which answer begins to sound, before its first frame is handed out. *recalls*: its client drops
-    what it was sent ahead when an answer is taken away.
+    what it was sent ahead when an answer is taken away. *room*: where the session's other devices may stand too.
     """
 
     def __init__(

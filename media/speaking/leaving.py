@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from media.frames import VOICE_FRAME, VOICE_RATE_HZ, milliseconds, samples
+from media.speaking.device import Listener
 from media.speaking.utterance import Utterance
 
 
@@ -19,6 +20,11 @@ class Left:
 def nothing(generation: int) -> Left:
     """It never was here."""
     return Left(generation, 0, 0, started=False)
+
+
+def said(utterance: Utterance, listener: Listener) -> int:
+    """The sample up to which it was heard, if the device drops the rest; else up to which it surely will be."""
+    return utterance.heard_by(listener.now if utterance.recalled else listener.clock)
 
 
 def word_end(utterance: Utterance, at: int, finish_ms: int) -> int:

@@ -322,22 +322,18 @@ class Playout:
             self._edges.append(leaving.nothing(generation))
         elif utterance in self._queue and utterance.leaves_at is None:
             utterance.recalled = recalled
-            at = self._said(utterance) if recalled else utterance.sent
+            at = leaving.said(utterance, self._listener) if recalled else utterance.sent
             utterance.leaves_at = leaving.word_end(utterance, at, 0 if self._holders else finish_ms)
             self._let_go()
 
     def _let_go(self) -> None:
         """Give away what has come to its word's end, or does not come any further."""
         for it in [it for it in self._queue if it.leaves_at is not None]:
-            said = self._said(it)
+            said = leaving.said(it, self._listener)
             stuck = bool(self._holders) or (self._state is _State.HELD and said >= it.sent)
             if stuck or said >= (it.leaves_at or 0):
                 self._edges.append(leaving.left(it, said))
                 self._remove([it])
-
-    def _said(self, utterance: Utterance) -> int:
-        """How far an utterance was heard, if the device drops the rest; else how far it surely will be."""
-        return utterance.heard_by(self._listener.now if utterance.recalled else self._listener.clock)
 
     def drain(self) -> list[Edge]:
         """What happened since the last call, in order. To be called after each :meth:`pull`."""

@@ -1,7 +1,10 @@
 """The floor over connections: who is told what, and a spoken answer that goes from one client to another."""
 
 import asyncio
+import base64
 import json
+
+import numpy as np
 
 from gateway.agents.scripted import ScriptedAgent
 from gateway.core.ids import Generation
@@ -154,6 +157,51 @@ def test_the_answer_of_a_client_that_drops_goes_on_when_it_is_back_and_else_in_w
             cut = await reader.get("conversation.item.truncated")
             assert (cut["reason"], cut["heard_text"] + cut["unheard_text"]) == ("leg_lost", TEN)
             assert [it["reason"] for it in reader.all("floor.changed")] == ["joined", "dropped"]
+
+    run(main())
+
+
+def test_an_answer_that_comes_back_is_spoken_to_its_end() -> None:
+    async def main() -> None:
+        async with line(ScriptedAgent(TEN), hears=()) as at:
+            actor = await at.open()
+            first, second = await speaker(at, actor), await speaker(at, actor)
+            await first.ask("count")
+            for client in (second, first, second, first):
+                await asyncio.sleep(0.3)
+                await client.send("floor.claim")
+            await first.get("output_audio_buffer.stopped")
+            assert playout(first) == ["started", "cleared"] * 4 + ["started", "stopped"]
+            assert first.all("conversation.item.truncated") == []
+            for client in (first, second):
+                await client.leave()
+
+    run(main())
+
+
+async def talk(client: Client, ms: int, level: int) -> None:
+    """Speak for a while, then be silent for as long."""
+    for loud in (True, False):
+        pcm = (level * np.sin(2 * np.pi * 500 * np.arange(480) / 24_000) * loud).astype("<i2")
+        for _ in range(ms // 20):
+            await client.send("input_audio_buffer.append", audio=base64.b64encode(pcm.tobytes()).decode())
+            await asyncio.sleep(0.02)
+
+
+def test_two_microphones_that_hear_one_voice_make_one_turn_on_the_nearer_device() -> None:
+    async def main() -> None:
+        async with line(ScriptedAgent("Hello."), hears=("Is anybody here?",) * 4) as at:
+            actor = await at.open()
+            far, near = await speaker(at, actor), await speaker(at, actor)
+            await asyncio.gather(talk(far, 1500, 3000), talk(near, 1500, 12_000))
+            await near.get("response.done")
+            assert len(near.all("input_audio_buffer.speech_started")) == 1
+            assert len(near.all("conversation.item.input_audio_transcription.completed")) == 1
+            spoken = [event["item"] for event in near.all("conversation.item.added") if event["item"]["role"] == "user"]
+            assert [item["device"] for item in spoken] == ["device_2"]
+            assert near.all("floor.changed")[-1]["device"] == "device_2"
+            for client in (far, near):
+                await client.leave()
 
     run(main())
 
