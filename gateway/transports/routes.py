@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.protocol import http as wire
-from gateway.transports import admission, documents, health, network, pages, reading, rest, webrtc
+from gateway.transports import admission, documents, health, links, network, pages, reading, rest, webrtc
 from gateway.transports.errand import POSTED
 from gateway.transports.failures import Endpoint
 from gateway.transports.operations import HTML, JSON, SDP, STREAM, Answer, Operation, Parameter
@@ -112,6 +112,15 @@ OPERATIONS: Final = (
         rest.read,
         {200: Answer("The session as it is now.", {JSON: wire.SessionObject})},
         UNKNOWN,
+        (SESSION,),
+    ),
+    Operation(
+        "GET",
+        "/v1/sessions/{session_id}/link",
+        "Let another device join",
+        links.link,
+        {200: Answer("Where another device finds the session, and a QR code of that as SVG.", ANY_OBJECT)},
+        {**UNKNOWN, 409: "not_reachable"},
         (SESSION,),
     ),
     Operation(
