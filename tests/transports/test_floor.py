@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from gateway.agents.scripted import ScriptedAgent
+from gateway.agents.scripted import Pause, Say, ScriptedAgent
 from gateway.core.ids import Generation
 from gateway.runtime.scripted import Begun, Finished, HandedOver, Spoken
 from tests.protocol.stock import problems
@@ -173,7 +173,28 @@ def test_an_answer_that_comes_back_is_spoken_to_its_end() -> None:
             await first.get("output_audio_buffer.stopped")
             assert playout(first) == ["started", "cleared"] * 4 + ["started", "stopped"]
             assert first.all("conversation.item.truncated") == []
+            last = len(first.types()) - first.types()[::-1].index("output_audio_buffer.cleared")
+            assert first.types(last).count("response.output_audio.delta") >= 4 * 200 // 20
             for client in (first, second):
+                await client.leave()
+
+    run(main())
+
+
+def test_a_stock_client_that_takes_an_answer_over_is_told_its_end_after_its_sound() -> None:
+    async def main() -> None:
+        async with line(ScriptedAgent([Say(f"{TEN}. "), Pause(0.7)]), hears=()) as at:
+            actor = await at.open()
+            old, stock = await speaker(at, actor), await speaker(at, actor, extended=False)
+            await old.ask("count")
+            await asyncio.sleep(0.5)
+            await stock.send("floor.claim")
+            done = await stock.get("response.done")
+            assert done["response"]["status"] == "completed"
+            last = stock.types().index("response.done")
+            assert stock.types()[:last].count("response.output_audio.delta") >= 7 * 200 // 20
+            assert "response.output_audio.delta" not in stock.types(last)
+            for client in (old, stock):
                 await client.leave()
 
     run(main())
