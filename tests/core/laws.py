@@ -216,6 +216,7 @@ class Laws:
         assert all(later == earlier + 1 for earlier, later in pairwise(generations))
         ended = Counter(fact.response_id for fact in log if isinstance(fact, ev.ResponseEnded))
         assert ended == Counter(self.generations.keys()), "an answer did not end exactly once"
+        self._nothing_of_a_text_is_lost(log)
         self._playouts(log)
         self._redactions(log)
         announced = [event.item_id for event in self.talk.events if isinstance(event, ev.SpeechStarted)]
@@ -230,6 +231,13 @@ class Laws:
                 gone.add(fact.item_id)
             elif isinstance(fact, ev.ItemTranscribed | ev.ItemCompleted | ev.ItemTruncated):
                 assert fact.item_id not in gone, "words come back that were removed"
+
+    def _nothing_of_a_text_is_lost(self, log: list[ev.Fact]) -> None:
+        """What was heard and what was not make up the answer, wherever it moved."""
+        whole = {fact.item_id: fact.text for fact in log if isinstance(fact, ev.ItemCompleted)}
+        for fact in log:
+            if isinstance(fact, ev.ItemTruncated) and fact.item_id in whole:
+                assert fact.text + fact.unheard == whole[fact.item_id], "a word is lost, or doubled"
 
     def _playouts(self, log: list[ev.Fact]) -> None:
         """Each begins and ends in turn, on one leg after another; the last of them ends once for all."""
