@@ -9,6 +9,7 @@ import numpy as np
 from gateway.agents.scripted import Pause, Say, ScriptedAgent
 from gateway.core.ids import Generation
 from gateway.runtime.scripted import Begun, Finished, HandedOver, Spoken
+from tests.media.engines import ScriptedRecognizer
 from tests.protocol.stock import problems
 from tests.runtime.stage import GatedStore
 from tests.transports.inbox import Json
@@ -222,6 +223,30 @@ def test_two_microphones_that_hear_one_voice_make_one_turn_on_the_nearer_device(
             assert [item["device"] for item in spoken] == ["device_2"]
             assert near.all("floor.changed")[-1]["device"] == "device_2"
             for client in (far, near):
+                await client.leave()
+
+    run(main())
+
+
+def test_who_speaks_up_on_another_device_takes_the_floor_and_loses_no_word_of_it() -> None:
+    async def main() -> None:
+        async with line(ScriptedAgent(TEN, "Well."), hears=("Tell me something else.",)) as at:
+            actor = await at.open()
+            first, second = await speaker(at, actor), await speaker(at, actor)
+            await first.ask("count")
+            await asyncio.sleep(0.65)
+            await talk(second, 1200, 8000)
+            await first.get("response.done", 2)
+            assert [it["reason"] for it in first.all("floor.changed")] == ["joined", "spoke"]
+            cut = first.all("conversation.item.truncated")[0]
+            assert cut["heard_text"] + cut["unheard_text"] == TEN
+            assert second.all("input_audio_buffer.speech_started")[0]["audio_start_ms"] == 0  # 300 ms before the voice
+            assert at.engines is not None
+            assert isinstance(at.engines.recognizer, ScriptedRecognizer)
+            assert at.engines.recognizer.opened[0].heard_ms >= 1200
+            started = second.all("output_audio_buffer.started")
+            assert started[-1]["response_id"] == second.all("response.created")[-1]["response"]["id"]
+            for client in (first, second):
                 await client.leave()
 
     run(main())
