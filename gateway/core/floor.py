@@ -27,6 +27,7 @@ judged                  any other words            quiet; cut
 confirmed, judged       its sound is discarded     quiet; the playout is released
 any                     a button pressed to talk   quiet; the turn is announced, answers are cut
 any doubt               its deadline               suspected: released; else: cut
+any but a key's         a nearer device hears it   quiet; what it heard is dropped (:mod:`.room`)
 ======================  =========================  ===========================================
 
 A cut lets go of the reflex's pause as well: it may outlast the answer it was for.

@@ -1,4 +1,4 @@
-"""Which device is live (the floor), and answers that follow it from one loudspeaker to another.
+"""Which device is live (the floor), and how an answer is put into its hands.
 
 A device that is alone needs no floor: it is live. As soon as there are two, one of them has it: it speaks the answers,
 and whoever claims it, by button or by voice, gets the running answer too. A *claim* is one fact;

@@ -16,8 +16,6 @@ from gateway.core.step import Step
 _A_DOUBT: Final = 2.0
 """A suspicion that is older has nothing to do with what is confirmed now (seconds)."""
 
-Edge = inp.SpeechSuspected | inp.SpeechConfirmed | inp.TurnEnded
-
 
 def outvoiced(step: Step, leg: LegId, voice: Voice, input: object) -> bool:
     """True when another device has the utterance that this is about, so that nothing follows from it here."""
