@@ -92,7 +92,14 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
     registry = Registry(store, agent, clock, Policy(after_empty_cut=settings.after_empty_cut))
     limits = Limits(settings.max_event_bytes, settings.max_append_bytes)
     app.state.services = Services(
-        registry, store, clock, limits, engines, _about(agent, engines), _admission(settings), settings.instructions
+        registry,
+        store,
+        clock,
+        limits,
+        engines,
+        _about(agent, engines),
+        _admission(settings),
+        instructions=settings.instructions,
     )
     app.state.calls = webrtc.Calls()
     app.state.reach = links.Reach(own_addresses() if settings.host in EVERYWHERE else ())

@@ -5,6 +5,11 @@ from typing import ClassVar, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from gateway.protocol.floor import (
+    FloorChanged as FloorChanged,
+    FloorClaim as FloorClaim,
+    FloorRelease as FloorRelease,
+)
 from gateway.protocol.messages import BranchSelect, ItemUpdate, OfMessages, ReactionAdd, ReactionRemove, TreeRetrieve
 from gateway.protocol.presence import OfPresence, PresenceUpdate, ReactionSend, TypingStart, TypingStop
 from gateway.protocol.realtime import (
@@ -162,6 +167,8 @@ AnyClientEvent = (
     | ResponseCancel
     | OutputPause
     | OutputResume
+    | FloorClaim
+    | FloorRelease
     | PushToTalk
     | Mute
     | SessionResume

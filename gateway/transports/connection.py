@@ -15,7 +15,7 @@ from msgspec import UNSET
 from gateway.core import inputs as inp
 from gateway.core.state import State
 from gateway.errors import ProtocolViolation, StoreError
-from gateway.protocol import extension as ext, realtime as rt
+from gateway.protocol import extension as ext, floor, realtime as rt
 from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.decoding import Limits, decode
 from gateway.protocol.messages import TreeRetrieve
@@ -28,6 +28,7 @@ from gateway.transports.admission import Admission
 from gateway.transports.commands import command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
 from gateway.transports.microphone import Microphone
+from gateway.transports.room import Rooms
 from gateway.transports.storm import Storm
 from gateway.transports.telling import Caller, Teller
 from gateway.transports.voice import Voice
@@ -65,6 +66,9 @@ class Services:
 
     instructions: str = ""
     """What a session begins with, where its client gives nothing else."""
+
+    rooms: Rooms = field(default_factory=Rooms)
+    """Where the devices of one session may hear each other."""
 
     storm: Storm = field(default_factory=Storm)
 
@@ -204,6 +208,7 @@ class Connection:
             "epoch": self.actor.epoch,
             "seq": self.teller.last_seq,
             "device": self.caller.device,
+            "floor": floor.shown(self.actor.state.conversation.floor),
             "metadata": dict(settings.metadata),
             "on_edit": settings.on_edit,
             **self._services.about,
