@@ -42,6 +42,9 @@ class Caller:
 MOST_BYTES: Final = 768 * 1024
 """Many WebSocket clients take no frame beyond 1 MiB."""
 
+AT_ONCE: Final = 16
+"""Facts that are told again before the client must have been sent them all: as many of the longest fit an outbox."""
+
 MAX_MISSED: Final = 10_000
 """Facts that are told again one by one; after more of them the conversation as it is now is sooner told."""
 
@@ -236,8 +239,9 @@ class Teller:
             known |= mentioned
             removed = removed or any(isinstance(stored.fact, ev.ItemRemoved) for stored in page)
             words = await self._store.contents(self._actor.session_id, entering(stored.fact for stored in page))
-            for stored in page:
-                await self.drained()
+            for at, stored in enumerate(page):
+                if at % AT_ONCE == 0:
+                    await self.drained()
                 self._tell(Published(stored.fact, stored.seq, words), replay=True)
         await self._prime(resuming.living(glance) - known, seq)
         if self._caller.extended and (glance.choices or removed):
