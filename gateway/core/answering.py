@@ -37,7 +37,12 @@ def _open(step: Step, wanted: Pending, continues: ItemId | None) -> tuple[Respon
     generation = Generation(step.conversation.generation + 1)
     response_id = ResponseId(step.mint("resp"))
     leg = None if wanted.text_only else _loudspeaker(step, wanted.stamp.leg)
-    step.fact(ev.ResponseStarted(response_id, generation, leg, continues, wanted.metadata))
+    stamp, tip = wanted.stamp, step.conversation.tree.tip
+    step.fact(
+        ev.ResponseStarted(
+            response_id, generation, leg, continues, wanted.metadata, stamp.device, stamp.command, answers=tip
+        )
+    )
     return response_id, generation
 
 

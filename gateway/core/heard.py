@@ -17,6 +17,7 @@ from dataclasses import replace
 from gateway.core import answering, effects as fx, events as ev, inputs as inp
 from gateway.core.ids import ItemId, LegId
 from gateway.core.policy import ASK_WHAT_WAS_SAID
+from gateway.core.removing import roll_back
 from gateway.core.state import Claim, Cut, Pending, Response, Said, Unheard
 from gateway.core.step import Step
 from gateway.core.truncating import device_of, limited, remember, truncate
@@ -29,11 +30,14 @@ def cut(
     reason: CutReason,
     turn: ItemId | None = None,
     claim: Claim | None = None,
+    *,
+    rolls_back: bool = False,
 ) -> None:
     """Stop these responses for good. *turn* is the voice turn that does it, if one does."""
     stopped = list(responses)
     due = step.stamp.mono + step.policy.flush_within
-    step.moment.cuts.update({response.generation: Cut(reason, turn, due, claim=claim) for response in stopped})
+    for response in stopped:
+        step.moment.cuts[response.generation] = Cut(reason, turn, due, claim=claim, rolls_back=rolls_back)
     for response in stopped:
         if response.generating:
             step.stop(fx.CancelGeneration(response.generation))
@@ -136,7 +140,7 @@ def _settle(step: Step, response: Response, heard_chars: int, heard_ms: int, *, 
     done = step.moment.cuts.pop(response.generation)
     text = _text(step, response)
     generating, item_id = response.generating, response.item_id
-    spoken_on = device_of(step, response.leg) if response.leg is not None else None
+    spoken_on = device_of(step, response.leg)
     if response.leg is not None and item_id is not None:
         step.fact(ev.PlayoutCleared(response.response_id, response.leg))
     if generating:
@@ -145,21 +149,28 @@ def _settle(step: Step, response: Response, heard_chars: int, heard_ms: int, *, 
         step.fact(ev.ResponseEnded(response.response_id, response.generation, "cancelled", item_id, reason=done.reason))
     heard_chars, heard_ms = limited(done.claim, text, min(max(0, heard_chars), len(text)), heard_ms)
     heard = text[:heard_chars] if started else ""
-    if item_id is not None:
-        if not started:
-            step.fact(ev.ItemRemoved(item_id, "unheard"))
-        elif not truncate(step, item_id, text, heard_chars, heard_ms) and done.claim is not None:
-            _keep_truncation(step, item_id, done.claim)
-        if started and spoken_on is not None:
-            remember(step, item_id, Said(text, heard_chars, heard_ms, spoken_on))
+    if done.rolls_back:
+        roll_back(step, item_id, response.answers)
+    elif item_id is not None:
+        _keep_heard(step, item_id, Said(text, heard_chars, heard_ms, spoken_on), done.claim, started=started)
     step.forget_text(response)
     if done.turn is not None:
         rest = text[len(heard) :]
         ask_again = generating and not (heard and rest.strip())
-        _keep(step, Unheard(item_id, rest, done.turn, response.generation, ask_again))
+        _keep(step, Unheard(item_id, rest, done.turn, response.generation, response.answers, ask_again))
         if done.nothing_said_on is not None:
             speak_the_rest(step, done.turn, done.nothing_said_on)
     answering.start_pending(step)
+
+
+def _keep_heard(step: Step, item_id: ItemId, said: Said, claim: Claim | None, *, started: bool) -> None:
+    if not started:
+        step.fact(ev.ItemRemoved(item_id, "unheard"))
+        return
+    if not truncate(step, item_id, said.text, said.heard_chars, said.heard_ms) and claim is not None:
+        _keep_truncation(step, item_id, claim)
+    if said.device:
+        remember(step, item_id, said)
 
 
 def _keep(step: Step, rest: Unheard) -> None:

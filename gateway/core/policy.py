@@ -87,6 +87,9 @@ class Policy:
     """A button's pause that is older becomes a cut: whoever pressed it has gone, and half a sentence means nothing
     after a minute (design)."""
 
+    queue_length: int = 32
+    """Turns that may wait for the running answer: more than anybody keeps in mind."""
+
     after_empty_cut: str = "continue"
     """What follows a cut with nothing said after it: ``continue`` speaks the unheard rest, ``ask`` lets the model ask
     what was meant, ``silent`` does neither."""

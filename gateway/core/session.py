@@ -8,7 +8,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
-from gateway.core import answering, effects as fx, events as ev, floor, heard, inputs as inp, pausing, steering, turns
+from gateway.core import (
+    answering,
+    effects as fx,
+    events as ev,
+    floor,
+    heard,
+    inputs as inp,
+    pausing,
+    queueing,
+    requesting,
+    steering,
+    turns,
+)
 from gateway.core.policy import Policy
 from gateway.core.state import KEYS_KEPT, Moment, State, Voice, evolve
 from gateway.core.step import Step
@@ -64,6 +76,7 @@ class Session:
         if not duplicate and not step.rejected:
             _dispatch(step, input)
             pausing.settle(step)
+            queueing.settle(step)
             if stamp.key and not step.rejected:
                 step.fact(ev.CommandApplied(stamp.key, stamp.digest, stamp.wall))
         return Outcome(
@@ -114,6 +127,7 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             _playout(step, input)
         case inp.DeadlineReached():
             pausing.deadline(step)
+            queueing.deadline(step)
             floor.deadline(step)
         case inp.SessionOpened() | inp.SessionRecovered() | inp.VoiceJoined() | inp.LegLeft() | inp.SettingsSubmitted():
             _connection(step, input)
@@ -121,12 +135,14 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             _command(step, input)
 
 
+QueueCommand = inp.QueueEditRequested | inp.QueueReorderRequested | inp.QueueWithdrawalRequested
 Command = (
     inp.ItemSubmitted
     | inp.ItemDeletionRequested
     | inp.ItemTruncationRequested
     | inp.ResponseRequested
     | inp.CancelRequested
+    | QueueCommand
     | inp.OutputClearRequested
     | inp.PauseRequested
     | inp.ResumeRequested
@@ -142,9 +158,11 @@ def _command(step: Step, input: Command) -> None:
         case inp.ItemTruncationRequested():
             heard.truncation_requested(step, input)
         case inp.ResponseRequested():
-            steering.response_requested(step, input)
+            requesting.response_requested(step, input)
         case inp.CancelRequested():
             steering.cancel_requested(step, input)
+        case inp.QueueEditRequested() | inp.QueueReorderRequested() | inp.QueueWithdrawalRequested():
+            _queue(step, input)
         case inp.OutputClearRequested():
             steering.output_clear_requested(step)
         case inp.PauseRequested():
@@ -153,6 +171,16 @@ def _command(step: Step, input: Command) -> None:
             pausing.resume_requested(step)
         case _:
             assert_never(input)
+
+
+def _queue(step: Step, input: QueueCommand) -> None:
+    match input:
+        case inp.QueueEditRequested():
+            queueing.edit_requested(step, input)
+        case inp.QueueReorderRequested():
+            queueing.reorder_requested(step, input)
+        case inp.QueueWithdrawalRequested():
+            queueing.withdrawal_requested(step, input)
 
 
 def _turn(step: Step, input: inp.TurnTranscribed | inp.TurnTranscriptionFailed | inp.TextGenerated) -> None:
@@ -211,6 +239,7 @@ def _leg_left(step: Step) -> None:
 def _recovered(step: Step, input: inp.SessionRecovered) -> None:
     """Close what the end of the owner's process left open: every response ends exactly once."""
     step.state.moment = Moment(voices=step.moment.voices)
+    queueing.recovered(step, input)
     for response in list(step.conversation.responses.values()):
         item_id = response.item_id
         leg, lost_at = response.leg, response.lost_at

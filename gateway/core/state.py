@@ -13,6 +13,7 @@ from typing import Final
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 from gateway.core.inputs import Stamp
+from gateway.core.queue import Queued, evolve_queue
 from gateway.core.tree import Tree
 from gateway.core.values import CutReason, Settings
 
@@ -40,6 +41,13 @@ class Response:
     sounding: bool = False
     """Between ``PlayoutStarted`` and its end."""
 
+    device: DeviceId = DeviceId("")
+    command: str = ""
+    """Who asked for it, and by which command (its ``event_id``)."""
+
+    answers: ItemId | None = None
+    """The last message before it: the end of the user's turn that it answers."""
+
     lost_at: tuple[int, int] | None = None
     """Code points and milliseconds that were heard when the leg that spoke it was lost; it goes on in writing."""
 
@@ -55,6 +63,9 @@ class Conversation:
 
     generation: Generation = FIRST
     """The last one given out."""
+
+    queue: list[Queued] = field(default_factory=list)
+    """Turns that wait for the running answer to end, in the order in which they will be taken."""
 
     applied: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Idempotency key → digest of the command and when it was applied (wall)."""
@@ -146,6 +157,9 @@ class Cut:
     claim: Claim | None = None
     """What a client says that it played, when that was its reason to cut."""
 
+    rolls_back: bool = False
+    """True when the answer, and the turn that it answers, leave the conversation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unheard:
@@ -157,6 +171,9 @@ class Unheard:
     """The voice turn that cut it: only an empty one brings the rest back."""
 
     generation: Generation
+
+    answers: ItemId | None
+    """The end of the user's turn that it answers."""
 
     ask_again: bool
     """True when the model was stopped and left no rest to be spoken: only the question is there."""
@@ -225,6 +242,15 @@ class Moment:
     paused_until: float | None = None
     """When a button's pause becomes a cut (monotonic); None while no button holds the answer."""
 
+    waiting_texts: dict[ItemId, str] = field(default_factory=dict)
+    """Words of the turns that wait."""
+
+    not_before: dict[ItemId, float] = field(default_factory=dict)
+    """When a turn that is debounced has waited long enough (monotonic)."""
+
+    hushed: bool = False
+    """Somebody wanted silence: what waits does not break it. Whoever asks for something ends it."""
+
     last_typed: str = ""
     """What was typed since an answer was last asked for: a typed "stop" wants none."""
 
@@ -253,6 +279,7 @@ class State:
         for awaited in moment.transcribing.values():
             due += [awaited.due, awaited.go_on]
         due += [cut.due for cut in moment.cuts.values()]
+        due += moment.not_before.values()
         yield from (when for when in due if when is not None)
 
     def by_generation(self, generation: Generation) -> Response | None:
@@ -280,6 +307,8 @@ def evolve(state: Conversation, fact: ev.Fact) -> None:
             _forget_commands(state.applied, wall - KEYS_KEPT)
         case ev.ItemTranscribed(item_id) | ev.ItemTranscriptionFailed(item_id):
             state.tree.nodes[item_id].awaits_words = False
+        case ev.TurnQueued() | ev.QueueEdited() | ev.QueueReordered() | ev.QueueWithdrawn() | ev.QueueTaken():
+            evolve_queue(state.queue, fact)
         case _:
             _evolve_response(state, fact)
 
@@ -303,7 +332,15 @@ ResponseFact = ev.ResponseStarted | ev.ResponseEnded | ev.PlayoutStarted | ev.Pl
 def _evolve_response(state: Conversation, fact: ResponseFact) -> None:
     if isinstance(fact, ev.ResponseStarted):
         state.generation = fact.generation
-        state.responses[fact.response_id] = Response(fact.response_id, fact.generation, fact.leg, fact.continues)
+        state.responses[fact.response_id] = Response(
+            fact.response_id,
+            fact.generation,
+            fact.leg,
+            fact.continues,
+            device=fact.device,
+            command=fact.command,
+            answers=fact.answers,
+        )
         return
     response = state.responses[fact.response_id]
     match fact:

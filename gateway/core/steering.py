@@ -1,8 +1,8 @@
-"""What clients ask for: add and remove messages, answer, stop. Each is taken, or refused with a reason."""
+"""What clients ask for: add and remove messages, stop. Each is taken, or refused with a reason."""
 
-from gateway.core import answering, events as ev, floor, heard, inputs as inp
+from gateway.core import answering, events as ev, floor, heard, inputs as inp, queueing
 from gateway.core.ids import ItemId
-from gateway.core.state import Pending
+from gateway.core.removing import forget
 from gateway.core.step import Step
 
 
@@ -10,8 +10,7 @@ def item_submitted(step: Step, input: inp.ItemSubmitted) -> None:
     """Put a client's message into the conversation, at its end or after the item it names."""
     tree = step.conversation.tree
     item_id = input.item_id or ItemId(step.mint("item"))
-    announced = {voice.turn for voice in step.moment.voices.values()}
-    if item_id in tree.nodes or item_id in announced:
+    if step.knows(item_id):
         step.reject("item_create_duplicate_item_id", "An item with this id exists already.", "item.id")
         return
     if input.previous and ItemId(input.previous) not in tree.nodes:
@@ -33,50 +32,10 @@ def item_deletion_requested(step: Step, input: inp.ItemDeletionRequested) -> Non
     elif any(r.item_id == input.item_id for r in step.conversation.responses.values()):
         step.reject("item_in_use", "This answer is still being given; cancel it first.", "item_id")
     else:
-        _forget(step, input.item_id)
+        forget(step, input.item_id)
+        queueing.forget_answered(step, input.item_id)
         step.fact(ev.ItemRemoved(input.item_id, "deleted"))
         answering.start_pending(step)
-
-
-def _forget(step: Step, item_id: ItemId) -> None:
-    """Words that were deleted are neither awaited nor spoken."""
-    moment = step.moment
-    moment.transcribing.pop(item_id, None)
-    moment.over_answers.pop(item_id, None)
-    moment.said.pop(item_id, None)
-    if moment.unheard is not None and moment.unheard.item_id == item_id:
-        moment.unheard = None
-    if moment.pending is not None and moment.pending.rest is not None and moment.pending.rest.item_id == item_id:
-        moment.pending = None
-
-
-def response_requested(step: Step, input: inp.ResponseRequested) -> None:
-    """Answer, unless an answer is being generated; ``interrupt`` cuts it (and what sounds) first."""
-    wanted = Pending(step.stamp, input.instructions, input.text_only, input.metadata)
-    alive = step.state.alive()
-    if input.on_active == "interrupt":
-        silence = _wants_silence(step)
-        step.moment.pending = None
-        heard.cut(step, alive, "client_cancelled")
-        floor.yield_to_voices(step)
-        step.moment.pending = None if silence else wanted
-        answering.start_pending(step)
-    elif step.moment.pending is not None or any(r.generating for r in alive):
-        step.reject(
-            "conversation_already_has_active_response",
-            "An answer is being generated. Wait for response.done, or cancel it.",
-        )
-        return
-    else:
-        step.moment.pending = wanted
-        answering.start_pending(step)
-    step.moment.last_typed = ""
-
-
-def _wants_silence(step: Step) -> bool:
-    """Was a stop word typed while an answer lives, is being cut, or waits?"""
-    answers = bool(step.conversation.responses) or step.moment.pending is not None
-    return answers and step.is_stop_word(step.moment.last_typed)
 
 
 def cancel_requested(step: Step, input: inp.CancelRequested) -> None:

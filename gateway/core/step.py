@@ -1,6 +1,7 @@
 """One input's consequences, in the making: what the policy files write into."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.core import effects as fx, events as ev
 from gateway.core.ids import ItemId, LegId, ResponseId, derive
@@ -8,6 +9,9 @@ from gateway.core.inputs import Stamp
 from gateway.core.policy import Policy, is_backchannel, is_stop_word
 from gateway.core.state import Conversation, Moment, Response, State, Voice, evolve
 from gateway.core.values import Failure
+
+CUTTING: Final = ("interrupt", "rollback")
+"""What a voice must be meant to do for it to silence an answer."""
 
 
 @dataclass(slots=True)
@@ -64,6 +68,16 @@ class Step:
         """Refuse the command of the stamp, with a reason. Nothing else may follow from it."""
         self.rejected = True
         self.signal(ev.CommandRejected(self.stamp.leg, self.stamp.command, Failure(code, message), param))
+
+    def knows(self, item_id: ItemId) -> bool:
+        """Is this the id of a message, of a turn that is being spoken, or of one that waits?"""
+        announced = {voice.turn for voice in self.moment.voices.values()}
+        waiting = {it.item_id for it in self.conversation.queue}
+        return item_id in self.conversation.tree.nodes or item_id in announced | waiting
+
+    def voice_cuts(self, voice: Voice) -> bool:
+        """May this voice cut an answer? Not where its client says no, nor where the session has voices wait."""
+        return voice.interrupts and self.conversation.settings.on_active_voice in CUTTING
 
     def forget_text(self, response: Response) -> None:
         """Let go of an item's text once nothing of its response lives."""

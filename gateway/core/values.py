@@ -14,6 +14,16 @@ CutReason = Literal["turn_detected", "client_cancelled", "node_lost"]
 """Why an answer ended early: by voice, by a client's command (or typed words), by the end of its process."""
 
 
+Waiting = Literal["queue", "merge", "latest", "debounce"]
+"""How a turn waits for the running answer: in a row, together with those before it, in their place, or in the place of
+those before it and until nothing new has come for a while."""
+
+Immediate = Literal["reject", "interrupt", "concurrent", "rollback"]
+
+OnActive = Immediate | Waiting
+"""What new input does while an answer is running."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """What went wrong, for a person and for a program. Never holds user text or model output."""
@@ -35,3 +45,12 @@ class Settings:
 
     backchannels: tuple[str, ...] | None = None
     """Utterances that only say that somebody listens; None stands for the list of the language."""
+
+    on_active_voice: OnActive = "interrupt"
+    """What a voice does while an answer is running."""
+
+    on_active_text: OnActive = "reject"
+    """What a ``response.create`` does then that does not say."""
+
+    debounce_ms: int = 500
+    """How long nothing new must have come for what is debounced."""

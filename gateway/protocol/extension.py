@@ -22,6 +22,15 @@ from gateway.protocol.realtime import (
     ServerEvent,
     SessionUpdate,
 )
+from gateway.protocol.steering import (
+    QueueItemAdded as QueueItemAdded,
+    QueueItemEdited as QueueItemEdited,
+    QueueItemTaken as QueueItemTaken,
+    QueueItemWithdrawn as QueueItemWithdrawn,
+    QueueListed as QueueListed,
+    QueueReordered as QueueReordered,
+    QueueUpdate as QueueUpdate,
+)
 
 SUBPROTOCOL = "bargein.v1"
 
@@ -107,7 +116,7 @@ class Mute(ClientEvent, tag="input_audio_buffer.mute"):
     muted: bool
 
 
-OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute
+OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | QueueUpdate
 
 
 class SessionResume(ClientEvent, tag="session.resume"):
@@ -146,6 +155,7 @@ AnyClientEvent = (
     | OutputResume
     | PushToTalk
     | Mute
+    | QueueUpdate
     | SessionResume
     | PlaybackReport
 )

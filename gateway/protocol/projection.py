@@ -17,6 +17,7 @@ from gateway.core import events as ev
 from gateway.core.ids import ItemId, LegId, ResponseId
 from gateway.core.values import Failure, ItemStatus, ResponseStatus, Role
 from gateway.protocol import extension as ext, realtime as rt
+from gateway.protocol.steering_projection import project_queue
 
 
 @dataclass(slots=True)
@@ -82,12 +83,12 @@ def project(event: ev.Event, view: View) -> Wire:
             return [_delta(event, view)]
         case ev.ItemCompleted():
             return _item_completed(event, view)
-        case ev.ResponseStarted():
-            return [_response_created(event, view)]
-        case ev.ResponseEnded():
-            return [_response_done(event, view)]
+        case ev.ResponseStarted() | ev.ResponseEnded():
+            return [_response_begun_or_over(event, view)]
         case ev.SessionOpened() | ev.CommandApplied():
             return []
+        case ev.TurnQueued() | ev.QueueEdited() | ev.QueueReordered() | ev.QueueWithdrawn() | ev.QueueTaken():
+            return [project_queue(event)] if view.extended else []
         case ev.SettingsChanged():
             return [rt.SessionUpdated(session=view.settings_changed())]
         case ev.PlayoutStarted() | ev.PlayoutStopped() | ev.PlayoutCleared():
@@ -140,6 +141,10 @@ def _item_completed(event: ev.ItemCompleted, view: View) -> Wire:
         rt.ItemDone(item=shown),
         rt.OutputItemDone(response_id=response_id, item=shown),
     ]
+
+
+def _response_begun_or_over(event: ev.ResponseStarted | ev.ResponseEnded, view: View) -> rt.ServerEvent:
+    return _response_created(event, view) if isinstance(event, ev.ResponseStarted) else _response_done(event, view)
 
 
 def _response_created(event: ev.ResponseStarted, view: View) -> rt.ServerEvent:

@@ -249,12 +249,28 @@ Utterances = Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspe
 """Short utterances: longer ones are neither a stop word nor a backchannel, and more than these are no list."""
 
 
+OnActive = Literal["reject", "interrupt", "concurrent", "rollback", "queue", "merge", "latest", "debounce"]
+"""Ours: what new input does while an answer is running."""
+
+DebounceMs = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
+"""Longer is no waiting for the end of somebody's typing."""
+
+
+class OnActiveChanges(msgspec.Struct):
+    """What holds where a command does not say, for each kind of input."""
+
+    voice: OnActive | UnsetType = UNSET
+    text: OnActive | UnsetType = UNSET
+    debounce_ms: DebounceMs | UnsetType = UNSET
+
+
 class OwnChanges(msgspec.Struct):
     """Ours, of the session: its language (ISO 639-1), and its own lists; null brings back those of the language."""
 
     language: Annotated[str, msgspec.Meta(pattern="^[a-z]{2}$")] | UnsetType = UNSET
     stop_words: Utterances | None | UnsetType = UNSET
     backchannels: Utterances | None | UnsetType = UNSET
+    on_active: OnActiveChanges | None | UnsetType = UNSET
 
 
 class SessionChanges(msgspec.Struct):
@@ -336,10 +352,14 @@ class ResponseOptions(msgspec.Struct):
 
 
 class ResponseCreate(ClientEvent, tag="response.create"):
-    """``on_active`` is ours: what to do while an answer is running."""
+    """``on_active`` is ours: what to do while an answer is running; the session's own choice when left out."""
 
     response: ResponseOptions | UnsetType = UNSET
-    on_active: Literal["reject", "interrupt"] = "reject"
+    on_active: OnActive | UnsetType = UNSET
+    input: str | InputItem | UnsetType = UNSET
+    """Ours: the user's message that is to be answered, which waits with the command if that does."""
+
+    debounce_ms: DebounceMs | UnsetType = UNSET
 
 
 class ResponseCancel(ClientEvent, tag="response.cancel"):

@@ -17,6 +17,7 @@ from typing import Final
 
 from gateway.core import events as ev, inputs as inp
 from gateway.core.ids import DeviceId, ItemId, LegId, SessionId
+from gateway.core.queue import Queued
 from gateway.core.session import Outcome, Session
 from gateway.core.state import Response, State
 from gateway.core.tree import Node
@@ -63,6 +64,9 @@ class Glance:
 
     responses: tuple[Response, ...]
     """Copies of the responses that live."""
+
+    queue: tuple[Queued, ...] = ()
+    """The turns that wait, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,7 @@ class Actor:
             tuple(replace(node) for node in conversation.tree.path()),
             dict(moment.texts),
             tuple(replace(response) for response in conversation.responses.values()),
+            tuple(conversation.queue),
         )
 
     async def _between(

@@ -64,8 +64,10 @@ class Registry:
         if loaded is None:
             return None
         core = Session.replay((stored.fact for stored in loaded.log), self._policy)
+        waiting = [it.item_id for it in core.state.conversation.queue]
+        contents = await self._store.contents(wanted, waiting) if waiting else {}
         actor = self._start(wanted, loaded.epoch, core, len(loaded.log))
-        actor.post(inp.SessionRecovered(loaded.open_texts))
+        actor.post(inp.SessionRecovered(loaded.open_texts, {it: content.text for it, content in contents.items()}))
         return actor
 
     def _start(self, session: SessionId, epoch: str, core: Session, seq: int) -> Actor:

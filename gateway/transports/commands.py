@@ -2,14 +2,17 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from gateway.core import inputs as inp
 from gateway.core.ids import ItemId, ResponseId
+from gateway.errors import ProtocolViolation
 from gateway.protocol import extension as ext, realtime as rt
 from gateway.protocol.decoding import canonical
+
+T = TypeVar("T")
 
 Command: TypeAlias = (
     rt.ItemCreate
@@ -19,6 +22,7 @@ Command: TypeAlias = (
     | rt.OutputClear
     | ext.OutputPause
     | ext.OutputResume
+    | ext.QueueUpdate
 )
 
 
@@ -49,17 +53,51 @@ def command(event: Command, located: Callable[[str, int], tuple[int, int] | None
             return inp.PauseRequested()
         case ext.OutputResume():
             return inp.ResumeRequested()
+        case ext.QueueUpdate():
+            return _queue_command(event)
 
 
 def request(event: rt.ResponseCreate, modalities: tuple[str, ...]) -> inp.ResponseRequested:
     """The answer that a client asks for; *modalities* hold where the event names none."""
     wanted = options(event)
+    words, item_id = _words(event.input)
     return inp.ResponseRequested(
-        on_active=event.on_active,
+        on_active=None if event.on_active is UNSET else event.on_active,
         instructions=wanted.instructions,
         text_only=tuple(wanted.output_modalities or modalities) == ("text",),
         metadata=wanted.metadata or {},
+        words=words,
+        item_id=item_id,
+        debounce_ms=None if event.debounce_ms is UNSET else event.debounce_ms,
     )
+
+
+def _words(given: str | rt.InputItem | UnsetType) -> tuple[str | None, ItemId | None]:
+    """The words of a message of the user, and the id that it shall have. Raises ``ProtocolViolation``."""
+    if given is UNSET:
+        return None, None
+    if isinstance(given, str):
+        return given, None
+    if given.role != "user":
+        raise ProtocolViolation("invalid_value", "Only a message of the user is answered.", param="input.role")
+    return "".join(part.text for part in given.content), ItemId(given.id) if given.id else None
+
+
+def _queue_command(event: ext.QueueUpdate) -> inp.Input:
+    """What is to be done to the turns that wait. Raises ``ProtocolViolation``."""
+    match event.action:
+        case "reorder":
+            return inp.QueueReorderRequested(tuple(ItemId(it) for it in _given(event.order, "order")))
+        case "edit":
+            return inp.QueueEditRequested(ItemId(_given(event.item_id, "item_id")), _given(event.text, "text"))
+        case _:
+            return inp.QueueWithdrawalRequested(ItemId(_given(event.item_id, "item_id")))
+
+
+def _given(value: T | None, name: str) -> T:
+    if value is None:
+        raise ProtocolViolation("missing_required_parameter", f"Missing required parameter: {name}.", param=name)
+    return value
 
 
 def digest(event: rt.ClientEvent) -> str:

@@ -191,6 +191,7 @@ class Connection:
             "epoch": self.actor.epoch,
             "seq": self.teller.last_seq,
             "device": self.caller.device,
+            "on_active": conf.on_active(settings),
             **self._services.about,
         }
         return session
@@ -243,6 +244,8 @@ class Connection:
                 hands.played(self.voice, event)
             case rt.ResponseCreate():
                 await self._request(event)
+            case ext.QueueUpdate(action="list"):
+                self.teller.tell(await history.queue(self._services.store, self.actor))
             case _:
                 located = self.voice.device.located if self.voice is not None else nowhere
                 await self.actor.submit(command(event, located), self._commanded(event))

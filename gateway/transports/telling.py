@@ -152,6 +152,8 @@ class Teller:
             snapshot.seq, snapshot.epoch = glance.seq, self._actor.epoch
             await self.drained()  # one that is larger than all that may wait fits where nothing waits
             self.tell(snapshot)
+            if glance.queue:
+                self.tell(await history.waiting(self._store, self._actor, glance))
             return
         for event in history.told(items):
             await self.drained()

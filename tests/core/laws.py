@@ -110,6 +110,7 @@ class Laws:
         doubts = [voice for voice in moment.voices.values() if voice.hearing is not Hearing.QUIET]
         announced = [voice for voice in moment.voices.values() if voice.turn is not None]
         open = bool(doubts or announced or moment.transcribing or moment.cuts or moment.paused_until is not None)
+        open = open or bool(moment.not_before)
         assert (self.talk.session.next_deadline() is not None) == open, "a deadline exists iff a state needs one"
         for voice in moment.voices.values():
             assert (voice.deadline is not None) == (voice.hearing is not Hearing.QUIET)
@@ -129,6 +130,20 @@ class Laws:
             goes_on = moment.pending.spoken and asker is not None and asker.turn is not None
             assert moment.cuts or self.talk.session.state.waits_for_words() or goes_on, "an answer waits for nothing"
         self._tree()
+        self._queue()
+
+    def _queue(self) -> None:
+        """What waits, waits for something, and has its words."""
+        state, moment = self.talk.session.state, self.talk.session.state.moment
+        waiting = [it.item_id for it in state.conversation.queue]
+        assert len(set(waiting)) == len(waiting) <= self.talk.session.policy.queue_length
+        assert moment.waiting_texts.keys() == set(waiting)
+        assert moment.not_before.keys() <= set(waiting)
+        assert not set(waiting) & state.conversation.tree.nodes.keys(), "a turn that waits stands in the conversation"
+        said = any(voice.turn is not None or voice.deadline is not None for voice in moment.voices.values())
+        busy = state.alive() or moment.cuts or moment.pending or state.waits_for_words() or said
+        held = moment.hushed or (waiting and waiting[0] in moment.not_before)
+        assert busy or held or not waiting, "a turn waits for nothing"
 
     def _tree(self) -> None:
         tree = self.talk.session.state.conversation.tree
@@ -147,6 +162,9 @@ class Laws:
         ended = Counter(fact.response_id for fact in log if isinstance(fact, ev.ResponseEnded))
         assert ended == Counter(self.generations.keys()), "an answer did not end exactly once"
         self._playouts(log)
+        queued = Counter(fact.item_id for fact in log if isinstance(fact, ev.TurnQueued))
+        left = Counter(fact.item_id for fact in log if isinstance(fact, ev.QueueTaken | ev.QueueWithdrawn))
+        assert left + Counter(it.item_id for it in self.talk.session.state.conversation.queue) == queued
         announced = [event.item_id for event in self.talk.events if isinstance(event, ev.SpeechStarted)]
         stopped = [event.item_id for event in self.talk.events if isinstance(event, ev.SpeechStopped)]
         assert len(set(announced)) == len(announced)

@@ -8,16 +8,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, get_args
 
 from gateway.core import effects as fx, events as ev, inputs as inp
 from gateway.core.ids import Generation, ItemId, LegId
 from gateway.core.policy import is_stop_word
+from gateway.core.values import Immediate, Waiting
 from tests.core.laws import Laws
 from tests.core.script import BROKEN, CHAT, DEADLINE, PHONE, STOCK, TABLET, Talk, Told
 
 WORDS: Final = ("", "Yeah.", "Stop.", "What about Tuesday?", "...")
 TOKENS: Final = ("One", " two", " thrée.", " ")
+HOW: Final[tuple[inp.OnActive, ...]] = (*get_args(Immediate), *get_args(Waiting))
 TYPED: Final = ("Count, please.", "Stop!", "And letters?")
 
 
@@ -329,7 +331,13 @@ class World:
             return
         n //= 2
         items, answers = self.talk.path, list(self.laws.generations)
-        commands: list[inp.Input] = [inp.ResponseRequested(("reject", "interrupt")[n % 2], text_only=n % 9 == 8)] * 2
+        how: inp.OnActive = HOW[n % 8]
+        words = TYPED[n % 3] if n % 5 == 4 else None
+        commands: list[inp.Input] = [inp.ResponseRequested(how, text_only=n % 9 == 8, words=words)] * 2
+        waiting = tuple(it.item_id for it in self.talk.session.state.conversation.queue)
+        commands += [inp.QueueReorderRequested(waiting[::-1])] * bool(waiting)
+        commands += [inp.QueueEditRequested(it, TYPED[n % 3]) for it in waiting[:1]]
+        commands += [inp.QueueWithdrawalRequested(it) for it in waiting[-1:]]
         commands += [inp.ItemSubmitted("user", TYPED[n % 3])] * 2
         commands += [inp.CancelRequested(), inp.OutputClearRequested(), inp.PauseRequested(), inp.ResumeRequested()]
         commands += [inp.CancelRequested(it) for it in answers[-2:]]
@@ -380,6 +388,7 @@ class World:
         moment = self.talk.session.state.moment
         assert self.talk.session.state.conversation.responses == {}
         assert (moment.cuts, moment.pending, moment.transcribing) == ({}, None, {})
+        assert moment.hushed or not self.talk.session.state.conversation.queue, "a turn waits for ever"
         assert not any(it.held or it.paused for it in self.devices.values()), "a loudspeaker stays paused"
         self._what_was_heard_is_kept()
         assert not self.hanging, "somebody waits for an answer"

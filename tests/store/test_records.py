@@ -21,11 +21,16 @@ from gateway.core.events import (
     PlayoutCleared,
     PlayoutStarted,
     PlayoutStopped,
+    QueueEdited,
+    QueueReordered,
+    QueueTaken,
+    QueueWithdrawn,
     ResponseEnded,
     ResponseStarted,
     SessionOpened,
     SettingsChanged,
     TextAppended,
+    TurnQueued,
 )
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 from gateway.core.values import Failure, Settings
@@ -38,7 +43,7 @@ USER, ANSWER = ItemId("item_1"), ItemId("item_2")
 RESPONSE, LEG = ResponseId("resp_1"), LegId("leg_1")
 
 SAMPLES: Final[tuple[Fact, ...]] = (
-    SessionOpened(Settings("gpt-4o-mini", "Be brief.", "alloy", "de")),
+    SessionOpened(Settings("gpt-4o-mini", "Be brief.", "alloy", "de", ("stopp",), ("ja",), "queue", "merge", 9)),
     SettingsChanged(Settings("offline", "", "", "en")),
     ItemAdded(USER, None, "user", "completed", "What time is it?", True, DeviceId("phone"), None, ANSWER),
     ItemAdded(ANSWER, USER, "assistant", "in_progress", "", False, DeviceId(""), RESPONSE, None),
@@ -47,13 +52,31 @@ SAMPLES: Final[tuple[Fact, ...]] = (
     ItemCompleted(ANSWER, RESPONSE, "incomplete", "It is a quarter past nine."),
     ItemTruncated(ANSWER, "It is a", " quarter past nine.", 420, 28, "leg_lost"),
     ItemRemoved(USER, "not_speech"),
-    ResponseStarted(RESPONSE, Generation(7), LEG, ANSWER, {"topic": "time"}),
+    ResponseStarted(RESPONSE, Generation(7), LEG, ANSWER, {"topic": "time"}, DeviceId("phone"), "evt_1", USER),
     ResponseEnded(RESPONSE, Generation(7), "cancelled", ANSWER, "turn_detected", None),
     ResponseEnded(RESPONSE, Generation(8), "failed", None, None, Failure("model_timeout", "No token came.")),
     PlayoutStarted(RESPONSE, LEG),
     PlayoutStopped(RESPONSE, LEG),
     PlayoutCleared(RESPONSE, LEG, 7, 420),
     CommandApplied("key_1", "5f70bf18a086", 1763640000.25),
+    TurnQueued(
+        ItemId("item_3"),
+        "And then?",
+        "debounce",
+        False,
+        USER,
+        DeviceId("phone"),
+        LEG,
+        "evt_2",
+        "In French.",
+        True,
+        {"topic": "time"},
+        1763640000.75,
+    ),
+    QueueEdited(ItemId("item_3"), "And when?", DeviceId("tablet")),
+    QueueReordered((ItemId("item_4"), ItemId("item_3"))),
+    QueueWithdrawn(ItemId("item_4"), "superseded"),
+    QueueTaken(ItemId("item_3")),
 )
 """Every fact type, with values unlike the defaults. ``log-v1.jsonl`` holds the same, line by line."""
 
@@ -63,6 +86,7 @@ _BOUNDED: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     "heard_chars": st.none() | st.integers(0, 2**53),
     "seen": st.integers(0, 2**53),
     "generation": st.integers(0, 2**53),
+    "not_before": st.none() | st.floats(allow_nan=False, allow_infinity=False),
 }
 
 

@@ -12,6 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from gateway.core.events.queueing import (
+    QueueEdited as QueueEdited,
+    QueueReordered as QueueReordered,
+    QueueTaken as QueueTaken,
+    QueueWithdrawn as QueueWithdrawn,
+    TurnQueued as TurnQueued,
+)
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, Role, Settings, TruncationReason
 
@@ -91,7 +98,7 @@ class ItemTruncated:
 class ItemRemoved:
     item_id: ItemId
     reason: str
-    """``deleted``, ``not_speech``, ``unheard`` (an answer of which nothing was heard)."""
+    """``deleted``, ``not_speech``, ``unheard`` (an answer of which nothing was heard), ``rolled_back``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,14 @@ class ResponseStarted:
     """Set when no model is asked: the unheard rest of that item is spoken."""
 
     metadata: Mapping[str, str] = field(default_factory=dict)
+    device: DeviceId = DeviceId("")
+    """Who asked for it."""
+
+    command: str = ""
+    """The ``event_id`` of the command that asked for it; ``""`` when none did."""
+
+    answers: ItemId | None = None
+    """The last message before it; None when there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +184,11 @@ Fact: TypeAlias = (
     | PlayoutStopped
     | PlayoutCleared
     | CommandApplied
+    | TurnQueued
+    | QueueEdited
+    | QueueReordered
+    | QueueWithdrawn
+    | QueueTaken
 )
 
 

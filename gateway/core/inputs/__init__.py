@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
-from gateway.core.values import Failure, Settings
-
-OnActive = Literal["reject", "interrupt"]
+from gateway.core.inputs.queueing import (
+    QueueEditRequested as QueueEditRequested,
+    QueueReorderRequested as QueueReorderRequested,
+    QueueWithdrawalRequested as QueueWithdrawalRequested,
+)
+from gateway.core.values import Failure, OnActive as OnActive, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,9 @@ class SessionRecovered:
 
     open_texts: Mapping[ItemId, str] = field(default_factory=dict)
     """Text of the items that were still open, as far as it was stored."""
+
+    waiting_texts: Mapping[ItemId, str] = field(default_factory=dict)
+    """Words of the turns that wait; one whose words were removed is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +115,20 @@ class SettingsSubmitted:
 
 @dataclass(frozen=True, slots=True)
 class ResponseRequested:
-    on_active: OnActive = "reject"
+    on_active: OnActive | None = None
+    """None stands for what the session's settings say."""
+
     instructions: str | None = None
     text_only: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
+    words: str | None = None
+    """A message of the user that joins the conversation with it; None when it stands there already."""
+
+    item_id: ItemId | None = None
+    """The id that message shall have; None for any."""
+
+    debounce_ms: int | None = None
+    """None stands for what the session's settings say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +303,9 @@ Input: TypeAlias = (
     | SettingsSubmitted
     | ResponseRequested
     | CancelRequested
+    | QueueEditRequested
+    | QueueReorderRequested
+    | QueueWithdrawalRequested
     | OutputClearRequested
     | PauseRequested
     | ResumeRequested
