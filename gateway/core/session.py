@@ -10,6 +10,7 @@ from typing import assert_never
 
 from gateway.core import (
     answering,
+    cancelling,
     effects as fx,
     events as ev,
     floor,
@@ -53,6 +54,9 @@ class Outcome:
     duplicate: bool = False
     """True when the command had been applied before, so that nothing followed from it now."""
 
+    without_effect: bool = False
+    """True when there was nothing for the command to do."""
+
 
 class Session:
     """The state of one session and the rules that change it."""
@@ -85,7 +89,8 @@ class Session:
             tuple(step.stopping),
             tuple(step.starting),
             not step.rejected,
-            duplicate,
+            duplicate or step.repeated,
+            step.without_effect,
         )
 
     def next_deadline(self) -> float | None:
@@ -160,11 +165,11 @@ def _command(step: Step, input: Command) -> None:
         case inp.ResponseRequested():
             requesting.response_requested(step, input)
         case inp.CancelRequested():
-            steering.cancel_requested(step, input)
+            cancelling.cancel_requested(step, input)
         case inp.QueueEditRequested() | inp.QueueReorderRequested() | inp.QueueWithdrawalRequested():
             _queue(step, input)
         case inp.OutputClearRequested():
-            steering.output_clear_requested(step)
+            cancelling.output_clear_requested(step)
         case inp.PauseRequested():
             pausing.pause_requested(step)
         case inp.ResumeRequested():

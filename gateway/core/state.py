@@ -248,6 +248,9 @@ class Moment:
     not_before: dict[ItemId, float] = field(default_factory=dict)
     """When a turn that is debounced has waited long enough (monotonic)."""
 
+    cancelled: list[ResponseId] = field(default_factory=list)
+    """The last few responses that a command cancelled, oldest first."""
+
     hushed: bool = False
     """Somebody wanted silence: what waits does not break it. Whoever asks for something ends it."""
 

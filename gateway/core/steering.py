@@ -1,6 +1,6 @@
-"""What clients ask for: add and remove messages, stop. Each is taken, or refused with a reason."""
+"""Clients add and remove messages. Each command is taken, or refused with a reason."""
 
-from gateway.core import answering, events as ev, floor, heard, inputs as inp, queueing
+from gateway.core import answering, events as ev, inputs as inp, queueing
 from gateway.core.ids import ItemId
 from gateway.core.removing import forget
 from gateway.core.step import Step
@@ -36,22 +36,3 @@ def item_deletion_requested(step: Step, input: inp.ItemDeletionRequested) -> Non
         queueing.forget_answered(step, input.item_id)
         step.fact(ev.ItemRemoved(input.item_id, "deleted"))
         answering.start_pending(step)
-
-
-def cancel_requested(step: Step, input: inp.CancelRequested) -> None:
-    """Stop an answer that generates or sounds, or one that was about to begin."""
-    wanted = [r for r in step.state.alive() if input.response_id in (None, r.response_id)]
-    if not wanted and (step.moment.pending is None or input.response_id is not None):
-        step.reject("response_cancel_not_active", "Cancellation failed: no active response found.")
-        return
-    if input.response_id is None:
-        step.moment.pending = None
-    heard.cut(step, wanted, "client_cancelled")
-    floor.yield_to_voices(step)
-
-
-def output_clear_requested(step: Step) -> None:
-    """Silence what sounds; harmless when nothing does."""
-    begun = [r for r in step.state.alive() if r.leg is not None and r.item_id is not None]
-    heard.cut(step, begun, "client_cancelled")
-    floor.yield_to_voices(step)

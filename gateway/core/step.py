@@ -27,6 +27,11 @@ class Step:
     starting: list[fx.StartingEffect] = field(default_factory=list)
     rejected: bool = False
     minted: int = 0
+    repeated: bool = False
+    """The command asks for what another one has done already."""
+
+    without_effect: bool = False
+    """There was nothing for the command to do."""
 
     @property
     def conversation(self) -> Conversation:

@@ -87,6 +87,8 @@ class CommandAccepted(ExtendedEvent, tag="command.accepted"):
     command_id: str
     applied_seq: int
     duplicate: bool
+    effect: Literal["none"] | UnsetType = UNSET
+    """``none`` when there was nothing to do."""
 
 
 class CommandRejected(ExtendedEvent, tag="command.rejected"):

@@ -363,4 +363,14 @@ class ResponseCreate(ClientEvent, tag="response.create"):
 
 
 class ResponseCancel(ClientEvent, tag="response.cancel"):
+    """What is not named is ours, and says which answer is meant. At most one of the four."""
+
     response_id: str | None = None
+    command_id: str | None = None
+    """The answer that the ``response.create`` with this ``event_id`` asked for, whether or not it has an id yet."""
+
+    own: bool = False
+    """What this device asked for."""
+
+    all: bool = False
+    """Whatever generates or sounds: the same as naming nothing."""

@@ -205,6 +205,8 @@ class Verdict:
     """The log's last seq when it was applied."""
 
     duplicate: bool
+    without_effect: bool = False
+    """True when there was nothing for it to do."""
 
 
 class Subscriber(Protocol):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from msgspec import UNSET, UnsetType
 
@@ -11,6 +11,7 @@ from gateway.core.ids import ItemId, ResponseId
 from gateway.errors import ProtocolViolation
 from gateway.protocol import extension as ext, realtime as rt
 from gateway.protocol.decoding import canonical
+from gateway.runtime.ports import Verdict
 
 T = TypeVar("T")
 
@@ -30,7 +31,17 @@ def nowhere(_item_id: str, _played_ms: int) -> None:
     """This client was sent no sound."""
 
 
-def command(event: Command, located: Callable[[str, int], tuple[int, int] | None] = nowhere) -> inp.Input:
+def accepted(verdict: Verdict) -> ext.CommandAccepted:
+    """What an extended client is told of a command that was taken."""
+    effect: Literal["none"] | UnsetType = "none" if verdict.without_effect else UNSET
+    return ext.CommandAccepted(
+        command_id=verdict.command, applied_seq=verdict.seq, duplicate=verdict.duplicate, effect=effect
+    )
+
+
+def command(
+    event: Command, extended: bool, located: Callable[[str, int], tuple[int, int] | None] = nowhere
+) -> inp.Input:
     """The command that a client gives with *event*.
 
     *located* tells how many code points, and ms of its sound, the ms hold that this client says it played of an item.
@@ -46,7 +57,7 @@ def command(event: Command, located: Callable[[str, int], tuple[int, int] | None
             played = located(event.item_id, event.audio_end_ms)
             return inp.ItemTruncationRequested(ItemId(event.item_id), event.audio_end_ms, played)
         case rt.ResponseCancel():
-            return inp.CancelRequested(ResponseId(event.response_id) if event.response_id else None)
+            return _cancel(event, extended)
         case rt.OutputClear():
             return inp.OutputClearRequested()
         case ext.OutputPause():
@@ -92,6 +103,14 @@ def _queue_command(event: ext.QueueUpdate) -> inp.Input:
             return inp.QueueEditRequested(ItemId(_given(event.item_id, "item_id")), _given(event.text, "text"))
         case _:
             return inp.QueueWithdrawalRequested(ItemId(_given(event.item_id, "item_id")))
+
+
+def _cancel(event: rt.ResponseCancel, extended: bool) -> inp.CancelRequested:
+    """Whose answers are to stop. Raises ``ProtocolViolation``."""
+    if sum((bool(event.response_id), bool(event.command_id), event.own, event.all)) > 1:
+        raise ProtocolViolation("invalid_value", "One of response_id, command_id, own and all.", param="response_id")
+    response_id = ResponseId(event.response_id) if event.response_id else None
+    return inp.CancelRequested(response_id, event.command_id or "", event.own, strict=not extended)
 
 
 def _given(value: T | None, name: str) -> T:

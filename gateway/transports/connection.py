@@ -24,7 +24,7 @@ from gateway.runtime.ports import Published, Store, Verdict
 from gateway.runtime.registry import Registry
 from gateway.transports import config as conf, hands, history
 from gateway.transports.admission import Admission
-from gateway.transports.commands import command, digest, nowhere, options, request
+from gateway.transports.commands import accepted, command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
 from gateway.transports.microphone import Microphone
 from gateway.transports.telling import Caller, Teller
@@ -169,9 +169,7 @@ class Connection:
     def accept(self, verdict: Verdict) -> None:
         """Tell the client that its command was applied. Implements ``Subscriber``."""
         if self.caller.extended and verdict.command:
-            self.teller.tell(
-                ext.CommandAccepted(command_id=verdict.command, applied_seq=verdict.seq, duplicate=verdict.duplicate)
-            )
+            self.teller.tell(accepted(verdict))
 
     def end(self, code: str) -> None:
         """The session ends. Implements ``Subscriber``."""
@@ -248,7 +246,7 @@ class Connection:
                 self.teller.tell(await history.queue(self._services.store, self.actor))
             case _:
                 located = self.voice.device.located if self.voice is not None else nowhere
-                await self.actor.submit(command(event, located), self._commanded(event))
+                await self.actor.submit(command(event, self.caller.extended, located), self._commanded(event))
 
     def _listen(self, event: rt.AudioAppend | rt.AudioCommit | rt.AudioClear | ext.PushToTalk | ext.Mute) -> None:
         """What concerns the microphone of this connection."""

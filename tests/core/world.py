@@ -339,8 +339,13 @@ class World:
         commands += [inp.QueueEditRequested(it, TYPED[n % 3]) for it in waiting[:1]]
         commands += [inp.QueueWithdrawalRequested(it) for it in waiting[-1:]]
         commands += [inp.ItemSubmitted("user", TYPED[n % 3])] * 2
-        commands += [inp.CancelRequested(), inp.OutputClearRequested(), inp.PauseRequested(), inp.ResumeRequested()]
-        commands += [inp.CancelRequested(it) for it in answers[-2:]]
+        commands += [
+            inp.CancelRequested(own=n % 3 == 2),
+            inp.OutputClearRequested(),
+            inp.PauseRequested(),
+            inp.ResumeRequested(),
+        ]
+        commands += [inp.CancelRequested(it, strict=bool(n % 3)) for it in answers[-2:]]
         commands += [inp.ItemTruncationRequested(it, n) for it in items[-1:]]
         commands += [inp.ItemDeletionRequested(it) for it in items[n % 5 : n % 5 + 1]]
         self.tell(commands[n // 10 % len(commands)], leg)

@@ -136,6 +136,14 @@ class CancelRequested:
     """Stop the named response, or all that generate or sound. By button or ``response.cancel``."""
 
     response_id: ResponseId | None = None
+    command: str = ""
+    """Stop what this command (the ``event_id`` of a ``response.create``) asked for, whether or not it has an id yet."""
+
+    own: bool = False
+    """Stop only what this device asked for."""
+
+    strict: bool = True
+    """Refuse it when there is nothing to stop: what stock clients expect."""
 
 
 @dataclass(frozen=True, slots=True)
