@@ -6,7 +6,7 @@ by name. Sent again, or by another device as well, it finds nothing left to do, 
 
 from typing import Final
 
-from gateway.core import floor, heard, inputs as inp, queueing
+from gateway.core import floor, heard, inputs as inp, waiting
 from gateway.core.queue import Queued
 from gateway.core.state import Pending, Response
 from gateway.core.step import Step
@@ -21,13 +21,13 @@ def cancel_requested(step: Step, input: inp.CancelRequested) -> None:
     meant = [response for response in living if _means(step, input, response)]
     wanted = [response for response in meant if response in step.state.alive()]
     begins = moment.pending is not None and _means_pending(step, input, moment.pending)
-    waiting = [it for it in step.conversation.queue if input.command and it.command == input.command]
-    if not (wanted or begins or waiting):
+    queued = [it for it in step.conversation.queue if input.command and it.command == input.command]
+    if not (wanted or begins or queued):
         _nothing(step, input, repeats=bool(meant) or input.response_id in moment.cancelled)
         return
     if begins:
         moment.pending = None
-    _withdraw(step, waiting)
+    _withdraw(step, queued)
     heard.cut(step, wanted, "client_cancelled")
     moment.cancelled = [*moment.cancelled, *(response.response_id for response in wanted)][-_REMEMBERED:]
     floor.yield_to_voices(step)
@@ -40,9 +40,9 @@ def _nothing(step: Step, input: inp.CancelRequested, *, repeats: bool) -> None:
         step.repeated, step.without_effect = repeats, not repeats
 
 
-def _withdraw(step: Step, waiting: list[Queued]) -> None:
-    for it in waiting:
-        queueing.withdraw(step, it, "cancelled")
+def _withdraw(step: Step, queued: list[Queued]) -> None:
+    for it in queued:
+        waiting.withdraw(step, it, "cancelled")
 
 
 def _means(step: Step, input: inp.CancelRequested, response: Response) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gateway.core import answering, effects as fx, events as ev, inputs as inp
-from gateway.core.ids import ItemId, LegId
+from gateway.core.ids import Generation, ItemId, LegId
 from gateway.core.policy import ASK_WHAT_WAS_SAID
 from gateway.core.removing import roll_back
 from gateway.core.state import Claim, Cut, Pending, Response, Said, Unheard
@@ -32,12 +32,18 @@ def cut(
     claim: Claim | None = None,
     *,
     rolls_back: bool = False,
+    steers: bool = False,
 ) -> None:
-    """Stop these responses for good. *turn* is the voice turn that does it, if one does."""
+    """Stop these responses for good, or with *steers* only their model calls and what sounds of them.
+
+    *turn* is the voice turn that does it, if one does.
+    """
     stopped = list(responses)
     due = step.stamp.mono + step.policy.flush_within
     for response in stopped:
-        step.moment.cuts[response.generation] = Cut(reason, turn, due, claim=claim, rolls_back=rolls_back)
+        step.moment.cuts[response.generation] = Cut(
+            reason, turn, due, claim=claim, rolls_back=rolls_back, steers=steers
+        )
     for response in stopped:
         if response.generating:
             step.stop(fx.CancelGeneration(response.generation))
@@ -137,6 +143,9 @@ def _text(step: Step, response: Response) -> str:
 
 def _settle(step: Step, response: Response, heard_chars: int, heard_ms: int, *, started: bool) -> None:
     """Write the second half of a cut."""
+    if step.moment.cuts[response.generation].steers:
+        _begin_next_part(step, response, heard_chars, heard_ms, started=started)
+        return
     done = step.moment.cuts.pop(response.generation)
     text = _text(step, response)
     generating, item_id = response.generating, response.item_id
@@ -161,6 +170,23 @@ def _settle(step: Step, response: Response, heard_chars: int, heard_ms: int, *, 
         if done.nothing_said_on is not None:
             speak_the_rest(step, done.turn, done.nothing_said_on)
     answering.start_pending(step)
+
+
+def _begin_next_part(step: Step, response: Response, heard_chars: int, heard_ms: int, *, started: bool) -> None:
+    """The answer goes on in another item, from what was heard (or shown) of this one."""
+    del step.moment.cuts[response.generation]
+    response_id, item_id, leg = response.response_id, response.item_id, response.leg
+    text = _text(step, response)
+    if item_id is not None:
+        if leg is not None:
+            step.fact(ev.PlayoutCleared(response_id, leg))
+        step.fact(ev.ItemCompleted(item_id, response_id, "incomplete", text))
+        reached = min(max(0, heard_chars), len(text))
+        _keep_heard(step, item_id, Said(text, reached, heard_ms, device_of(step, leg)), None, started=started)
+        step.moment.texts.pop(item_id, None)
+    goes_on = Generation(step.conversation.generation + 1)
+    step.fact(ev.ResponseSteered(response_id, goes_on, leg if leg in step.moment.voices else None))
+    step.moment.steering[response_id] = step.stamp.mono + step.policy.gather_within
 
 
 def _keep_heard(step: Step, item_id: ItemId, said: Said, claim: Claim | None, *, started: bool) -> None:

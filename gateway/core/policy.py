@@ -90,6 +90,14 @@ class Policy:
     queue_length: int = 32
     """Turns that may wait for the running answer: more than anybody keeps in mind."""
 
+    gather_within: float = 0.01
+    """What comes within this of a steer is in the same model call: a person's two messages, or two devices', are one
+    call. Less than the 20 ms that a steer may add to the model's own first token."""
+
+    after_missed_steer: str = "queue"
+    """What becomes of a steer whose answer ended before a model call contained it: ``queue`` lets it wait as a turn of
+    its own, ``fail`` gives its words back."""
+
     after_empty_cut: str = "continue"
     """What follows a cut with nothing said after it: ``continue`` speaks the unheard rest, ``ask`` lets the model ask
     what was meant, ``silent`` does neither."""

@@ -1,6 +1,6 @@
 """A client asks for an answer, and says what that does to one that is running."""
 
-from gateway.core import answering, events as ev, floor, heard, inputs as inp, queueing
+from gateway.core import answering, events as ev, floor, heard, inputs as inp, queueing, redirecting, waiting
 from gateway.core.ids import ItemId
 from gateway.core.state import Pending
 from gateway.core.step import Step
@@ -21,6 +21,8 @@ def response_requested(step: Step, input: inp.ResponseRequested) -> None:
             _interrupt(step, input, silence=True)
         case "reject":
             _answer_unless_active(step, input)
+        case "steer":
+            _steer(step, input)
         case "concurrent":
             _answer_beside(step, input)
         case "queue" | "merge" | "latest" | "debounce":
@@ -48,9 +50,22 @@ def _answer(step: Step, input: inp.ResponseRequested, *, text_only: bool = False
 
 def _answer_or_wait(step: Step, input: inp.ResponseRequested, how: Waiting) -> None:
     if queueing.waits(step) or step.conversation.queue:
-        queueing.enqueue(step, how, input)
+        waiting.enqueue(step, how, input)
     else:
         _answer(step, input)
+
+
+def _steer(step: Step, input: inp.ResponseRequested) -> None:
+    """Give the running answer another direction; a message that stands in the conversation already does it too."""
+    response = redirecting.aimed(step, None)
+    if response is None and step.moment.pending is None:
+        _answer(step, input)
+    elif response is None:
+        _add_words(step, input)  # the answer that is about to begin is the answer to them
+    elif input.words is None:
+        redirecting.redirect(step, response, None)
+    else:
+        redirecting.steer_requested(step, inp.SteerRequested(input.words, response.response_id, "now", input.item_id))
 
 
 def _answer_beside(step: Step, input: inp.ResponseRequested) -> None:

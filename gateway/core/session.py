@@ -18,6 +18,8 @@ from gateway.core import (
     inputs as inp,
     pausing,
     queueing,
+    receipts,
+    redirecting,
     requesting,
     steering,
     turns,
@@ -80,6 +82,8 @@ class Session:
         if not duplicate and not step.rejected:
             _dispatch(step, input)
             pausing.settle(step)
+            receipts.settle(step)
+            redirecting.settle(step)
             queueing.settle(step)
             if stamp.key and not step.rejected:
                 step.fact(ev.CommandApplied(stamp.key, stamp.digest, stamp.wall))
@@ -124,7 +128,7 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             | inp.IdleTimedOut()
         ):
             floor.heard_voice(step, input)
-        case inp.TurnTranscribed() | inp.TurnTranscriptionFailed() | inp.TextGenerated():
+        case inp.TurnTranscribed() | inp.TurnTranscriptionFailed() | inp.TextGenerated() | inp.GenerationBegan():
             _turn(step, input)
         case inp.GenerationFinished() | inp.GenerationFailed():
             answering.finished(step, input)
@@ -133,6 +137,7 @@ def _dispatch(step: Step, input: inp.Input) -> None:
         case inp.DeadlineReached():
             pausing.deadline(step)
             queueing.deadline(step)
+            redirecting.deadline(step)
             floor.deadline(step)
         case inp.SessionOpened() | inp.SessionRecovered() | inp.VoiceJoined() | inp.LegLeft() | inp.SettingsSubmitted():
             _connection(step, input)
@@ -148,6 +153,7 @@ Command = (
     | inp.ResponseRequested
     | inp.CancelRequested
     | QueueCommand
+    | inp.SteerRequested
     | inp.OutputClearRequested
     | inp.PauseRequested
     | inp.ResumeRequested
@@ -162,18 +168,29 @@ def _command(step: Step, input: Command) -> None:
             steering.item_deletion_requested(step, input)
         case inp.ItemTruncationRequested():
             heard.truncation_requested(step, input)
-        case inp.ResponseRequested():
-            requesting.response_requested(step, input)
-        case inp.CancelRequested():
-            cancelling.cancel_requested(step, input)
-        case inp.QueueEditRequested() | inp.QueueReorderRequested() | inp.QueueWithdrawalRequested():
-            _queue(step, input)
-        case inp.OutputClearRequested():
-            cancelling.output_clear_requested(step)
         case inp.PauseRequested():
             pausing.pause_requested(step)
         case inp.ResumeRequested():
             pausing.resume_requested(step)
+        case inp.QueueEditRequested() | inp.QueueReorderRequested() | inp.QueueWithdrawalRequested():
+            _queue(step, input)
+        case _:
+            _answers(step, input)
+
+
+AnswerCommand = inp.ResponseRequested | inp.SteerRequested | inp.CancelRequested | inp.OutputClearRequested
+
+
+def _answers(step: Step, input: AnswerCommand) -> None:
+    match input:
+        case inp.ResponseRequested():
+            requesting.response_requested(step, input)
+        case inp.SteerRequested():
+            redirecting.steer_requested(step, input)
+        case inp.CancelRequested():
+            cancelling.cancel_requested(step, input)
+        case inp.OutputClearRequested():
+            cancelling.output_clear_requested(step)
         case _:
             assert_never(input)
 
@@ -188,7 +205,10 @@ def _queue(step: Step, input: QueueCommand) -> None:
             queueing.withdrawal_requested(step, input)
 
 
-def _turn(step: Step, input: inp.TurnTranscribed | inp.TurnTranscriptionFailed | inp.TextGenerated) -> None:
+Words = inp.TurnTranscribed | inp.TurnTranscriptionFailed | inp.TextGenerated | inp.GenerationBegan
+
+
+def _turn(step: Step, input: Words) -> None:
     match input:
         case inp.TurnTranscribed():
             turns.transcribed(step, input)
@@ -196,6 +216,8 @@ def _turn(step: Step, input: inp.TurnTranscribed | inp.TurnTranscriptionFailed |
             turns.transcription_failed(step, input)
         case inp.TextGenerated():
             answering.generated(step, input)
+        case inp.GenerationBegan():
+            answering.began(step, input)
 
 
 def _playout(step: Step, input: inp.PlayoutStarted | inp.PlayoutStopped | inp.PlayoutCleared) -> None:
@@ -245,6 +267,7 @@ def _recovered(step: Step, input: inp.SessionRecovered) -> None:
     """Close what the end of the owner's process left open: every response ends exactly once."""
     step.state.moment = Moment(voices=step.moment.voices)
     queueing.recovered(step, input)
+    receipts.recovered(step, input)
     for response in list(step.conversation.responses.values()):
         item_id = response.item_id
         leg, lost_at = response.leg, response.lost_at

@@ -14,6 +14,8 @@ from gateway.core import events as ev
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 from gateway.core.inputs import Stamp
 from gateway.core.queue import Queued, evolve_queue
+from gateway.core.responses import Response as Response, ResponseFact, evolve_response
+from gateway.core.steer import Steer, evolve_steers
 from gateway.core.tree import Tree
 from gateway.core.values import CutReason, Settings
 
@@ -22,34 +24,6 @@ FIRST: Final = Generation(0)
 
 KEYS_KEPT: Final = 24 * 3600.0
 """Seconds for which an idempotency key is remembered."""
-
-
-@dataclass(slots=True)
-class Response:
-    """A response that generates, sounds, or both. Forgotten when it does neither."""
-
-    response_id: ResponseId
-    generation: Generation
-    leg: LegId | None
-    """The voice leg that speaks it; None when it is only written (or its leg was lost)."""
-
-    continues: ItemId | None
-    item_id: ItemId | None = None
-    """Its message; None until its first text."""
-
-    generating: bool = True
-    sounding: bool = False
-    """Between ``PlayoutStarted`` and its end."""
-
-    device: DeviceId = DeviceId("")
-    command: str = ""
-    """Who asked for it, and by which command (its ``event_id``)."""
-
-    answers: ItemId | None = None
-    """The last message before it: the end of the user's turn that it answers."""
-
-    lost_at: tuple[int, int] | None = None
-    """Code points and milliseconds that were heard when the leg that spoke it was lost; it goes on in writing."""
 
 
 @dataclass(slots=True)
@@ -66,6 +40,9 @@ class Conversation:
 
     queue: list[Queued] = field(default_factory=list)
     """Turns that wait for the running answer to end, in the order in which they will be taken."""
+
+    steers: dict[ItemId, ResponseId] = field(default_factory=dict)
+    """Accepted steers whose end is open."""
 
     applied: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Idempotency key → digest of the command and when it was applied (wall)."""
@@ -157,6 +134,9 @@ class Cut:
     claim: Claim | None = None
     """What a client says that it played, when that was its reason to cut."""
 
+    steers: bool = False
+    """True when the response lives on: only this model call of it ends here."""
+
     rolls_back: bool = False
     """True when the answer, and the turn that it answers, leave the conversation."""
 
@@ -194,6 +174,12 @@ class Pending:
     metadata: Mapping[str, str] = field(default_factory=dict)
     spoken: bool = False
     """True when a voice turn wants it: it also waits while that voice goes on."""
+
+    steers_on: ResponseId | None = None
+    """The answer that it goes on with, from what was heard of it."""
+
+    consumes: tuple[ItemId, ...] = ()
+    """Steers that its model call contains."""
 
     rest: Unheard | None = None
     """What is to be spoken without a model; None when a model is asked."""
@@ -248,6 +234,15 @@ class Moment:
     not_before: dict[ItemId, float] = field(default_factory=dict)
     """When a turn that is debounced has waited long enough (monotonic)."""
 
+    steers: dict[ItemId, Steer] = field(default_factory=dict)
+    """Accepted steers whose end is open, in the order in which they came."""
+
+    steering: dict[ResponseId, float | None] = field(default_factory=dict)
+    """Steered answers without a model call, and when it is time for the next (monotonic); None once it is."""
+
+    instructions: dict[ResponseId, str | None] = field(default_factory=dict)
+    """What was wanted for one answer alone, for its next model call."""
+
     cancelled: list[ResponseId] = field(default_factory=list)
     """The last few responses that a command cancelled, oldest first."""
 
@@ -266,8 +261,11 @@ class State:
     moment: Moment = field(default_factory=Moment)
 
     def alive(self) -> list[Response]:
-        """Responses that generate or sound and were not cut, oldest first."""
-        return [r for r in self.conversation.responses.values() if r.generation not in self.moment.cuts]
+        """Responses that generate or sound and were not cut for good, oldest first."""
+        cuts = self.moment.cuts
+        return [
+            r for r in self.conversation.responses.values() if (cut := cuts.get(r.generation)) is None or cut.steers
+        ]
 
     def waits_for_words(self) -> bool:
         """True while an answer must not begin, since a turn has yet to tell what it says."""
@@ -282,7 +280,7 @@ class State:
         for awaited in moment.transcribing.values():
             due += [awaited.due, awaited.go_on]
         due += [cut.due for cut in moment.cuts.values()]
-        due += moment.not_before.values()
+        due += [*moment.not_before.values(), *moment.steering.values()]
         yield from (when for when in due if when is not None)
 
     def by_generation(self, generation: Generation) -> Response | None:
@@ -312,8 +310,16 @@ def evolve(state: Conversation, fact: ev.Fact) -> None:
             state.tree.nodes[item_id].awaits_words = False
         case ev.TurnQueued() | ev.QueueEdited() | ev.QueueReordered() | ev.QueueWithdrawn() | ev.QueueTaken():
             evolve_queue(state.queue, fact)
+        case ev.SteerAccepted() | ev.SteerConsumed() | ev.SteerFailed():
+            evolve_steers(state.steers, fact)
         case _:
             _evolve_response(state, fact)
+
+
+def _evolve_response(state: Conversation, fact: ResponseFact) -> None:
+    if isinstance(fact, ev.ResponseStarted | ev.ResponseSteered):
+        state.generation = fact.generation
+    evolve_response(state.responses, fact)
 
 
 def _forget_commands(applied: dict[str, tuple[str, float]], before: float) -> None:
@@ -323,40 +329,7 @@ def _forget_commands(applied: dict[str, tuple[str, float]], before: float) -> No
 
 
 def _own(state: Conversation, fact: ev.ItemAdded) -> None:
-    if fact.response_id is not None:
+    if fact.response_id is not None and fact.role == "assistant":
         response = state.responses.get(fact.response_id)
         if response is not None:
             response.item_id = fact.item_id
-
-
-ResponseFact = ev.ResponseStarted | ev.ResponseEnded | ev.PlayoutStarted | ev.PlayoutStopped | ev.PlayoutCleared
-
-
-def _evolve_response(state: Conversation, fact: ResponseFact) -> None:
-    if isinstance(fact, ev.ResponseStarted):
-        state.generation = fact.generation
-        state.responses[fact.response_id] = Response(
-            fact.response_id,
-            fact.generation,
-            fact.leg,
-            fact.continues,
-            device=fact.device,
-            command=fact.command,
-            answers=fact.answers,
-        )
-        return
-    response = state.responses[fact.response_id]
-    match fact:
-        case ev.ResponseEnded():
-            response.generating = False
-            if response.item_id is None:
-                response.leg = None  # it said nothing, so no playout of it will ever end
-        case ev.PlayoutStarted():
-            response.sounding = True
-        case ev.PlayoutStopped() | ev.PlayoutCleared():
-            response.sounding = False
-            response.leg = None
-            if isinstance(fact, ev.PlayoutCleared) and fact.heard_chars is not None:
-                response.lost_at = (fact.heard_chars, fact.heard_ms)
-    if not response.generating and response.leg is None:
-        del state.responses[fact.response_id]

@@ -10,7 +10,7 @@ from gateway.core.policy import Policy, is_backchannel, is_stop_word
 from gateway.core.state import Conversation, Moment, Response, State, Voice, evolve
 from gateway.core.values import Failure
 
-CUTTING: Final = ("interrupt", "rollback")
+CUTTING: Final = ("interrupt", "steer", "rollback")
 """What a voice must be meant to do for it to silence an answer."""
 
 
@@ -75,10 +75,10 @@ class Step:
         self.signal(ev.CommandRejected(self.stamp.leg, self.stamp.command, Failure(code, message), param))
 
     def knows(self, item_id: ItemId) -> bool:
-        """Is this the id of a message, of a turn that is being spoken, or of one that waits?"""
+        """Is this the id of a message, of a turn that is being spoken, of one that waits, or of a steer?"""
         announced = {voice.turn for voice in self.moment.voices.values()}
         waiting = {it.item_id for it in self.conversation.queue}
-        return item_id in self.conversation.tree.nodes or item_id in announced | waiting
+        return item_id in self.conversation.tree.nodes or item_id in announced | waiting | self.moment.steers.keys()
 
     def voice_cuts(self, voice: Voice) -> bool:
         """May this voice cut an answer? Not where its client says no, nor where the session has voices wait."""

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Final, get_args
 
-from gateway.core import answering, effects as fx, events as ev, heard, inputs as inp, queueing
-from gateway.core.ids import Generation, ItemId, LegId
+from gateway.core import answering, effects as fx, events as ev, heard, inputs as inp, waiting
+from gateway.core.ids import Generation, ItemId, LegId, ResponseId
 from gateway.core.policy import has_words
 from gateway.core.removing import roll_back
 from gateway.core.state import Awaited, Pending, Unheard, Voice
@@ -127,18 +127,27 @@ def _wants_answer(step: Step, turn: Awaited) -> bool:
     return (voice.answers or turn.pressed) and not (rejected and step.state.alive())
 
 
+def _part_of(step: Step, cut: Unheard) -> ResponseId | None:
+    """The answer that was cut, if anything of it was heard."""
+    node = step.conversation.tree.nodes.get(cut.item_id) if cut.item_id is not None else None
+    return node.response_id if node is not None else None
+
+
 def _answer(step: Step, item_id: ItemId, turn: Awaited, cut: Unheard | None) -> None:
     """As the session says what a voice does while an answer is running."""
     stamp, how = replace(step.stamp, leg=turn.leg), step.conversation.settings.on_active_voice
     alive = step.state.alive()
     step.moment.hushed = False
     if how in WAITING and (alive or step.moment.pending is not None or step.conversation.queue):
-        if not queueing.full(step, how):  # else what waits is answered with it: its message stands there already
-            queueing.enqueue(step, how, inp.ResponseRequested(), about=item_id)
+        if not waiting.full(step, how):  # else what waits is answered with it: its message stands there already
+            waiting.enqueue(step, how, inp.ResponseRequested(), about=item_id)
         return
     if how == "rollback" and cut is not None and cut.turn == item_id:
         roll_back(step, cut.item_id, cut.answers)
+    steers_on = _part_of(step, cut) if how == "steer" and cut is not None and cut.turn == item_id else None
     beside = how == "concurrent" and bool(alive)
-    step.moment.pending = Pending(stamp, text_only=beside and any(r.leg is not None for r in alive), spoken=True)
+    step.moment.pending = Pending(
+        stamp, text_only=beside and any(r.leg is not None for r in alive), spoken=True, steers_on=steers_on
+    )
     if not beside:
         heard.cut(step, alive, "turn_detected", rolls_back=how == "rollback")

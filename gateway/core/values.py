@@ -18,7 +18,10 @@ Waiting = Literal["queue", "merge", "latest", "debounce"]
 """How a turn waits for the running answer: in a row, together with those before it, in their place, or in the place of
 those before it and until nothing new has come for a while."""
 
-Immediate = Literal["reject", "interrupt", "concurrent", "rollback"]
+Immediate = Literal["reject", "interrupt", "steer", "concurrent", "rollback"]
+
+SteerWhen = Literal["now", "next_step"]
+"""When words steer an answer: as its next token comes, or with the next step of a tool loop."""
 
 OnActive = Immediate | Waiting
 """What new input does while an answer is running."""

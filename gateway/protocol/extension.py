@@ -30,6 +30,11 @@ from gateway.protocol.steering import (
     QueueListed as QueueListed,
     QueueReordered as QueueReordered,
     QueueUpdate as QueueUpdate,
+    Steer as Steer,
+    SteerAccepted as SteerAccepted,
+    SteerConsumed as SteerConsumed,
+    SteerFailed as SteerFailed,
+    SteerPending as SteerPending,
 )
 
 SUBPROTOCOL = "bargein.v1"
@@ -118,7 +123,7 @@ class Mute(ClientEvent, tag="input_audio_buffer.mute"):
     muted: bool
 
 
-OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | QueueUpdate
+OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | QueueUpdate | Steer
 
 
 class SessionResume(ClientEvent, tag="session.resume"):
@@ -158,6 +163,7 @@ AnyClientEvent = (
     | PushToTalk
     | Mute
     | QueueUpdate
+    | Steer
     | SessionResume
     | PlaybackReport
 )

@@ -17,7 +17,7 @@ from gateway.core import events as ev
 from gateway.core.ids import ItemId, LegId, ResponseId
 from gateway.core.values import Failure, ItemStatus, ResponseStatus, Role
 from gateway.protocol import extension as ext, realtime as rt
-from gateway.protocol.steering_projection import project_queue
+from gateway.protocol.steering_projection import project_steering
 
 
 @dataclass(slots=True)
@@ -38,8 +38,8 @@ class View:
     sounding: set[ResponseId] = field(default_factory=set)
     """Responses whose playout has begun and not ended."""
 
-    finished: dict[ItemId, str] = field(default_factory=dict)
-    """Text of items that are complete and whose response is about to end."""
+    output: dict[ResponseId, list[rt.Item]] = field(default_factory=dict)
+    """Complete items of responses that have not ended: all but a steered one have one at most."""
 
     metadata: dict[ResponseId, dict[str, str]] = field(default_factory=dict)
     continues: dict[ResponseId, str] = field(default_factory=dict)
@@ -87,8 +87,15 @@ def project(event: ev.Event, view: View) -> Wire:
             return [_response_begun_or_over(event, view)]
         case ev.SessionOpened() | ev.CommandApplied():
             return []
-        case ev.TurnQueued() | ev.QueueEdited() | ev.QueueReordered() | ev.QueueWithdrawn() | ev.QueueTaken():
-            return [project_queue(event)] if view.extended else []
+        case (
+            ev.TurnQueued()
+            | ev.QueueEdited()
+            | ev.QueueReordered()
+            | ev.QueueWithdrawn()
+            | ev.QueueTaken()
+            | (ev.SteerAccepted() | ev.SteerPending() | ev.SteerConsumed() | ev.SteerFailed() | ev.ResponseSteered())
+        ):
+            return project_steering(event) if view.extended else []
         case ev.SettingsChanged():
             return [rt.SessionUpdated(session=view.settings_changed())]
         case ev.PlayoutStarted() | ev.PlayoutStopped() | ev.PlayoutCleared():
@@ -100,6 +107,8 @@ def project(event: ev.Event, view: View) -> Wire:
 
 
 def _item_added(event: ev.ItemAdded, view: View) -> Wire:
+    if event.role == "user" and event.response_id is not None:
+        return _steer_added(event, event.response_id, view)
     spoken = event.spoken or event.response_id in view.spoken
     shown = item(event.item_id, event.role, event.status, event.text, spoken=spoken, device=event.device)
     if event.response_id is None:
@@ -109,37 +118,60 @@ def _item_added(event: ev.ItemAdded, view: View) -> Wire:
         ]
     part = rt.Part("audio", transcript="") if spoken else rt.Part("text", text="")
     empty = rt.Item(event.item_id, "in_progress", "assistant", [])
+    at = output_index(event.response_id, view)
     return [
-        rt.OutputItemAdded(response_id=event.response_id, item=empty),
+        rt.OutputItemAdded(response_id=event.response_id, item=empty, output_index=at),
         rt.ItemAdded(item=empty, previous_item_id=event.parent),
-        rt.PartAdded(response_id=event.response_id, item_id=event.item_id, part=part),
+        rt.PartAdded(response_id=event.response_id, item_id=event.item_id, part=part, output_index=at),
     ]
+
+
+def _steer_added(event: ev.ItemAdded, response_id: ResponseId, view: View) -> Wire:
+    """Words that steered an answer are an item of it, between the parts of the answer itself."""
+    shown = item(event.item_id, event.role, event.status, event.text, spoken=False, device=event.device)
+    at = output_index(response_id, view)
+    view.output.setdefault(response_id, []).append(shown)
+    return [
+        rt.OutputItemAdded(response_id=response_id, item=shown, output_index=at),
+        rt.ItemAdded(item=shown, previous_item_id=event.parent),
+        rt.ItemDone(item=shown, previous_item_id=event.parent),
+        rt.OutputItemDone(response_id=response_id, item=shown, output_index=at),
+    ]
+
+
+def output_index(response_id: ResponseId, view: View) -> int:
+    """The place of the item that a response is giving out."""
+    return len(view.output.get(response_id, ()))
 
 
 def _delta(event: ev.TextAppended, view: View) -> rt.ServerEvent:
     kind = rt.TranscriptDelta if event.response_id in view.spoken else rt.TextDelta
-    return kind(response_id=event.response_id, item_id=event.item_id, delta=event.text, offset=event.offset)
+    at = output_index(event.response_id, view)
+    return kind(
+        response_id=event.response_id, item_id=event.item_id, delta=event.text, offset=event.offset, output_index=at
+    )
 
 
 def _item_completed(event: ev.ItemCompleted, view: View) -> Wire:
     spoken = event.response_id in view.spoken
     response_id, item_id, text = event.response_id, event.item_id, event.text
     shown = item(item_id, "assistant", event.status, text, spoken=spoken)
-    view.finished[item_id] = text
+    at = output_index(response_id, view)
+    view.output.setdefault(response_id, []).append(shown)
     done: Wire = (
         [
-            rt.AudioDone(response_id=response_id, item_id=item_id),
-            rt.TranscriptDone(response_id=response_id, item_id=item_id, transcript=text),
+            rt.AudioDone(response_id=response_id, item_id=item_id, output_index=at),
+            rt.TranscriptDone(response_id=response_id, item_id=item_id, transcript=text, output_index=at),
         ]
         if spoken
-        else [rt.TextDone(response_id=response_id, item_id=item_id, text=text)]
+        else [rt.TextDone(response_id=response_id, item_id=item_id, text=text, output_index=at)]
     )
     part = rt.Part("audio", transcript=text) if spoken else rt.Part("text", text=text)
     return [
         *done,
-        rt.PartDone(response_id=response_id, item_id=item_id, part=part),
+        rt.PartDone(response_id=response_id, item_id=item_id, part=part, output_index=at),
         rt.ItemDone(item=shown),
-        rt.OutputItemDone(response_id=response_id, item=shown),
+        rt.OutputItemDone(response_id=response_id, item=shown, output_index=at),
     ]
 
 
@@ -157,12 +189,7 @@ def _response_created(event: ev.ResponseStarted, view: View) -> rt.ServerEvent:
 
 
 def _response_done(event: ev.ResponseEnded, view: View) -> rt.ServerEvent:
-    output: list[rt.Item] = []
-    if event.item_id is not None:
-        status: ItemStatus = "completed" if event.status == "completed" else "incomplete"
-        spoken = event.response_id in view.spoken
-        output = [item(event.item_id, "assistant", status, view.finished.pop(event.item_id, ""), spoken=spoken)]
-    response = _response(event.response_id, event.status, output, view)
+    response = _response(event.response_id, event.status, view.output.pop(event.response_id, []), view)
     response.usage = rt.Usage()
     if event.status == "cancelled":
         by_voice = event.reason == "turn_detected"

@@ -249,7 +249,7 @@ Utterances = Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspe
 """Short utterances: longer ones are neither a stop word nor a backchannel, and more than these are no list."""
 
 
-OnActive = Literal["reject", "interrupt", "concurrent", "rollback", "queue", "merge", "latest", "debounce"]
+OnActive = Literal["reject", "interrupt", "steer", "concurrent", "rollback", "queue", "merge", "latest", "debounce"]
 """Ours: what new input does while an answer is running."""
 
 DebounceMs = Annotated[int, msgspec.Meta(ge=0, le=60_000)]

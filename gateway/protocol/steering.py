@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from gateway.protocol.realtime import ClientEvent, ServerEvent
+from gateway.protocol.realtime import ClientEvent, InputItem, ServerEvent
 
 
 class QueueUpdate(ClientEvent, tag="queue.update"):
@@ -36,6 +36,18 @@ class QueueItem(msgspec.Struct):
 
     about: str | UnsetType = UNSET
     """The spoken message in the conversation that waits to be answered."""
+
+
+class Steer(ClientEvent, tag="response.steer"):
+    """Give a running answer another direction, without ending it."""
+
+    input: str | list[InputItem]
+    """A message of the user; several are taken as one."""
+
+    previous_response_id: str | None = None
+    """The answer that runs when left out."""
+
+    when: Literal["now", "next_step"] = "now"
 
 
 class SteeringEvent(ServerEvent):
@@ -75,3 +87,40 @@ class QueueListed(SteeringEvent, tag="queue.listed"):
     """Everything that waits, in order; it replaces what the client holds."""
 
     items: list[QueueItem]
+
+
+class SteerAccepted(SteeringEvent, tag="response.steer.accepted"):
+    """Exactly one of ``consumed`` and ``failed`` follows."""
+
+    item_id: str
+    """The id its message will have."""
+
+    response_id: str
+    input: str
+    when: Literal["now", "next_step"]
+    device: str
+    command_id: str
+
+
+class SteerPending(SteeringEvent, tag="response.steer.pending"):
+    """It waits for the next model call, or with ``next_step`` for the next step of a tool loop."""
+
+    item_id: str
+    response_id: str
+    when: Literal["now", "next_step"]
+
+
+class SteerConsumed(SteeringEvent, tag="response.steer.consumed"):
+    """The first token came of a model call that contained it."""
+
+    item_id: str
+    response_id: str
+
+
+class SteerFailed(SteeringEvent, tag="response.steer.failed"):
+    """No model call answered it; ``input`` gives it back."""
+
+    item_id: str
+    response_id: str
+    code: str
+    input: str

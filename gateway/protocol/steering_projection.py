@@ -6,12 +6,24 @@ from msgspec import UNSET
 
 from gateway.core import events as ev
 from gateway.core.queue import Queued, QueueFact
+from gateway.core.steer import SteerFact
 from gateway.protocol import steering as st
 from gateway.protocol.realtime import ServerEvent
 
 
+def project_steering(event: QueueFact | SteerFact | ev.SteerPending | ev.ResponseSteered) -> list[ServerEvent]:
+    """The events by which extended clients learn of it; others see only what joins the conversation."""
+    match event:
+        case ev.SteerAccepted() | ev.SteerPending() | ev.SteerConsumed() | ev.SteerFailed():
+            return [project_steer(event)]
+        case ev.ResponseSteered():
+            return []  # the end of one item of the answer, and the beginning of the next, tell it
+        case _:
+            return [project_queue(event)]
+
+
 def project_queue(event: QueueFact) -> ServerEvent:
-    """The event by which extended clients learn of it; others see only what joins the conversation."""
+    """What became of the turns that wait."""
     match event:
         case ev.TurnQueued():
             return st.QueueItemAdded(item=queue_item(event, event.text))
@@ -23,6 +35,30 @@ def project_queue(event: QueueFact) -> ServerEvent:
             return st.QueueItemWithdrawn(item_id=event.item_id, reason=event.reason)
         case ev.QueueTaken():
             return st.QueueItemTaken(item_id=event.item_id)
+        case _:
+            assert_never(event)
+
+
+def project_steer(event: SteerFact | ev.SteerPending) -> ServerEvent:
+    """The receipt that extended clients get."""
+    match event:
+        case ev.SteerAccepted():
+            return st.SteerAccepted(
+                item_id=event.item_id,
+                response_id=event.response_id,
+                input=event.text,
+                when=event.when,
+                device=event.device,
+                command_id=event.command,
+            )
+        case ev.SteerPending():
+            return st.SteerPending(item_id=event.item_id, response_id=event.response_id, when=event.when)
+        case ev.SteerConsumed():
+            return st.SteerConsumed(item_id=event.item_id, response_id=event.response_id)
+        case ev.SteerFailed():
+            return st.SteerFailed(
+                item_id=event.item_id, response_id=event.response_id, code=event.code, input=event.text
+            )
         case _:
             assert_never(event)
 

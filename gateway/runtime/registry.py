@@ -64,7 +64,8 @@ class Registry:
         if loaded is None:
             return None
         core = Session.replay((stored.fact for stored in loaded.log), self._policy)
-        waiting = [it.item_id for it in core.state.conversation.queue]
+        conversation = core.state.conversation
+        waiting = [*(it.item_id for it in conversation.queue), *conversation.steers]
         contents = await self._store.contents(wanted, waiting) if waiting else {}
         actor = self._start(wanted, loaded.epoch, core, len(loaded.log))
         actor.post(inp.SessionRecovered(loaded.open_texts, {it: content.text for it, content in contents.items()}))

@@ -24,6 +24,7 @@ Command: TypeAlias = (
     | ext.OutputPause
     | ext.OutputResume
     | ext.QueueUpdate
+    | ext.Steer
 )
 
 
@@ -64,6 +65,8 @@ def command(
             return inp.PauseRequested()
         case ext.OutputResume():
             return inp.ResumeRequested()
+        case ext.Steer():
+            return _steer(event)
         case ext.QueueUpdate():
             return _queue_command(event)
 
@@ -92,6 +95,17 @@ def _words(given: str | rt.InputItem | UnsetType) -> tuple[str | None, ItemId | 
     if given.role != "user":
         raise ProtocolViolation("invalid_value", "Only a message of the user is answered.", param="input.role")
     return "".join(part.text for part in given.content), ItemId(given.id) if given.id else None
+
+
+def _steer(event: ext.Steer) -> inp.SteerRequested:
+    """Another direction for an answer. Raises ``ProtocolViolation``."""
+    given = [event.input] if isinstance(event.input, str) else event.input
+    if not given:
+        raise ProtocolViolation("invalid_value", "There is nothing to steer by.", param="input")
+    said = [_words(it) for it in given]
+    item_id = next((item_id for _, item_id in said if item_id is not None), None)
+    response_id = ResponseId(event.previous_response_id) if event.previous_response_id else None
+    return inp.SteerRequested("\n".join(text for text, _ in said if text), response_id, event.when, item_id)
 
 
 def _queue_command(event: ext.QueueUpdate) -> inp.Input:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core import events as ev
-from gateway.core.ids import DeviceId, LegId
+from gateway.core.ids import DeviceId, LegId, ResponseId
 from gateway.protocol import extension as ext, realtime as rt
-from gateway.protocol.projection import View, project
+from gateway.protocol.projection import View, output_index, project
 from gateway.runtime.actor import Actor, Glance
 from gateway.runtime.outbox import MAX_EVENTS
 from gateway.runtime.ports import Published, Store, Stored
@@ -66,7 +66,12 @@ class Teller:
         """What was published before the client was brought up to date; None from then on."""
 
         self._sound_first = SoundFirst(caller.leg)
+        self._speaking: dict[str, str] = {}
+        """The item that each response is giving out."""
+
         self._cleared: deque[str] = deque(maxlen=8)
+        """Items of which nothing more may be heard."""
+
         self._sent = 0
 
     # --- one event ---
@@ -79,7 +84,8 @@ class Teller:
 
     def tell_sound(self, event: rt.AudioDelta) -> None:
         """Send a piece of an answer's sound; what is left of one whose cut was announced (its fade) is dropped."""
-        if event.response_id not in self._cleared:
+        if event.item_id not in self._cleared:
+            event.output_index = output_index(ResponseId(event.response_id), self._view)
             self.tell(event)
 
     # --- as it happens ---
@@ -95,8 +101,7 @@ class Teller:
         return True
 
     def _tell(self, published: Published, *, replay: bool = False) -> None:
-        if isinstance(published.event, ev.PlayoutCleared):
-            self._cleared.append(published.event.response_id)
+        self._follow(published.event)
         wire = project(published.event, self._view)
         if wire and published.seq is not None:
             # The last one alone: a client whose connection drops between two of them is told the fact again.
@@ -107,6 +112,17 @@ class Teller:
             if replay:
                 event.replay = True
             self.tell(event)
+
+    def _follow(self, event: ev.Event) -> None:
+        match event:
+            case ev.ItemAdded(role="assistant") if event.response_id is not None:
+                self._speaking[event.response_id] = event.item_id
+            case ev.PlayoutCleared() if event.response_id in self._speaking:
+                self._cleared.append(self._speaking.pop(event.response_id))
+            case ev.PlayoutStopped():
+                self._speaking.pop(event.response_id, None)
+            case _:
+                pass
 
     # --- bringing a client up to date ---
 

@@ -25,6 +25,9 @@ class Laws:
         """Responses that were told to stop, or have ended otherwise than by themselves."""
 
         self.generations: dict[ResponseId, Generation] = {}
+        self.given = 0
+        """How many generations were given out."""
+
         self.texts: dict[ItemId, str] = {}
         """What clients have read of each answer."""
 
@@ -87,9 +90,11 @@ class Laws:
     def _event(self, event: ev.Event) -> None:
         match event:
             case ev.ResponseStarted():
-                assert event.generation == len(self.generations) + 1
-                self.generations[event.response_id] = event.generation
-            case ev.ItemAdded() if event.response_id is not None:
+                assert event.response_id not in self.generations
+                self._next_generation(event)
+            case ev.ResponseSteered():
+                self._next_generation(event)
+            case ev.ItemAdded(role="assistant") if event.response_id is not None:
                 assert self.generations[event.response_id] not in self.cut, "a cut answer gets an item"
                 self.texts[event.item_id] = ""
             case ev.TextAppended():
@@ -106,12 +111,17 @@ class Laws:
             case _:
                 pass
 
+    def _next_generation(self, event: ev.ResponseStarted | ev.ResponseSteered) -> None:
+        self.given += 1
+        assert event.generation == self.given
+        self.generations[event.response_id] = event.generation
+
     def _state(self) -> None:
         conversation, moment = self.talk.session.state.conversation, self.talk.session.state.moment
         doubts = [voice for voice in moment.voices.values() if voice.hearing is not Hearing.QUIET]
         announced = [voice for voice in moment.voices.values() if voice.turn is not None]
         open = bool(doubts or announced or moment.transcribing or moment.cuts or moment.paused_until is not None)
-        open = open or bool(moment.not_before)
+        open = open or bool(moment.not_before) or any(due is not None for due in moment.steering.values())
         assert (self.talk.session.next_deadline() is not None) == open, "a deadline exists iff a state needs one"
         for voice in moment.voices.values():
             assert (voice.deadline is not None) == (voice.hearing is not Hearing.QUIET)
@@ -132,6 +142,8 @@ class Laws:
             assert moment.cuts or self.talk.session.state.waits_for_words() or goes_on, "an answer waits for nothing"
         self._tree()
         self._queue()
+        assert conversation.steers.keys() == moment.steers.keys()
+        assert all(conversation.responses[it].generating for it in moment.steering), "a steered answer is over"
 
     def _queue(self) -> None:
         """What waits, waits for something, and has its words."""
@@ -158,11 +170,16 @@ class Laws:
         """What can be told only of the whole."""
         log = self.talk.log
         assert Session.replay(log).state.conversation == self.talk.session.state.conversation
-        generations = [fact.generation for fact in log if isinstance(fact, ev.ResponseStarted)]
+        generations = [fact.generation for fact in log if isinstance(fact, ev.ResponseStarted | ev.ResponseSteered)]
         assert all(later == earlier + 1 for earlier, later in pairwise(generations))
         ended = Counter(fact.response_id for fact in log if isinstance(fact, ev.ResponseEnded))
         assert ended == Counter(self.generations.keys()), "an answer did not end exactly once"
         self._playouts(log)
+        accepted = Counter(fact.item_id for fact in log if isinstance(fact, ev.SteerAccepted))
+        told = Counter(fact.item_id for fact in log if isinstance(fact, ev.SteerConsumed | ev.SteerFailed))
+        waits = {it.item_id for it in self.talk.session.state.conversation.queue}
+        assert told <= accepted
+        assert (accepted - told).keys() <= waits, "a steer has no receipt"
         queued = Counter(fact.item_id for fact in log if isinstance(fact, ev.TurnQueued))
         left = Counter(fact.item_id for fact in log if isinstance(fact, ev.QueueTaken | ev.QueueWithdrawn))
         assert left + Counter(it.item_id for it in self.talk.session.state.conversation.queue) == queued
@@ -175,7 +192,9 @@ class Laws:
         began = Counter(fact.response_id for fact in log if isinstance(fact, ev.PlayoutStarted))
         over = Counter(fact.response_id for fact in log if isinstance(fact, ev.PlayoutStopped | ev.PlayoutCleared))
         spoken = {fact.response_id for fact in log if isinstance(fact, ev.ResponseStarted) and fact.leg is not None}
-        assert max((*began.values(), *over.values()), default=1) == 1
+        parts = Counter(fact.response_id for fact in log if isinstance(fact, ev.ResponseStarted | ev.ResponseSteered))
+        assert began <= parts
+        assert over <= parts
         assert began.keys() <= over.keys() <= spoken
         ended = {fact.response_id: place for place, fact in enumerate(log) if isinstance(fact, ev.ResponseEnded)}
         for place, fact in enumerate(log):

@@ -73,6 +73,7 @@ COMMANDS: Final = (
     inp.QueueEditRequested,
     inp.QueueReorderRequested,
     inp.QueueWithdrawalRequested,
+    inp.SteerRequested,
 )
 
 texts = st.sampled_from(TEXTS)
@@ -116,6 +117,14 @@ inputs: Final = st.one_of(
     st.builds(inp.QueueEditRequested, items, texts),
     st.builds(inp.QueueReorderRequested, st.lists(items, max_size=3).map(tuple)),
     st.builds(inp.QueueWithdrawalRequested, items),
+    st.builds(
+        inp.SteerRequested,
+        texts,
+        st.none() | symbols.map(ResponseId),
+        st.sampled_from(("now", "now", "next_step")),
+        st.none() | items | st.just(ItemId("mine")),
+    ),
+    st.builds(inp.GenerationBegan, generations),
     st.builds(
         inp.CancelRequested,
         st.none() | symbols.map(ResponseId),

@@ -66,6 +66,9 @@ class World:
         self.said: deque[inp.Input] = deque()
         """What models have said and the session has not yet heard."""
 
+        self.spoken_as: dict[ItemId, Generation] = {}
+        """Which generation each spoken item was."""
+
         self.heard: dict[Generation, str] = {}
         """What was really heard of each answer that a loudspeaker took up."""
 
@@ -159,7 +162,8 @@ class World:
         effect: fx.BeginSpeech | fx.Speak | fx.FinishSpeech | fx.JudgeUtterance | fx.TranscribeTurn,
     ) -> None:
         match effect:
-            case fx.BeginSpeech(_, generation):
+            case fx.BeginSpeech(_, generation, _, item_id):
+                self.spoken_as[item_id] = generation
                 device.sounds.append(Sound(generation))
                 self.heard[generation] = ""
             case fx.Speak(_, generation, text):
@@ -315,6 +319,9 @@ class World:
         device.reports.append(inp.PlayoutStopped(sound.generation, sound.heard * 60))
 
     def _generate(self, generation: Generation, n: int) -> None:
+        if n % 16 < 2:
+            self.said.append(inp.GenerationBegan(generation))
+            return
         if n % 16 < 13:
             self.said.append(inp.TextGenerated(generation, TOKENS[n % len(TOKENS)]))
             return
@@ -334,6 +341,8 @@ class World:
         how: inp.OnActive = HOW[n % 8]
         words = TYPED[n % 3] if n % 5 == 4 else None
         commands: list[inp.Input] = [inp.ResponseRequested(how, text_only=n % 9 == 8, words=words)] * 2
+        commands += [inp.SteerRequested(TYPED[n % 3], None, ("now", "next_step")[n % 2])] * 2
+        commands += [inp.SteerRequested(TYPED[n % 3], it) for it in answers[-1:]]
         waiting = tuple(it.item_id for it in self.talk.session.state.conversation.queue)
         commands += [inp.QueueReorderRequested(waiting[::-1])] * bool(waiting)
         commands += [inp.QueueEditRequested(it, TYPED[n % 3]) for it in waiting[:1]]
@@ -400,11 +409,10 @@ class World:
 
     def _what_was_heard_is_kept(self) -> None:
         claimed = {it.input.item_id for it in self.talk.told if isinstance(it.input, inp.ItemTruncationRequested)}
-        items = {fact.item_id: fact.response_id for fact in self.talk.log if isinstance(fact, ev.ItemAdded)}
         for fact in self.talk.log:
             if isinstance(fact, ev.ItemTruncated | ev.ItemRemoved):
-                response_id = items[fact.item_id]
-                heard = self.heard.get(self.laws.generations[response_id], "") if response_id is not None else ""
+                spoken = self.spoken_as.get(fact.item_id)
+                heard = self.heard.get(spoken, "") if spoken is not None else ""
                 if isinstance(fact, ev.ItemTruncated):  # a device may say that it played less
                     assert fact.text == heard or (fact.item_id in claimed and heard.startswith(fact.text))
                 assert not isinstance(fact, ev.ItemRemoved) or fact.reason != "unheard" or heard == ""
@@ -414,6 +422,7 @@ def _is_command(told: Told) -> bool:
     return isinstance(
         told.input,
         inp.ResponseRequested
+        | inp.SteerRequested
         | inp.CancelRequested
         | inp.OutputClearRequested
         | inp.PauseRequested

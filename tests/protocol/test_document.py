@@ -73,6 +73,7 @@ SAMPLES: Final[list[ev.Event]] = [
     ev.SettingsChanged(Settings()),
     ev.ItemAdded(ITEM, None, "user", "completed", "text"),
     ev.ItemAdded(ITEM, None, "assistant", "in_progress", response_id=RESPONSE, device=DeviceId("d")),
+    ev.ItemAdded(ITEM, None, "user", "completed", "text", response_id=RESPONSE),
     ev.ItemTranscribed(ITEM, "text"),
     ev.ItemTranscriptionFailed(ITEM, FAILURE),
     ev.ItemCompleted(ITEM, RESPONSE, "completed", "text"),
@@ -89,6 +90,10 @@ SAMPLES: Final[list[ev.Event]] = [
     ev.QueueReordered((ITEM,)),
     ev.QueueWithdrawn(ITEM, "withdrawn"),
     ev.QueueTaken(ITEM),
+    ev.SteerAccepted(ITEM, RESPONSE, "text", "now"),
+    ev.SteerConsumed(ITEM, RESPONSE),
+    ev.SteerFailed(ITEM, RESPONSE, "code", "text"),
+    ev.ResponseSteered(RESPONSE, FIRST, LEG),
     ev.TextAppended(RESPONSE, ITEM, 0, "text"),
     ev.SpeechSuspected(LEG, 5),
     ev.SpeechConfirmed(LEG),
@@ -100,6 +105,7 @@ SAMPLES: Final[list[ev.Event]] = [
     ev.InputCommitted(LEG, ITEM, None),
     ev.TimeoutTriggered(LEG, ITEM, 5, 6),
     ev.TruncationKept(LEG, ITEM, 5),
+    ev.SteerPending(ITEM, RESPONSE, "now"),
     ev.CommandRejected(LEG, "command", FAILURE),
 ]
 

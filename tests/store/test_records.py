@@ -27,8 +27,12 @@ from gateway.core.events import (
     QueueWithdrawn,
     ResponseEnded,
     ResponseStarted,
+    ResponseSteered,
     SessionOpened,
     SettingsChanged,
+    SteerAccepted,
+    SteerConsumed,
+    SteerFailed,
     TextAppended,
     TurnQueued,
 )
@@ -77,6 +81,10 @@ SAMPLES: Final[tuple[Fact, ...]] = (
     QueueReordered((ItemId("item_4"), ItemId("item_3"))),
     QueueWithdrawn(ItemId("item_4"), "superseded"),
     QueueTaken(ItemId("item_3")),
+    SteerAccepted(ItemId("item_5"), RESPONSE, "In French.", "next_step", DeviceId("tablet"), "evt_3"),
+    SteerConsumed(ItemId("item_5"), RESPONSE),
+    SteerFailed(ItemId("item_6"), RESPONSE, "cancelled", "In Greek."),
+    ResponseSteered(RESPONSE, Generation(9), LEG),
 )
 """Every fact type, with values unlike the defaults. ``log-v1.jsonl`` holds the same, line by line."""
 

@@ -19,6 +19,13 @@ from gateway.core.events.queueing import (
     QueueWithdrawn as QueueWithdrawn,
     TurnQueued as TurnQueued,
 )
+from gateway.core.events.steering import (
+    ResponseSteered as ResponseSteered,
+    SteerAccepted as SteerAccepted,
+    SteerConsumed as SteerConsumed,
+    SteerFailed as SteerFailed,
+    SteerPending as SteerPending,
+)
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, Role, Settings, TruncationReason
 
@@ -189,6 +196,10 @@ Fact: TypeAlias = (
     | QueueReordered
     | QueueWithdrawn
     | QueueTaken
+    | SteerAccepted
+    | SteerConsumed
+    | SteerFailed
+    | ResponseSteered
 )
 
 
@@ -297,6 +308,7 @@ Signal: TypeAlias = (
     | InputCommitted
     | TimeoutTriggered
     | TruncationKept
+    | SteerPending
     | CommandRejected
 )
 

@@ -10,6 +10,10 @@ from gateway.core.inputs.queueing import (
     QueueReorderRequested as QueueReorderRequested,
     QueueWithdrawalRequested as QueueWithdrawalRequested,
 )
+from gateway.core.inputs.steering import (
+    GenerationBegan as GenerationBegan,
+    SteerRequested as SteerRequested,
+)
 from gateway.core.values import Failure, OnActive as OnActive, Settings
 
 
@@ -56,7 +60,7 @@ class SessionRecovered:
     """Text of the items that were still open, as far as it was stored."""
 
     waiting_texts: Mapping[ItemId, str] = field(default_factory=dict)
-    """Words of the turns that wait; one whose words were removed is left out."""
+    """Words of the turns that wait, and of steers whose end is open; one whose words were removed is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +318,7 @@ Input: TypeAlias = (
     | QueueEditRequested
     | QueueReorderRequested
     | QueueWithdrawalRequested
+    | SteerRequested
     | OutputClearRequested
     | PauseRequested
     | ResumeRequested
@@ -333,6 +338,7 @@ Input: TypeAlias = (
     | PlayoutStarted
     | PlayoutStopped
     | PlayoutCleared
+    | GenerationBegan
     | TextGenerated
     | GenerationFinished
     | GenerationFailed

@@ -1,0 +1,77 @@
+"""The responses that generate or sound, as the log tells them."""
+
+from dataclasses import dataclass
+
+from gateway.core import events as ev
+from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+
+
+@dataclass(slots=True)
+class Response:
+    """A response that generates, sounds, or both. Forgotten when it does neither."""
+
+    response_id: ResponseId
+    generation: Generation
+    leg: LegId | None
+    """The voice leg that speaks it; None when it is only written (or its leg was lost)."""
+
+    continues: ItemId | None
+    item_id: ItemId | None = None
+    """Its message; None until its first text."""
+
+    generating: bool = True
+    sounding: bool = False
+    """Between ``PlayoutStarted`` and its end."""
+
+    device: DeviceId = DeviceId("")
+    command: str = ""
+    """Who asked for it, and by which command (its ``event_id``)."""
+
+    answers: ItemId | None = None
+    """The last message before it: the end of the user's turn that it answers."""
+
+    lost_at: tuple[int, int] | None = None
+    """Code points and milliseconds that were heard when the leg that spoke it was lost; it goes on in writing."""
+
+
+ResponseFact = (
+    ev.ResponseStarted
+    | ev.ResponseEnded
+    | ev.ResponseSteered
+    | ev.PlayoutStarted
+    | ev.PlayoutStopped
+    | ev.PlayoutCleared
+)
+
+
+def evolve_response(responses: dict[ResponseId, Response], fact: ResponseFact) -> None:
+    """Fold one fact into the responses that live."""
+    if isinstance(fact, ev.ResponseStarted):
+        responses[fact.response_id] = Response(
+            fact.response_id,
+            fact.generation,
+            fact.leg,
+            fact.continues,
+            device=fact.device,
+            command=fact.command,
+            answers=fact.answers,
+        )
+        return
+    response = responses[fact.response_id]
+    match fact:
+        case ev.ResponseEnded():
+            response.generating = False
+            if response.item_id is None:
+                response.leg = None  # it said nothing, so no playout of it will ever end
+        case ev.ResponseSteered():
+            response.generation = fact.generation
+            response.leg, response.item_id, response.lost_at = fact.leg, None, None
+        case ev.PlayoutStarted():
+            response.sounding = True
+        case ev.PlayoutStopped() | ev.PlayoutCleared():
+            response.sounding = False
+            response.leg = None
+            if isinstance(fact, ev.PlayoutCleared) and fact.heard_chars is not None:
+                response.lost_at = (fact.heard_chars, fact.heard_ms)
+    if not response.generating and response.leg is None:
+        del responses[fact.response_id]
