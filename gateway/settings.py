@@ -42,6 +42,7 @@ class Settings:
     data: str = _setting("data", "Directory of the conversations' log (SQLite).")
     agent: str = _setting("", "Who answers: 'offline', 'openai_chat' or 'package.module:function'.")
     model: str = _setting("gpt-4o-mini", "Model of openai_chat.")
+    steer: str = _setting("instruction", "How openai_chat goes on when steered: 'instruction', or 'prefill' if it can.")
     base_url: str = _setting("", "Any OpenAI-compatible server, for openai_chat and the openai speech engines.")
     api_key: str = _setting("", "Key for that server. Better given by the environment than by a flag.", secret=True)
     synthesizer: str = _setting("", "Who speaks: 'espeak', 'openai', 'none' or 'package.module:function'.")
@@ -57,6 +58,7 @@ class Settings:
     max_connections: int = _setting(1000, "WebSockets at the same time; 0 for any number.")
     max_late_ms: int = _setting(20, "Sound that leaves later than this says that calls must end; 0: never.")
     after_empty_cut: str = _setting("continue", "After a cut with nothing said: 'continue', 'ask' or 'silent'.")
+    after_missed_steer: str = _setting("queue", "A steer that came too late for its answer: 'queue' or 'fail'.")
     media: str = _setting("direct", "Path of WebRTC sound: 'direct' (ours) or 'stock' (aiortc's, slower and dearer).")
     rtc_public_ip: str = _setting("", "Address that a router passes on to this machine, port by port (1:1 NAT).")
     rtc_ports: str = _setting("", "UDP ports for calls, as 50000-50999; else the system chooses.")
@@ -75,6 +77,8 @@ class Settings:
         if ":" not in self.recognizer:
             _one_of("recognizer", self.recognizer, ("", "sphinx", "openai", "none"))
         _one_of("after_empty_cut", self.after_empty_cut, ("continue", "ask", "silent"))
+        _one_of("after_missed_steer", self.after_missed_steer, ("queue", "fail"))
+        _one_of("steer", self.steer, ("instruction", "prefill"))
         _one_of("media", self.media, ("direct", "stock"))
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
         known = self.agent in ("", "offline", "openai_chat") or ":" in self.agent

@@ -76,6 +76,15 @@ def recovered(step: Step, input: inp.SessionRecovered) -> None:
         moment.waiting_texts[queued.item_id] = input.waiting_texts.get(queued.item_id, "")
         if queued.not_before is not None and queued.not_before > stamp.wall:
             moment.not_before[queued.item_id] = stamp.mono + queued.not_before - stamp.wall
+    moment.hushed = _waited_for_nothing(step)
+
+
+def _waited_for_nothing(step: Step) -> bool:
+    """Nothing ran when the process ended, so it was a wish for silence that the queue respected."""
+    conversation = step.conversation
+    debounced = any(queued.not_before is not None for queued in conversation.queue)
+    wordless = any(node.awaits_words for node in conversation.tree.nodes.values())
+    return not (conversation.responses or debounced or wordless)
 
 
 def deadline(step: Step) -> None:

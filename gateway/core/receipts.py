@@ -11,8 +11,16 @@ from gateway.core.values import Failure
 
 
 def of(step: Step, response_id: ResponseId) -> dict[ItemId, Steer]:
-    """The steers of an answer whose end is open, in the order in which they came."""
-    return {item_id: steer for item_id, steer in step.moment.steers.items() if steer.response_id == response_id}
+    """The steers of an answer whose end is open, in the order in which they came, but for those it is too late for."""
+    late = _kept(step)
+    steers = step.moment.steers.items()
+    return {item_id: steer for item_id, steer in steers if steer.response_id == response_id and item_id not in late}
+
+
+def _kept(step: Step) -> set[ItemId]:
+    """Those that wait for an answer after the one that they were for."""
+    pending = step.moment.pending
+    return {it.item_id for it in step.conversation.queue} | set(pending.consumes if pending is not None else ())
 
 
 def asked(step: Step, item_id: ItemId, generation: Generation, response_id: ResponseId) -> None:
@@ -67,7 +75,7 @@ def recovered(step: Step, input: inp.SessionRecovered) -> None:
 def settle(step: Step) -> None:
     """Whatever ended the answer that a steer was for: nobody is left without a receipt."""
     moment, living = step.moment, step.conversation.responses
-    kept = {it.item_id for it in step.conversation.queue} | set(moment.pending.consumes if moment.pending else ())
+    kept = _kept(step)
     for item_id, steer in list(moment.steers.items()):
         response = living.get(steer.response_id)
         if item_id not in kept and (response is None or not response.generating):

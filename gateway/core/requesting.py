@@ -69,9 +69,11 @@ def _steer(step: Step, input: inp.ResponseRequested) -> None:
 
 
 def _answer_beside(step: Step, input: inp.ResponseRequested) -> None:
-    """A second answer; only one holds the loudspeaker. One that waits already is asked for, in effect, by both."""
-    spoken = any(r.leg is not None for r in step.state.alive())
-    _answer(step, input, text_only=spoken)
+    """A second answer; only one holds the loudspeaker."""
+    if step.moment.pending is not None:
+        _add_words(step, input)  # the answer that is about to begin is the answer to them
+    else:
+        _answer(step, input, text_only=any(r.leg is not None for r in step.state.alive()))
 
 
 def _interrupt(step: Step, input: inp.ResponseRequested, *, silence: bool, rolls_back: bool = False) -> None:

@@ -385,3 +385,13 @@ def test_the_session_says_what_new_text_does_and_a_command_may_say_otherwise() -
     talk.tell((0.0, inp.SettingsSubmitted(Settings(on_active_text="queue"))), *answering(1.0))
     assert kinds(talk.tell((2.0, ASK)).facts) == [ev.TurnQueued]
     assert talk.tell((2.1, INTERRUPT)).stopping == (fx.FlushPlayout(PHONE, G1),)
+
+
+def test_what_waited_only_because_somebody_wanted_silence_goes_on_waiting() -> None:
+    talk = busy()
+    talk.tell((2.0, wants("queue", "a", "a")), (2.1, wants("interrupt", "Stop!")), (2.1, cleared(G1, "One")))
+    after = talk.reboot()
+    assert after.tell((3.0, inp.SessionRecovered({}, {ItemId("a"): "a"}), CHAT)).starting == ()
+    after.tell((4.0, ASK, CHAT), (4.1, inp.TextGenerated(G2, "x")))
+    assert kinds(after.tell((4.2, inp.GenerationFinished(G2))).starting) == [fx.Generate]
+    assert after.path[-1] == "a"

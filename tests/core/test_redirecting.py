@@ -391,3 +391,18 @@ def test_words_that_come_before_an_answer_begins_are_answered_by_it() -> None:
     talk.tell((2.0, INTERRUPT), (2.0, inp.ResponseRequested("steer", words="In French.")), (2.1, cleared(G1, "One")))
     assert len(talk.all(fx.Generate)) == 2
     assert talk.last(ev.ItemAdded).text == "In French."
+
+
+def test_what_came_too_late_is_queued_once_even_if_more_comes_too_late() -> None:
+    talk = spoken()
+    talk.tell((2.0, steer("a", "a", when="next_step")), (3.0, inp.GenerationFinished(G1)))
+    talk.tell((3.1, steer("b", "b", when="next_step")))
+    assert [it.item_id for it in talk.session.state.conversation.queue] == ["a", "b"]
+
+
+def test_a_second_answer_beside_one_that_is_about_to_begin_is_that_one() -> None:
+    talk = spoken(finished=True)
+    talk.tell((2.0, steer()), (2.0, inp.ResponseRequested("concurrent", words="And loud.")))
+    talk.tell((2.001, cleared(G1, "One two")))
+    assert len(talk.all(fx.Generate)) == 2
+    assert none(talk.events, ev.SteerFailed)
