@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final, get_args
 
-from gateway.core import answering, effects as fx, events as ev, heard, inputs as inp, waiting
+from gateway.core import answering, effects as fx, events as ev, heard, inputs as inp, redirecting, waiting
 from gateway.core.ids import Generation, ItemId, LegId, ResponseId
 from gateway.core.policy import has_words
 from gateway.core.removing import roll_back
@@ -141,6 +141,10 @@ def _answer(step: Step, item_id: ItemId, turn: Awaited, cut: Unheard | None) -> 
     if how in WAITING and (alive or step.moment.pending is not None or step.conversation.queue):
         if not waiting.full(step, how):  # else what waits is answered with it: its message stands there already
             waiting.enqueue(step, how, inp.ResponseRequested(), about=item_id)
+        return
+    response = redirecting.aimed(step, None) if how == "steer" else None
+    if response is not None:  # a turn that was committed by hand has cut nothing
+        redirecting.redirect(step, response, None)
         return
     if how == "rollback" and cut is not None and cut.turn == item_id:
         roll_back(step, cut.item_id, cut.answers)

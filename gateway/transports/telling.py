@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.core import events as ev
-from gateway.core.ids import DeviceId, LegId, ResponseId
+from gateway.core.ids import DeviceId, LegId
 from gateway.protocol import extension as ext, realtime as rt
 from gateway.protocol.projection import View, output_index, project
 from gateway.runtime.actor import Actor, Glance
@@ -66,8 +66,8 @@ class Teller:
         """What was published before the client was brought up to date; None from then on."""
 
         self._sound_first = SoundFirst(caller.leg)
-        self._speaking: dict[str, str] = {}
-        """The item that each response is giving out."""
+        self._speaking: dict[str, tuple[str, int]] = {}
+        """The item that each spoken response is giving out, and its place in the output."""
 
         self._cleared: deque[str] = deque(maxlen=8)
         """Items of which nothing more may be heard."""
@@ -85,7 +85,7 @@ class Teller:
     def tell_sound(self, event: rt.AudioDelta) -> None:
         """Send a piece of an answer's sound; what is left of one whose cut was announced (its fade) is dropped."""
         if event.item_id not in self._cleared:
-            event.output_index = output_index(ResponseId(event.response_id), self._view)
+            _, event.output_index = self._speaking.get(event.response_id, ("", 0))
             self.tell(event)
 
     # --- as it happens ---
@@ -115,10 +115,11 @@ class Teller:
 
     def _follow(self, event: ev.Event) -> None:
         match event:
-            case ev.ItemAdded(role="assistant") if event.response_id is not None:
-                self._speaking[event.response_id] = event.item_id
+            case ev.ItemAdded(role="assistant", spoken=True) if event.response_id is not None:
+                self._speaking[event.response_id] = event.item_id, output_index(event.response_id, self._view)
             case ev.PlayoutCleared() if event.response_id in self._speaking:
-                self._cleared.append(self._speaking.pop(event.response_id))
+                item_id, _ = self._speaking.pop(event.response_id)
+                self._cleared.append(item_id)
             case ev.PlayoutStopped():
                 self._speaking.pop(event.response_id, None)
             case _:

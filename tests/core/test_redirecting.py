@@ -406,3 +406,12 @@ def test_a_second_answer_beside_one_that_is_about_to_begin_is_that_one() -> None
     talk.tell((2.001, cleared(G1, "One two")))
     assert len(talk.all(fx.Generate)) == 2
     assert none(talk.events, ev.SteerFailed)
+
+
+def test_a_turn_that_was_committed_by_hand_may_steer() -> None:
+    talk = Talk()
+    talk.tell((0.0, inp.SettingsSubmitted(Settings(on_active_voice="steer"))), *answering(1.0, finished=False))
+    talk.tell((2.0, TURN_ENDED))
+    assert talk.says(2.2, "In French.").stopping == (fx.CancelGeneration(G1), fx.FlushPlayout(PHONE, G1))
+    talk.tell((2.21, cleared(G1, "One")))
+    assert talk.tell((2.23, DEADLINE)).starting == (fx.Generate(running(talk), G2, None, running(talk)),)

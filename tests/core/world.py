@@ -13,13 +13,16 @@ from typing import Final, get_args
 from gateway.core import effects as fx, events as ev, inputs as inp
 from gateway.core.ids import Generation, ItemId, LegId
 from gateway.core.policy import is_stop_word
-from gateway.core.values import Immediate, Waiting
+from gateway.core.values import Immediate, Settings, Waiting
 from tests.core.laws import Laws
 from tests.core.script import BROKEN, CHAT, DEADLINE, PHONE, STOCK, TABLET, Talk, Told
 
 WORDS: Final = ("", "Yeah.", "Stop.", "What about Tuesday?", "...")
 TOKENS: Final = ("One", " two", " thrée.", " ")
 HOW: Final[tuple[inp.OnActive, ...]] = (*get_args(Immediate), *get_args(Waiting))
+VOICED: Final = tuple(how for how in HOW if how != "reject")
+"""What a voice may do in this world: whoever speaks is answered."""
+
 TYPED: Final = ("Count, please.", "Stop!", "And letters?")
 
 
@@ -109,7 +112,7 @@ class World:
                     self.hanging.add(event.item_id)
                 case ev.ItemRemoved(item_id, "not_speech") | ev.ItemTranscriptionFailed(item_id):
                     self.hanging |= {item_id} & self.cutting
-                case ev.ResponseStarted() | ev.ItemTranscribed():
+                case ev.ResponseStarted() | ev.ResponseSteered() | ev.ItemTranscribed():
                     self.hanging.clear()
                     self.cutting.clear()
                 case _:
@@ -341,6 +344,7 @@ class World:
         how: inp.OnActive = HOW[n % 8]
         words = TYPED[n % 3] if n % 5 == 4 else None
         commands: list[inp.Input] = [inp.ResponseRequested(how, text_only=n % 9 == 8, words=words)] * 2
+        commands.append(inp.SettingsSubmitted(Settings(on_active_voice=VOICED[n % len(VOICED)])))
         commands += [inp.SteerRequested(TYPED[n % 3], None, ("now", "next_step")[n % 2])] * 2
         commands += [inp.SteerRequested(TYPED[n % 3], it) for it in answers[-1:]]
         waiting = tuple(it.item_id for it in self.talk.session.state.conversation.queue)
@@ -423,6 +427,7 @@ def _is_command(told: Told) -> bool:
         told.input,
         inp.ResponseRequested
         | inp.SteerRequested
+        | inp.SettingsSubmitted
         | inp.CancelRequested
         | inp.OutputClearRequested
         | inp.PauseRequested

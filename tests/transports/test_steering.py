@@ -17,7 +17,7 @@ from tests.agents.fake_openai import Answer, FakeOpenAI, Request
 from tests.protocol.stock import problems
 from tests.transports.inbox import Json
 from tests.transports.server import serving
-from tests.transports.wire import Mirror, add_voice, line, report
+from tests.transports.wire import Mirror, add_voice, line, report, update
 from tests.virtual_time import run, settle
 
 HELD = (Say("One two"), Hold(), Say(" three."))
@@ -215,5 +215,27 @@ def test_a_steer_is_taken_once_however_often_it_is_sent() -> None:
             assert (accepted["e1"], accepted["e2"]) == (False, True)
             assert (await client.get("command.rejected"))["code"] == "idempotency_conflict"
             assert receipts(client.got) == ["accepted", "pending", "consumed"]
+
+    run(main())
+
+
+def test_the_sound_of_the_rest_has_its_own_place_and_the_old_part_has_none_after_its_end() -> None:
+    async def main() -> None:
+        agent = ScriptedAgent((Say("one two three four five six seven eight. "), Hold()), "and a fox.")
+        async with line(agent, hears=()) as at:
+            client = await at.connect(await at.open(), extended=True)
+            await client.send("session.update", **update(output_modalities=["audio"]))
+            await client.ask("count")
+            await client.get("response.output_audio.delta", 20)
+            await client.send("response.steer", input=STEER)
+            await client.get("output_audio_buffer.stopped")
+            sound = client.all("response.output_audio.delta")
+            first, _, rest = [event["item"]["id"] for event in client.all("response.output_item.added")]
+            assert {(event["item_id"], event["output_index"]) for event in sound} == {(first, 0), (rest, 2)}
+            cleared = client.types().index("output_audio_buffer.cleared")
+            assert first not in {
+                event.get("item_id") for event in client.got[cleared:] if "audio.delta" in event["type"]
+            }
+            await client.leave()
 
     run(main())
