@@ -90,6 +90,9 @@ class Policy:
     queue_length: int = 32
     """Turns that may wait for the running answer: more than anybody keeps in mind."""
 
+    queue_chars: int = 200_000
+    """Code points that may wait with them: all of the queue is told in one event, which has to stay under 1 MiB."""
+
     gather_within: float = 0.01
     """What comes within this of a steer is in the same model call: a person's two messages, or two devices', are one
     call. Less than the 20 ms that a steer may add to the model's own first token."""

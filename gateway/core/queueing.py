@@ -31,6 +31,9 @@ def edit_requested(step: Step, input: inp.QueueEditRequested) -> None:
     if not queued.adds:
         step.reject("queue_item_not_editable", "What waits there has no words of its own.", "item_id")
         return
+    if waiting.too_long(step, ({**step.moment.waiting_texts, item_id: input.text}).values()):
+        step.reject("queue_full", "As much waits as may wait: withdraw something, or wait.", "text")
+        return
     step.fact(ev.QueueEdited(item_id, input.text, step.stamp.device))
     step.moment.waiting_texts[item_id] = input.text
     if item_id in step.moment.steers:

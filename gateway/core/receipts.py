@@ -49,7 +49,7 @@ def ended(step: Step, response_id: ResponseId, failure: Failure | None) -> None:
             fail(step, item_id, failure.code)
         elif steer.generation is not None or step.policy.after_missed_steer == "fail":
             fail(step, item_id, "answer_ended")
-        elif waiting.full(step, "queue"):
+        elif waiting.full(step, "queue", steer.text):
             fail(step, item_id, "queue_full")
         else:
             missed = inp.ResponseRequested(words=steer.text, item_id=item_id)

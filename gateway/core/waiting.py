@@ -1,5 +1,7 @@
 """Putting a turn into the queue, and taking it out without an answer. ``queueing`` has the rest."""
 
+from collections.abc import Iterable
+
 from gateway.core import events as ev, inputs as inp
 from gateway.core.ids import DeviceId, ItemId
 from gateway.core.queue import Queued
@@ -7,9 +9,16 @@ from gateway.core.step import Step
 from gateway.core.values import Waiting
 
 
-def full(step: Step, how: Waiting) -> bool:
-    """True while no other turn may wait in this way."""
-    return len(step.conversation.queue) - len(_replaced(step, how)) >= step.policy.queue_length
+def full(step: Step, how: Waiting, text: str = "") -> bool:
+    """True while no other turn may wait in this way with *text*."""
+    replaced = {queued.item_id for queued in _replaced(step, how)}
+    texts = [it for item_id, it in step.moment.waiting_texts.items() if item_id not in replaced]
+    return len(texts) >= step.policy.queue_length or too_long(step, [*texts, text])
+
+
+def too_long(step: Step, texts: Iterable[str]) -> bool:
+    """Are these more words than may wait?"""
+    return sum(map(len, texts)) > step.policy.queue_chars
 
 
 def enqueue(
@@ -19,8 +28,8 @@ def enqueue(
 
     It comes from *device*, or else from that of the input.
     """
-    if full(step, how):
-        step.reject("queue_full", f"{step.policy.queue_length} turns wait already: withdraw one, or wait.")
+    if full(step, how, wanted.words or ""):
+        step.reject("queue_full", "As much waits as may wait: withdraw something, or wait.")
         return
     for queued in _replaced(step, how):
         withdraw(step, queued, "superseded")

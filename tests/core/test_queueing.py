@@ -395,3 +395,14 @@ def test_what_waited_only_because_somebody_wanted_silence_goes_on_waiting() -> N
     after.tell((4.0, ASK, CHAT), (4.1, inp.TextGenerated(G2, "x")))
     assert kinds(after.tell((4.2, inp.GenerationFinished(G2))).starting) == [fx.Generate]
     assert after.path[-1] == "a"
+
+
+def test_the_words_that_wait_are_bounded_as_well() -> None:
+    talk = busy(policy=Policy(queue_chars=10))
+    talk.tell((2.0, wants("queue", "12345", "a")), (2.1, wants("queue", "123456", "b")))
+    assert rejection(talk) == "queue_full"
+    talk.tell((2.2, inp.QueueEditRequested(ItemId("a"), "12345678901")))
+    assert rejection(talk) == "queue_full"
+    assert talk.tell((2.3, wants("latest", "1234567890", "c"))).accepted
+    talk.tell((2.4, inp.QueueEditRequested(ItemId("c"), "0987654321")))
+    assert queued(talk) == ["c"]
