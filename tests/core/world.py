@@ -119,7 +119,8 @@ class World:
                     pass
         voice = self.talk.session.state.moment.voices.get(told.leg)
         stopped_a_model = any(isinstance(effect, fx.CancelGeneration) for effect in told.outcome.stopping)
-        if stopped_a_model and not _is_command(told) and voice is not None and voice.turn is not None:
+        by_words = isinstance(told.input, inp.TurnTranscribed)  # of a turn before the one that is being spoken
+        if stopped_a_model and not (by_words or _is_command(told)) and voice is not None and voice.turn is not None:
             self.cutting.add(voice.turn)
 
     def _stop(self, effect: fx.StoppingEffect) -> None:
