@@ -187,6 +187,7 @@ def _begin_next_part(step: Step, response: Response, heard_chars: int, heard_ms:
     goes_on = Generation(step.conversation.generation + 1)
     step.fact(ev.ResponseSteered(response_id, goes_on, leg if leg in step.moment.voices else None))
     step.moment.steering[response_id] = step.stamp.mono + step.policy.gather_within
+    answering.start_pending(step)
 
 
 def _keep_heard(step: Step, item_id: ItemId, said: Said, claim: Claim | None, *, started: bool) -> None:

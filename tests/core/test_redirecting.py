@@ -415,3 +415,11 @@ def test_a_turn_that_was_committed_by_hand_may_steer() -> None:
     assert talk.says(2.2, "In French.").stopping == (fx.CancelGeneration(G1), fx.FlushPlayout(PHONE, G1))
     talk.tell((2.21, cleared(G1, "One")))
     assert talk.tell((2.23, DEADLINE)).starting == (fx.Generate(running(talk), G2, None, running(talk)),)
+
+
+def test_an_answer_that_waits_for_a_steered_one_to_fall_silent_begins_then() -> None:
+    talk = spoken()
+    talk.tell((2.0, steer()), (2.0, inp.ResponseRequested("concurrent", words="And letters?")))
+    outcome = talk.tell((2.001, cleared(G1, "One")))
+    assert only(outcome.starting, fx.Generate).generation == G3
+    assert talk.last(ev.ResponseStarted).generation == G3

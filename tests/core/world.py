@@ -117,6 +117,8 @@ class World:
                     self.cutting.clear()
                 case _:
                     pass
+        if any(isinstance(effect, fx.Generate) for effect in told.outcome.starting):  # an answer that was steered, too
+            self.hanging.clear()
         voice = self.talk.session.state.moment.voices.get(told.leg)
         stopped_a_model = any(isinstance(effect, fx.CancelGeneration) for effect in told.outcome.stopping)
         by_words = isinstance(told.input, inp.TurnTranscribed)  # of a turn before the one that is being spoken
@@ -429,6 +431,7 @@ def _is_command(told: Told) -> bool:
         inp.ResponseRequested
         | inp.SteerRequested
         | inp.SettingsSubmitted
+        | inp.QueueWithdrawalRequested
         | inp.CancelRequested
         | inp.OutputClearRequested
         | inp.PauseRequested
