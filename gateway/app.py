@@ -4,29 +4,35 @@ import asyncio
 import contextlib
 import importlib.util
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from math import inf
 from pathlib import Path
 from typing import Any, cast
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import Mount, WebSocketRoute
 
 from gateway.agents.callable import find, load
 from gateway.agents.offline import OfflineAgent
+from gateway.core.ids import SessionId
 from gateway.core.policy import Policy
 from gateway.errors import SettingsError
 from gateway.protocol.decoding import Limits
+from gateway.runtime import retention
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.ports import Agent, SteerMode
 from gateway.runtime.registry import Registry
 from gateway.settings import Settings
+from gateway.store.export import export
 from gateway.store.sqlite import SqliteStore
-from gateway.transports import admission, http, network, webrtc, websocket
+from gateway.transports import admission, documents, failures, network, pages, rest, webrtc, websocket
 from gateway.transports.connection import Services
 from gateway.transports.guard import Guard, Rules
 from gateway.transports.overload import Rule
-from media.detector import SpeechDetector, standard
+from gateway.transports.routes import OPERATIONS, routes
+from media.hearing.detector import SpeechDetector, standard
 from media.leg import Engines
 from media.peer import send_lateness
 from media.speech import Recognizer, SpeechError, Synthesizer
@@ -36,6 +42,8 @@ from media.vad.silero import load_model
 log = logging.getLogger(__name__)
 
 EVICT_EVERY_S = 60.0
+DAY_S = 24 * 3600
+DATABASE = "bargein.sqlite"
 
 
 def create_app(
@@ -64,20 +72,12 @@ def create_app(
 
     return Starlette(
         routes=[
-            Route("/", http.page),
-            Route("/healthz", http.healthz),
-            Route("/readyz", http.readyz),
-            Route("/v1/load", admission.load),
-            Route("/v1/sessions/{session_id}/items", http.items),
-            Route("/v1/realtime/ice_servers", network.ice_servers),
-            Route("/v1/realtime/calls", webrtc.create, methods=["POST"]),
-            Route("/v1/realtime/calls/{call_id}", webrtc.go_on, methods=["POST"]),
-            Route("/v1/realtime/calls/{call_id}", webrtc.hang_up, methods=["DELETE"]),
-            Route("/v1/realtime/calls/{call_id}/hangup", webrtc.hang_up, methods=["POST"]),
+            *routes(OPERATIONS),
             WebSocketRoute("/v1/realtime", websocket.realtime),
-            Mount("/web", http.Files(directory=http.WEB)),
+            Mount("/web", pages.Files(directory=pages.WEB)),
         ],
         middleware=[Middleware(Guard, rules=rules)],
+        exception_handlers={HTTPException: failures.no_such_thing},
         lifespan=lifespan,
     )
 
@@ -94,6 +94,8 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
         registry, store, clock, limits, engines, _about(agent, engines), _admission(settings), settings.instructions
     )
     app.state.calls = webrtc.Calls()
+    app.state.posts = rest.Posts()
+    app.state.documents = documents.Documents(OPERATIONS, secured=bool(settings.token))
     app.state.offers = network.Offers(settings.max_offers)
     app.state.network = network.Network(
         settings.ports,
@@ -104,11 +106,15 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
         "stock" if settings.media == "stock" else "direct",
     )
     await _warm_up(agent, engines)
-    chores = asyncio.create_task(_evict(registry), name="evict")
+    chores = [
+        asyncio.create_task(_evict(registry), name="evict"),
+        asyncio.create_task(retention.watch(store, _keep(settings), registry, clock), name="retention"),
+    ]
     try:
         yield
     finally:
-        chores.cancel()
+        for chore in chores:
+            chore.cancel()
         await app.state.calls.aclose()
         await registry.aclose()
         await agent.aclose()
@@ -172,13 +178,34 @@ async def _evict(registry: Registry) -> None:
         registry.evict_idle()
 
 
+def _keep(settings: Settings) -> retention.Keep:
+    return retention.Keep(settings.keep_days * DAY_S or inf, settings.keep_mb * 1_000_000 or inf)
+
+
+async def export_session(data: Path, session: str) -> AsyncGenerator[bytes, None]:
+    """A session as JSON lines, from a log that no gateway uses. Raises ``SettingsError``, ``StoreError``."""
+    path = data / DATABASE
+    if not path.exists():
+        raise SettingsError(f"There is no log of conversations in {data}.")
+    store = await SqliteStore.open(path)
+    try:
+        found = False
+        async for line in export(store, SessionId(session)):
+            found = True
+            yield line
+    finally:
+        await store.aclose()
+    if not found:
+        raise SettingsError("There is no session with this id.")
+
+
 def _database(settings: Settings) -> Path:
     directory = Path(settings.data)
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"Setting 'data' is wrong: the directory cannot be made ({error.strerror}).") from error
-    return directory / "bargein.sqlite"
+    return directory / DATABASE
 
 
 def choose_agent(settings: Settings) -> Agent:

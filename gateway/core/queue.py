@@ -1,7 +1,6 @@
-"""The turns that wait, as the log tells them. Words are not kept here: see ``Moment.waiting_texts``."""
+"""The turns that wait, as the log tells them. Words are not kept here, but by the moment."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, ItemId, LegId
@@ -19,9 +18,7 @@ class Queued:
     device: DeviceId
     leg: LegId
     command: str
-    instructions: str | None
     text_only: bool
-    metadata: Mapping[str, str] = field(default_factory=dict)
     not_before: float | None = None
 
 
@@ -41,9 +38,7 @@ def evolve_queue(queue: list[Queued], fact: QueueFact) -> None:
                     fact.device,
                     fact.leg,
                     fact.command,
-                    fact.instructions,
                     fact.text_only,
-                    fact.metadata,
                     fact.not_before,
                 )
             )

@@ -13,13 +13,15 @@ from gateway.core.inputs import Stamp
 from gateway.core.queue import Queued
 from gateway.core.state import Pending
 from gateway.core.step import Step
+from gateway.core.values import Wish
 
 
 def waits(step: Step) -> bool:
     """True while what is queued has to wait: somebody is heard, or about to be."""
     moment = step.moment
     said = any(voice.turn is not None or voice.deadline is not None for voice in moment.voices.values())
-    return bool(step.state.alive() or moment.cuts or moment.pending or step.state.waits_for_words() or said)
+    busy = step.state.alive() or moment.cuts or moment.pending or moment.switch
+    return bool(busy or step.state.waits_for_words() or said)
 
 
 def edit_requested(step: Step, input: inp.QueueEditRequested) -> None:
@@ -63,12 +65,6 @@ def _find(step: Step, item_id: ItemId) -> Queued | None:
     return found
 
 
-def forget_answered(step: Step, about: ItemId) -> None:
-    """A spoken message is gone, and with it the wish to have it answered."""
-    for queued in [it for it in step.conversation.queue if it.about == about]:
-        waiting.withdraw(step, queued, "withdrawn")
-
-
 def recovered(step: Step, input: inp.SessionRecovered) -> None:
     """Go on waiting in another process; what lost its words is withdrawn."""
     stamp, moment = step.stamp, step.moment
@@ -77,6 +73,8 @@ def recovered(step: Step, input: inp.SessionRecovered) -> None:
             waiting.withdraw(step, queued, "withdrawn")
             continue
         moment.waiting_texts[queued.item_id] = input.waiting_texts.get(queued.item_id, "")
+        if queued.item_id in input.wishes:
+            moment.wishes[queued.item_id] = input.wishes[queued.item_id]
         if queued.not_before is not None and queued.not_before > stamp.wall:
             moment.not_before[queued.item_id] = stamp.mono + queued.not_before - stamp.wall
     moment.hushed = _waited_for_nothing(step)
@@ -102,12 +100,13 @@ def settle(step: Step) -> None:
     if not queue or step.moment.hushed or queue[0].item_id in step.moment.not_before or waits(step):
         return
     taken = _next(queue)
+    last = taken[-1]
+    wish = step.moment.wishes.get(last.item_id, Wish())
     for queued in taken:
         _take(step, queued)
-    last = taken[-1]
     stamp = Stamp(step.stamp.mono, step.stamp.wall, step.stamp.seed, last.device, last.leg, last.command)
     step.moment.pending = Pending(
-        stamp, last.instructions, last.text_only, last.metadata, consumes=_steers(step, taken)
+        stamp, wish.instructions, last.text_only, wish.metadata, consumes=_steers(step, taken)
     )
     answering.start_pending(step)
 

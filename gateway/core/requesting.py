@@ -1,6 +1,17 @@
 """A client asks for an answer, and says what that does to one that is running."""
 
-from gateway.core import answering, events as ev, floor, heard, inputs as inp, queueing, redirecting, waiting
+from gateway.core import (
+    answering,
+    branching,
+    events as ev,
+    floor,
+    heard,
+    inputs as inp,
+    queueing,
+    redirecting,
+    switching,
+    waiting,
+)
 from gateway.core.ids import ItemId
 from gateway.core.state import Pending
 from gateway.core.step import Step
@@ -9,6 +20,9 @@ from gateway.core.values import Waiting
 
 def response_requested(step: Step, input: inp.ResponseRequested) -> None:
     """Answer, as the command or else the session says what new input does while an answer is running."""
+    if input.replaces is not None:
+        branching.regeneration_requested(step, input, input.replaces)
+        return
     if input.item_id is not None and step.knows(input.item_id):
         step.reject("item_create_duplicate_item_id", "An item with this id exists already.", "input.id")
         return
@@ -93,7 +107,7 @@ def _add_words(step: Step, input: inp.ResponseRequested) -> None:
         return
     item_id = input.item_id or ItemId(step.mint("item"))
     tip = step.conversation.tree.tip
-    step.fact(ev.ItemAdded(item_id, tip, "user", "completed", input.words, device=step.stamp.device))
+    switching.append(step, ev.ItemAdded(item_id, tip, "user", "completed", input.words, device=step.stamp.device))
 
 
 def _wants_silence(step: Step, input: inp.ResponseRequested) -> bool:

@@ -33,6 +33,9 @@ class Response:
     lost_at: tuple[int, int] | None = None
     """Code points and milliseconds that were heard when the leg that spoke it was lost; it goes on in writing."""
 
+    replaces: ItemId | None = None
+    """The answer beside which it stands."""
+
 
 ResponseFact = (
     ev.ResponseStarted
@@ -55,6 +58,7 @@ def evolve_response(responses: dict[ResponseId, Response], fact: ResponseFact) -
             device=fact.device,
             command=fact.command,
             answers=fact.answers,
+            replaces=fact.replaces,
         )
         return
     response = responses[fact.response_id]

@@ -10,22 +10,26 @@ from typing import assert_never
 
 from gateway.core import (
     answering,
+    branching,
     cancelling,
     effects as fx,
     events as ev,
     floor,
     heard,
     inputs as inp,
+    messages,
     pausing,
+    presence,
     queueing,
     receipts,
+    redacting,
     redirecting,
     requesting,
     steering,
     turns,
 )
 from gateway.core.policy import Policy
-from gateway.core.state import KEYS_KEPT, Moment, State, Voice, evolve
+from gateway.core.state import KEYS_KEPT, Conversation, Moment, State, Voice, evolve
 from gateway.core.step import Step
 from gateway.core.truncating import truncate
 from gateway.core.values import Failure
@@ -68,9 +72,16 @@ class Session:
         self.state = State()
 
     @classmethod
-    def replay(cls, facts: Iterable[ev.Fact], policy: Policy | None = None) -> "Session":
-        """The session that a log describes. Runs no effects; follow it with ``SessionRecovered``."""
+    def replay(
+        cls, facts: Iterable[ev.Fact], policy: Policy | None = None, onto: Conversation | None = None
+    ) -> "Session":
+        """The session that a log describes: the whole of it, or what follows a snapshot, which it then goes on with.
+
+        Runs no effects; follow it with ``SessionRecovered``.
+        """
         session = cls(policy)
+        if onto is not None:
+            session.state.conversation = onto
         for fact in facts:
             evolve(session.state.conversation, fact)
         return session
@@ -81,10 +92,12 @@ class Session:
         duplicate = self._applied_before(step)
         if not duplicate and not step.rejected:
             _dispatch(step, input)
+            branching.settle(step)
             pausing.settle(step)
             receipts.settle(step)
             redirecting.settle(step)
             queueing.settle(step)
+            presence.settle(step, input)
             if stamp.key and not step.rejected:
                 step.fact(ev.CommandApplied(stamp.key, stamp.digest, stamp.wall))
         return Outcome(
@@ -113,6 +126,9 @@ class Session:
 
 
 def _dispatch(step: Step, input: inp.Input) -> None:
+    if isinstance(input, inp.OfPresence):
+        presence.take(step, input)
+        return
     match input:
         case (
             inp.SpeechSuspected()
@@ -139,6 +155,7 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             queueing.deadline(step)
             redirecting.deadline(step)
             floor.deadline(step)
+            presence.deadline(step)
         case inp.SessionOpened() | inp.SessionRecovered() | inp.VoiceJoined() | inp.LegLeft() | inp.SettingsSubmitted():
             _connection(step, input)
         case _:
@@ -146,9 +163,13 @@ def _dispatch(step: Step, input: inp.Input) -> None:
 
 
 QueueCommand = inp.QueueEditRequested | inp.QueueReorderRequested | inp.QueueWithdrawalRequested
+OfMessages = (
+    inp.EditSubmitted | inp.CorrectionSubmitted | inp.BranchRequested | inp.ReactionRequested | inp.ReactionWithdrawn
+)
 Command = (
     inp.ItemSubmitted
     | inp.ItemDeletionRequested
+    | inp.ItemRedactionRequested
     | inp.ItemTruncationRequested
     | inp.ResponseRequested
     | inp.CancelRequested
@@ -157,6 +178,7 @@ Command = (
     | inp.OutputClearRequested
     | inp.PauseRequested
     | inp.ResumeRequested
+    | OfMessages
 )
 
 
@@ -166,6 +188,8 @@ def _command(step: Step, input: Command) -> None:
             steering.item_submitted(step, input)
         case inp.ItemDeletionRequested():
             steering.item_deletion_requested(step, input)
+        case inp.ItemRedactionRequested():
+            redacting.item_redaction_requested(step, input)
         case inp.ItemTruncationRequested():
             heard.truncation_requested(step, input)
         case inp.PauseRequested():
@@ -174,8 +198,10 @@ def _command(step: Step, input: Command) -> None:
             pausing.resume_requested(step)
         case inp.QueueEditRequested() | inp.QueueReorderRequested() | inp.QueueWithdrawalRequested():
             _queue(step, input)
-        case _:
+        case inp.ResponseRequested() | inp.SteerRequested() | inp.CancelRequested() | inp.OutputClearRequested():
             _answers(step, input)
+        case _:
+            _message(step, input)
 
 
 AnswerCommand = inp.ResponseRequested | inp.SteerRequested | inp.CancelRequested | inp.OutputClearRequested
@@ -191,6 +217,20 @@ def _answers(step: Step, input: AnswerCommand) -> None:
             cancelling.cancel_requested(step, input)
         case inp.OutputClearRequested():
             cancelling.output_clear_requested(step)
+
+
+def _message(step: Step, input: OfMessages) -> None:
+    match input:
+        case inp.EditSubmitted():
+            branching.edit_submitted(step, input)
+        case inp.BranchRequested():
+            branching.branch_requested(step, input)
+        case inp.CorrectionSubmitted():
+            messages.correction_submitted(step, input)
+        case inp.ReactionRequested():
+            messages.reaction_requested(step, input)
+        case inp.ReactionWithdrawn():
+            messages.reaction_withdrawn(step, input)
         case _:
             assert_never(input)
 
@@ -246,6 +286,7 @@ def _connection(step: Step, input: Connection) -> None:
             pausing.joined(step)
         case inp.LegLeft():
             _leg_left(step)
+            presence.left(step, goodbye=input.goodbye)
         case inp.SessionRecovered():
             _recovered(step, input)
 
@@ -265,7 +306,8 @@ def _leg_left(step: Step) -> None:
 
 def _recovered(step: Step, input: inp.SessionRecovered) -> None:
     """Close what the end of the owner's process left open: every response ends exactly once."""
-    step.state.moment = Moment(voices=step.moment.voices)
+    replaced = (it.replaces for it in step.conversation.responses.values() if it.replaces is not None)
+    step.state.moment = Moment(voices=step.moment.voices, presence=step.moment.presence, replaced=next(replaced, None))
     queueing.recovered(step, input)
     receipts.recovered(step, input)
     for response in list(step.conversation.responses.values()):

@@ -13,11 +13,12 @@ from typing import Final
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 from gateway.core.inputs import Stamp
+from gateway.core.members import Presence
 from gateway.core.queue import Queued, evolve_queue
 from gateway.core.responses import Response as Response, ResponseFact, evolve_response
 from gateway.core.steer import Steer, evolve_steers
-from gateway.core.tree import Tree
-from gateway.core.values import CutReason, Settings
+from gateway.core.tree import Node, Tree
+from gateway.core.values import CutReason, Settings, Wish
 
 FIRST: Final = Generation(0)
 """Before any response."""
@@ -184,6 +185,20 @@ class Pending:
     rest: Unheard | None = None
     """What is to be spoken without a model; None when a model is asked."""
 
+    replaces: ItemId | None = None
+    """The answer beside which it will stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The active path is to end elsewhere, once no answer runs and every turn has its words."""
+
+    to: ItemId | None
+    """None: before the first message."""
+
+    whole: bool
+    """True to go on to the end of the branch with that item, False to end at it."""
+
 
 @dataclass(slots=True)
 class Awaited:
@@ -225,11 +240,22 @@ class Moment:
 
     said: dict[ItemId, Said] = field(default_factory=dict)
     """The last few spoken answers that are over, oldest first."""
+
+    switch: Switch | None = None
+    replaced: ItemId | None = None
+    """The answer that is being given again: it comes back if the new one comes to nothing."""
+
+    choices: dict[ItemId, tuple[ItemId, ...]] = field(default_factory=dict)
+    """Which items of the active path have siblings, as clients were told."""
+
     paused_until: float | None = None
     """When a button's pause becomes a cut (monotonic); None while no button holds the answer."""
 
     waiting_texts: dict[ItemId, str] = field(default_factory=dict)
     """Words of the turns that wait."""
+
+    wishes: dict[ItemId, Wish] = field(default_factory=dict)
+    """What is wanted for the answers alone for which they wait, where that is anything."""
 
     not_before: dict[ItemId, float] = field(default_factory=dict)
     """When a turn that is debounced has waited long enough (monotonic)."""
@@ -251,6 +277,8 @@ class Moment:
 
     last_typed: str = ""
     """What was typed since an answer was last asked for: a typed "stop" wants none."""
+
+    presence: Presence = field(default_factory=Presence)
 
 
 @dataclass(slots=True)
@@ -282,6 +310,7 @@ class State:
         due += [cut.due for cut in moment.cuts.values()]
         due += [*moment.not_before.values(), *moment.steering.values()]
         yield from (when for when in due if when is not None)
+        yield from moment.presence.deadlines()
 
     def by_generation(self, generation: Generation) -> Response | None:
         """The living response of a generation; None when it is over."""
@@ -296,30 +325,60 @@ def evolve(state: Conversation, fact: ev.Fact) -> None:
         case ev.ItemAdded():
             state.tree.add(fact)
             _own(state, fact)
-        case ev.ItemCompleted(item_id, _, status):
-            state.tree.nodes[item_id].status = status
-        case ev.ItemTruncated(item_id):
-            node = state.tree.nodes[item_id]
-            node.truncated, node.seen, node.broken_off = True, fact.seen, fact.reason != "interrupted"
         case ev.ItemRemoved(item_id):
             state.tree.remove(item_id)
         case ev.CommandApplied(key, digest, wall):
             state.applied[key] = (digest, wall)
             _forget_commands(state.applied, wall - KEYS_KEPT)
-        case ev.ItemTranscribed(item_id) | ev.ItemTranscriptionFailed(item_id):
-            state.tree.nodes[item_id].awaits_words = False
+        case (
+            ev.ItemCompleted()
+            | ev.ItemTruncated()
+            | ev.ItemRedacted()
+            | ev.ItemTranscribed()
+            | ev.ItemTranscriptionFailed()
+        ):
+            _evolve_item(state.tree.nodes[fact.item_id], fact)
         case ev.TurnQueued() | ev.QueueEdited() | ev.QueueReordered() | ev.QueueWithdrawn() | ev.QueueTaken():
             evolve_queue(state.queue, fact)
         case ev.SteerAccepted() | ev.SteerConsumed() | ev.SteerFailed():
             evolve_steers(state.steers, fact)
+        case ev.BranchSelected() | ev.ItemCorrected() | ev.ReactionAdded() | ev.ReactionRemoved():
+            _evolve_tree(state.tree, fact)
         case _:
             _evolve_response(state, fact)
+
+
+ItemFact = ev.ItemCompleted | ev.ItemTruncated | ev.ItemRedacted | ev.ItemTranscribed | ev.ItemTranscriptionFailed
+
+
+def _evolve_item(node: Node, fact: ItemFact) -> None:
+    match fact:
+        case ev.ItemCompleted():
+            node.status = fact.status
+        case ev.ItemTruncated():
+            node.truncated, node.seen, node.broken_off = True, fact.seen, fact.reason != "interrupted"
+        case ev.ItemRedacted():
+            node.redacted, node.awaits_words = True, False
+        case _:
+            node.awaits_words = False
 
 
 def _evolve_response(state: Conversation, fact: ResponseFact) -> None:
     if isinstance(fact, ev.ResponseStarted | ev.ResponseSteered):
         state.generation = fact.generation
     evolve_response(state.responses, fact)
+
+
+def _evolve_tree(
+    tree: Tree, fact: ev.BranchSelected | ev.ItemCorrected | ev.ReactionAdded | ev.ReactionRemoved
+) -> None:
+    match fact:
+        case ev.BranchSelected(tip):
+            tree.select(tip)
+        case ev.ItemCorrected():
+            tree.correct(fact)
+        case _:
+            tree.react(fact)
 
 
 def _forget_commands(applied: dict[str, tuple[str, float]], before: float) -> None:

@@ -1,8 +1,9 @@
 """Clients add and remove messages. Each command is taken, or refused with a reason."""
 
-from gateway.core import answering, events as ev, inputs as inp, queueing
+from dataclasses import replace
+
+from gateway.core import answering, events as ev, inputs as inp, removing, switching
 from gateway.core.ids import ItemId
-from gateway.core.removing import forget
 from gateway.core.step import Step
 
 
@@ -13,14 +14,15 @@ def item_submitted(step: Step, input: inp.ItemSubmitted) -> None:
     if step.knows(item_id):
         step.reject("item_create_duplicate_item_id", "An item with this id exists already.", "item.id")
         return
-    if input.previous and ItemId(input.previous) not in tree.nodes:
-        step.reject("previous_item_not_found", "There is no item with this id.", "previous_item_id")
+    if input.previous and not tree.active(ItemId(input.previous)):
+        step.reject("previous_item_not_found", "There is no item with this id on the active path.", "previous_item_id")
         return
-    parent = tree.tip if input.previous is None else ItemId(input.previous) if input.previous else None
-    before = tree.follower(parent) if parent != tree.tip else None
-    step.fact(
-        ev.ItemAdded(item_id, parent, input.role, "completed", input.text, device=step.stamp.device, before=before)
-    )
+    added = ev.ItemAdded(item_id, tree.tip, input.role, "completed", input.text, device=step.stamp.device)
+    if input.previous is not None:
+        parent = ItemId(input.previous) if input.previous else None
+        step.fact(replace(added, parent=parent, before=tree.follower(parent)))
+    else:
+        switching.append(step, added)
     if input.role == "user":
         step.moment.last_typed = input.text
 
@@ -31,8 +33,9 @@ def item_deletion_requested(step: Step, input: inp.ItemDeletionRequested) -> Non
         step.reject("item_delete_invalid_item_id", "There is no item with this id.", "item_id")
     elif any(r.item_id == input.item_id for r in step.conversation.responses.values()):
         step.reject("item_in_use", "This answer is still being given; cancel it first.", "item_id")
+    elif step.moment.switch is not None and step.moment.switch.to == input.item_id:
+        step.reject("item_in_use", "The conversation is about to go on from this message.", "item_id")
     else:
-        forget(step, input.item_id)
-        queueing.forget_answered(step, input.item_id)
-        step.fact(ev.ItemRemoved(input.item_id, "deleted"))
+        removing.forget(step, input.item_id)
+        step.fact(ev.ItemRemoved(input.item_id, "deleted", not step.conversation.tree.active(input.item_id)))
         answering.start_pending(step)

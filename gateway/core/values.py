@@ -1,7 +1,10 @@
 """Small values that inputs, facts and effects share."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
+
+from gateway.core.ids import DeviceId
 
 Role = Literal["user", "assistant", "system"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
@@ -12,7 +15,6 @@ TruncationReason = Literal["interrupted", "leg_lost", "speech_failed"]
 
 CutReason = Literal["turn_detected", "client_cancelled", "node_lost"]
 """Why an answer ended early: by voice, by a client's command (or typed words), by the end of its process."""
-
 
 Waiting = Literal["queue", "merge", "latest", "debounce"]
 """How a turn waits for the running answer: in a row, together with those before it, in their place, or in the place of
@@ -33,6 +35,28 @@ class Failure:
 
     code: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a client wants for one answer alone, in its own words."""
+
+    instructions: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+OnEdit = Literal["interrupt", "reject"]
+"""What an edit, a regeneration or a switch of branch does while an answer runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A correction of a message in its place: which text it is (the first is 1), by whom and when."""
+
+    number: int
+    by: DeviceId
+    wall: float
+    """Seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +81,6 @@ class Settings:
 
     debounce_ms: int = 500
     """How long nothing new must have come for what is debounced."""
+    on_edit: OnEdit = "interrupt"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What the conversation is about, in its clients' own terms."""

@@ -6,7 +6,7 @@ from gateway.core import events as ev, inputs as inp
 from gateway.core.ids import DeviceId, ItemId
 from gateway.core.queue import Queued
 from gateway.core.step import Step
-from gateway.core.values import Waiting
+from gateway.core.values import Waiting, Wish
 
 
 def full(step: Step, how: Waiting, text: str = "") -> bool:
@@ -53,6 +53,8 @@ def enqueue(
     step.fact(fact)
     step.moment.hushed = False
     step.moment.waiting_texts[item_id] = text
+    if wanted.instructions is not None or wanted.metadata:
+        step.moment.wishes[item_id] = Wish(wanted.instructions, wanted.metadata)
     if wait_s is not None:
         step.moment.not_before[item_id] = stamp.mono + wait_s
 
@@ -68,14 +70,15 @@ def _patience_s(step: Step, wanted_ms: int | None) -> float:
 def withdraw(step: Step, queued: Queued, reason: str) -> None:
     """Let a turn wait no longer."""
     item_id = queued.item_id
+    steer = step.moment.steers.pop(item_id, None)
+    if steer is not None:  # before the withdrawal, with which the words leave the store
+        step.fact(ev.SteerFailed(item_id, steer.response_id, reason, steer.text))
     step.fact(ev.QueueWithdrawn(item_id, reason))
     forget(step, item_id)
-    steer = step.moment.steers.pop(item_id, None)
-    if steer is not None:
-        step.fact(ev.SteerFailed(item_id, steer.response_id, reason, steer.text))
 
 
 def forget(step: Step, item_id: ItemId) -> None:
     """It waits no longer, for whatever reason."""
     step.moment.waiting_texts.pop(item_id, None)
+    step.moment.wishes.pop(item_id, None)
     step.moment.not_before.pop(item_id, None)

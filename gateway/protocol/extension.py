@@ -5,6 +5,8 @@ from typing import ClassVar, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from gateway.protocol.messages import BranchSelect, ItemUpdate, OfMessages, ReactionAdd, ReactionRemove, TreeRetrieve
+from gateway.protocol.presence import OfPresence, PresenceUpdate, ReactionSend, TypingStart, TypingStop
 from gateway.protocol.realtime import (
     AudioAppend,
     AudioClear,
@@ -22,6 +24,7 @@ from gateway.protocol.realtime import (
     ServerEvent,
     SessionUpdate,
 )
+from gateway.protocol.redaction import ItemRedact as ItemRedact, ItemRedacted as ItemRedacted
 from gateway.protocol.steering import (
     QueueItemAdded as QueueItemAdded,
     QueueItemEdited as QueueItemEdited,
@@ -47,16 +50,23 @@ class ExtendedEvent(ServerEvent):
 
 
 class SessionSnapshot(ExtendedEvent, tag="session.snapshot"):
-    """The whole active path; it replaces what the client holds."""
+    """The active path; it replaces what the client holds."""
 
     session_id: str
     items: list[Item]
+    has_before: bool | UnsetType = UNSET
+    """True when only the newest items are here: older ones come by ``GET …/items?before=``."""
+
+    running: list[str] = msgspec.field(default_factory=list)
+    """Ids of the responses that are being generated, oldest first."""
 
 
 class SessionResumed(ExtendedEvent, tag="session.resumed"):
     """What follows the client's cursor comes next, flagged ``replay``."""
 
     session_id: str
+    retry_after_ms: Count | UnsetType = UNSET
+    """How long to wait before resuming the next time. Set while many resume at once, and different for each."""
 
 
 class SessionReset(ExtendedEvent, tag="session.reset"):
@@ -64,6 +74,14 @@ class SessionReset(ExtendedEvent, tag="session.reset"):
 
     session_id: str
     reason: str
+
+
+class SessionClosing(ExtendedEvent, tag="session.closing"):
+    """The gateway ends this connection; the session goes on. ``reason`` is the close code's name in lower case."""
+
+    reason: str
+    retry_after_ms: Count
+    """How long to wait before connecting again; different for each client, so that not all come back at once."""
 
 
 class SpeechSuspected(ExtendedEvent, tag="input_audio_buffer.speech_suspected"):
@@ -123,7 +141,9 @@ class Mute(ClientEvent, tag="input_audio_buffer.mute"):
     muted: bool
 
 
-OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | QueueUpdate | Steer
+OfTheExtension = (
+    OutputPause | OutputResume | PushToTalk | Mute | QueueUpdate | Steer | ItemRedact | OfMessages | OfPresence
+)
 
 
 class SessionResume(ClientEvent, tag="session.resume"):
@@ -166,6 +186,16 @@ AnyClientEvent = (
     | Steer
     | SessionResume
     | PlaybackReport
+    | PresenceUpdate
+    | TypingStart
+    | TypingStop
+    | ReactionSend
+    | ItemUpdate
+    | BranchSelect
+    | TreeRetrieve
+    | ReactionAdd
+    | ReactionRemove
+    | ItemRedact
 )
 
 __all__ = ["SUBPROTOCOL", "UNSET", "AnyClientEvent"]

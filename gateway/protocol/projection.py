@@ -7,16 +7,16 @@ The order of events follows ``docs/protocol.md``: an answer opens with its item 
 part, closes them in the reverse order, and ``response.done`` comes last.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import UNSET
 
 from gateway.core import events as ev
 from gateway.core.ids import ItemId, LegId, ResponseId
 from gateway.core.values import Failure, ItemStatus, ResponseStatus, Role
-from gateway.protocol import extension as ext, realtime as rt
+from gateway.protocol import extension as ext, messages, presence, realtime as rt
 from gateway.protocol.steering_projection import project_steering
 
 
@@ -43,9 +43,15 @@ class View:
 
     metadata: dict[ResponseId, dict[str, str]] = field(default_factory=dict)
     continues: dict[ResponseId, str] = field(default_factory=dict)
+    replaces: dict[ResponseId, str] = field(default_factory=dict)
 
 
 Wire: TypeAlias = list[rt.ServerEvent]
+
+Words: TypeAlias = Mapping[ItemId, tuple[str, str]]
+"""What messages say, and the unheard rest of those that were cut."""
+
+NO_WORDS: Final[Words] = {}
 
 
 def item(
@@ -74,13 +80,15 @@ def item(
     return shown
 
 
-def project(event: ev.Event, view: View) -> Wire:
-    """The server events by which this connection learns of *event*."""
+def project(event: ev.Event, view: View, words: Words = NO_WORDS) -> Wire:
+    """The server events by which this connection learns of *event*; *words* are those of messages that it brings back.
+
+    They are looked up when it is told, since a fact that only moves messages does not hold them; what was removed
+    meanwhile is empty.
+    """
     match event:
         case ev.ItemAdded():
             return _item_added(event, view)
-        case ev.TextAppended():
-            return [_delta(event, view)]
         case ev.ItemCompleted():
             return _item_completed(event, view)
         case ev.ResponseStarted() | ev.ResponseEnded():
@@ -100,13 +108,26 @@ def project(event: ev.Event, view: View) -> Wire:
             return [rt.SessionUpdated(session=view.settings_changed())]
         case ev.PlayoutStarted() | ev.PlayoutStopped() | ev.PlayoutCleared():
             return _playout(event, view)
-        case ev.ItemTranscribed() | ev.ItemTranscriptionFailed() | ev.ItemTruncated() | ev.ItemRemoved():
-            return [_item_changed(event)]
+        case (
+            ev.ItemTranscribed()
+            | ev.ItemTranscriptionFailed()
+            | ev.ItemTruncated()
+            | ev.ItemRemoved()
+            | ev.ItemRedacted()
+        ):
+            told = _item_changed(event)
+            return [told] if view.extended or not (told.extension or _beside(event)) else []
+        case ev.BranchSelected() | ev.ItemCorrected() | ev.ReactionAdded() | ev.ReactionRemoved():
+            return _of_message(event, view, words)
         case _:
             return _signal(event, view)
 
 
 def _item_added(event: ev.ItemAdded, view: View) -> Wire:
+    if event.role == "assistant" and event.response_id is not None and not event.spoken:
+        view.spoken.discard(event.response_id)  # its device was lost before the first word: it is written
+    if event.aside:
+        return []  # it is told when it enters the path
     if event.role == "user" and event.response_id is not None:
         return _steer_added(event, event.response_id, view)
     spoken = event.spoken or event.response_id in view.spoken
@@ -142,6 +163,47 @@ def _steer_added(event: ev.ItemAdded, response_id: ResponseId, view: View) -> Wi
 def output_index(response_id: ResponseId, view: View) -> int:
     """The place of the item that a response is giving out."""
     return len(view.output.get(response_id, ()))
+
+
+def _of_message(
+    event: ev.BranchSelected | ev.ItemCorrected | ev.ReactionAdded | ev.ReactionRemoved, view: View, words: Words
+) -> Wire:
+    match event:
+        case ev.BranchSelected():
+            return _branch_selected(event, view, words)
+        case ev.ItemCorrected():
+            return [_item_corrected(event)]
+        case _:
+            return [messages.told(event)] if view.extended else []
+
+
+def _branch_selected(event: ev.BranchSelected, view: View, words: Words) -> Wire:
+    told: Wire = [rt.ItemDeleted(item_id=item_id, reason="branch_left") for item_id in reversed(event.left)]
+    for entered in event.entered:
+        text, unheard = words.get(entered.item_id, ("", ""))
+        shown = item(
+            entered.item_id,
+            entered.role,
+            entered.status,
+            text,
+            spoken=entered.spoken,
+            unheard=unheard if entered.truncated else None,
+            seen=entered.seen,
+            device=entered.device,
+        )
+        if entered.redacted:
+            shown.redacted = True
+        told += [
+            rt.ItemAdded(item=shown, previous_item_id=entered.parent),
+            rt.ItemDone(item=shown, previous_item_id=entered.parent),
+        ]
+    return [*told, messages.BranchSelected(item_id=event.tip)] if view.extended else told
+
+
+def _item_corrected(event: ev.ItemCorrected) -> rt.ServerEvent:
+    shown = item(event.item_id, "user", "completed", event.text, spoken=event.spoken, device=event.device)
+    shown.version = rt.Version(event.version, event.by, int(event.wall))
+    return rt.ItemDone(item=shown, previous_item_id=event.parent)
 
 
 def _delta(event: ev.TextAppended, view: View) -> rt.ServerEvent:
@@ -185,6 +247,8 @@ def _response_created(event: ev.ResponseStarted, view: View) -> rt.ServerEvent:
     view.metadata[event.response_id] = dict(event.metadata)
     if event.continues is not None:
         view.continues[event.response_id] = event.continues
+    if event.replaces is not None:
+        view.replaces[event.response_id] = event.replaces
     return rt.ResponseCreated(response=_response(event.response_id, "in_progress", [], view))
 
 
@@ -201,6 +265,7 @@ def _response_done(event: ev.ResponseEnded, view: View) -> rt.ServerEvent:
     view.spoken.discard(event.response_id)
     view.metadata.pop(event.response_id, None)
     view.continues.pop(event.response_id, None)
+    view.replaces.pop(event.response_id, None)
     return rt.ResponseDone(response=response)
 
 
@@ -216,6 +281,8 @@ def _response(
     )
     if response_id in view.continues:
         response.continues = view.continues[response_id]
+    if response_id in view.replaces:
+        response.replaces = view.replaces[response_id]
     return response
 
 
@@ -233,7 +300,7 @@ def _playout(event: ev.PlayoutStarted | ev.PlayoutStopped | ev.PlayoutCleared, v
 
 
 def _item_changed(
-    event: ev.ItemTranscribed | ev.ItemTranscriptionFailed | ev.ItemTruncated | ev.ItemRemoved,
+    event: ev.ItemTranscribed | ev.ItemTranscriptionFailed | ev.ItemTruncated | ev.ItemRemoved | ev.ItemRedacted,
 ) -> rt.ServerEvent:
     match event:
         case ev.ItemTranscribed():
@@ -250,7 +317,14 @@ def _item_changed(
                 reason=event.reason,
             )
         case ev.ItemRemoved():
-            return rt.ItemDeleted(item_id=event.item_id)
+            return rt.ItemDeleted(item_id=event.item_id, reason=event.reason)
+        case ev.ItemRedacted():
+            return ext.ItemRedacted(item_id=event.item_id)
+
+
+def _beside(event: ev.Fact) -> bool:
+    """Does this concern a message beside the active path, of which stock clients do not know?"""
+    return isinstance(event, ev.ItemRemoved) and event.aside
 
 
 def _seen(heard: str, unheard: str, seen: int) -> str:
@@ -258,11 +332,16 @@ def _seen(heard: str, unheard: str, seen: int) -> str:
 
 
 Announced = ev.SpeechStarted | ev.SpeechStopped | ev.InputCommitted | ev.TimeoutTriggered | ev.TruncationKept
+Live = ev.PresenceChanged | ev.ReactionSent
 Doubt = ev.SpeechSuspected | ev.SpeechConfirmed | ev.SpeechDismissed | ev.PlayoutPaused | ev.PlayoutResumed
 
 
-def _signal(event: Announced | Doubt | ev.CommandRejected, view: View) -> Wire:
+def _signal(
+    event: Announced | Doubt | Live | ev.TextAppended | ev.SiblingsChanged | ev.CommandRejected, view: View
+) -> Wire:
     match event:
+        case ev.TextAppended():
+            return [_delta(event, view)]
         case ev.SpeechStarted():
             return [rt.SpeechStarted(item_id=event.item_id, audio_start_ms=event.audio_start_ms)]
         case ev.SpeechStopped():
@@ -274,6 +353,10 @@ def _signal(event: Announced | Doubt | ev.CommandRejected, view: View) -> Wire:
             return [rt.TimeoutTriggered(item_id=event.item_id, audio_start_ms=start_ms, audio_end_ms=end_ms)]
         case ev.TruncationKept() | ev.CommandRejected():
             return [_answer(event, view.extended)] if event.leg == view.leg else []
+        case ev.PresenceChanged() | ev.ReactionSent():
+            return presence.told(event) if view.extended else []
+        case ev.SiblingsChanged():
+            return [messages.told(event)] if view.extended else []
         case _:
             return [_doubt(event)] if view.extended else []
 

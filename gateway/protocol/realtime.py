@@ -20,13 +20,17 @@ from gateway.protocol.objects import (
     Item as Item,
     OutputTokens as OutputTokens,
     Part as Part,
+    Reaction as Reaction,
     Response as Response,
     SemanticTurnDetection as SemanticTurnDetection,
     Session as Session,
+    Siblings as Siblings,
     StatusDetails as StatusDetails,
     TurnDetection as TurnDetection,
     Usage as Usage,
+    Version as Version,
 )
+from gateway.protocol.policies import DebounceMs, OnActive, OnActiveChanges
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """What a client counts: no more than JSON numbers hold exactly everywhere (RFC 8259 section 6)."""
@@ -81,6 +85,8 @@ class ItemRetrieved(ServerEvent, tag="conversation.item.retrieved"):
 
 class ItemDeleted(ServerEvent, tag="conversation.item.deleted"):
     item_id: str
+    reason: str | UnsetType = UNSET
+    """Ours: ``branch_left`` when the item only left the active path, else why it is gone."""
 
 
 class ItemTruncated(ServerEvent, tag="conversation.item.truncated"):
@@ -249,19 +255,11 @@ Utterances = Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspe
 """Short utterances: longer ones are neither a stop word nor a backchannel, and more than these are no list."""
 
 
-OnActive = Literal["reject", "interrupt", "steer", "concurrent", "rollback", "queue", "merge", "latest", "debounce"]
-"""Ours: what new input does while an answer is running."""
-
-DebounceMs = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
-"""Longer is no waiting for the end of somebody's typing."""
-
-
-class OnActiveChanges(msgspec.Struct):
-    """What holds where a command does not say, for each kind of input."""
-
-    voice: OnActive | UnsetType = UNSET
-    text: OnActive | UnsetType = UNSET
-    debounce_ms: DebounceMs | UnsetType = UNSET
+Metadata = Annotated[
+    dict[Annotated[str, msgspec.Meta(min_length=1, max_length=64)], Annotated[str, msgspec.Meta(max_length=512)]],
+    msgspec.Meta(max_length=16),
+]
+"""As OpenAI bounds it."""
 
 
 class OwnChanges(msgspec.Struct):
@@ -271,6 +269,11 @@ class OwnChanges(msgspec.Struct):
     stop_words: Utterances | None | UnsetType = UNSET
     backchannels: Utterances | None | UnsetType = UNSET
     on_active: OnActiveChanges | None | UnsetType = UNSET
+    on_edit: Literal["interrupt", "reject"] | UnsetType = UNSET
+    """What an edit, a regeneration or a switch of branch does while an answer runs."""
+
+    metadata: Metadata | None | UnsetType = UNSET
+    """What the conversation is about; takes the place of all of what was there, null empties it."""
 
 
 class SessionChanges(msgspec.Struct):
@@ -315,13 +318,26 @@ class InputPart(msgspec.Struct):
     text: str
 
 
+ItemName = Annotated[str, msgspec.Meta(pattern=r"^[\w.:-]{0,128}$")]
+"""Of characters that leave others for names that the log gives to what is no item."""
+
+
 class InputItem(msgspec.Struct):
     """A text message; ``role`` decides which content types make sense, and all are taken as text."""
 
     role: Literal["user", "assistant", "system"]
     content: list[InputPart]
     type: Literal["message"] = "message"
-    id: str | None = None
+    id: ItemName | None = None
+
+
+class UserItem(msgspec.Struct):
+    """A message of the user, which is to be answered."""
+
+    role: Literal["user"]
+    content: list[InputPart]
+    type: Literal["message"] = "message"
+    id: ItemName | None = None
 
 
 class ItemCreate(ClientEvent, tag="conversation.item.create"):
@@ -352,14 +368,18 @@ class ResponseOptions(msgspec.Struct):
 
 
 class ResponseCreate(ClientEvent, tag="response.create"):
-    """``on_active`` is ours: what to do while an answer is running; the session's own choice when left out."""
+    """``on_active`` is ours: what to do while an answer is running; the session's own choice when left out.
+
+    So is ``replaces``: the answer to give again, to which ``on_active``, ``input`` and ``debounce_ms`` do not apply.
+    """
 
     response: ResponseOptions | UnsetType = UNSET
     on_active: OnActive | UnsetType = UNSET
-    input: str | InputItem | UnsetType = UNSET
+    input: str | UserItem | UnsetType = UNSET
     """Ours: the user's message that is to be answered, which waits with the command if that does."""
 
     debounce_ms: DebounceMs | UnsetType = UNSET
+    replaces: str | None = None
 
 
 class ResponseCancel(ClientEvent, tag="response.cancel"):

@@ -1,11 +1,11 @@
 """The extension's events about what new input does while an answer is running."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from gateway.protocol.realtime import ClientEvent, InputItem, ServerEvent
+from gateway.protocol.realtime import ClientEvent, ServerEvent, UserItem
 
 
 class QueueUpdate(ClientEvent, tag="queue.update"):
@@ -41,7 +41,7 @@ class QueueItem(msgspec.Struct):
 class Steer(ClientEvent, tag="response.steer"):
     """Give a running answer another direction, without ending it."""
 
-    input: str | list[InputItem]
+    input: str | Annotated[list[UserItem], msgspec.Meta(min_length=1)]
     """A message of the user; several are taken as one."""
 
     previous_response_id: str | None = None

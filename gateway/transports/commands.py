@@ -9,9 +9,10 @@ from msgspec import UNSET, UnsetType
 from gateway.core import inputs as inp
 from gateway.core.ids import ItemId, ResponseId
 from gateway.errors import ProtocolViolation
-from gateway.protocol import extension as ext, realtime as rt
+from gateway.protocol import extension as ext, messages, presence as wire, realtime as rt
 from gateway.protocol.decoding import canonical
 from gateway.runtime.ports import Verdict
+from gateway.transports import presence
 
 T = TypeVar("T")
 
@@ -25,6 +26,9 @@ Command: TypeAlias = (
     | ext.OutputResume
     | ext.QueueUpdate
     | ext.Steer
+    | wire.OfPresence
+    | messages.Command
+    | ext.ItemRedact
 )
 
 
@@ -47,6 +51,8 @@ def command(
 
     *located* tells how many code points, and ms of its sound, the ms hold that this client says it played of an item.
     """
+    if isinstance(event, wire.OfPresence):
+        return presence.command(event)
     match event:
         case rt.ItemCreate(item=item):
             text = "".join(part.text for part in item.content)
@@ -54,25 +60,54 @@ def command(
             return inp.ItemSubmitted(item.role, text, ItemId(item.id) if item.id else None, previous)
         case rt.ItemDelete():
             return inp.ItemDeletionRequested(ItemId(event.item_id))
+        case ext.ItemRedact():
+            return inp.ItemRedactionRequested(ItemId(event.item_id))
         case rt.ItemTruncate():
             played = located(event.item_id, event.audio_end_ms)
             return inp.ItemTruncationRequested(ItemId(event.item_id), event.audio_end_ms, played)
         case rt.ResponseCancel():
             return _cancel(event, extended)
+        case rt.OutputClear() | ext.OutputPause() | ext.OutputResume():
+            return _of_output(event)
+        case ext.Steer():
+            return _steer(event)
+        case ext.QueueUpdate():
+            return _queue_command(event)
+        case _:
+            return _of_message(event)
+
+
+def _of_output(event: rt.OutputClear | ext.OutputPause | ext.OutputResume) -> inp.Input:
+    match event:
         case rt.OutputClear():
             return inp.OutputClearRequested()
         case ext.OutputPause():
             return inp.PauseRequested()
         case ext.OutputResume():
             return inp.ResumeRequested()
-        case ext.Steer():
-            return _steer(event)
-        case ext.QueueUpdate():
-            return _queue_command(event)
+
+
+def _of_message(event: messages.Command) -> inp.Input:
+    item_id = ItemId(event.item_id)
+    match event:
+        case messages.ItemUpdate(content=content):
+            text = "".join(part.text for part in content)
+            if event.mode == "correct":
+                return inp.CorrectionSubmitted(item_id, text)
+            new_id = ItemId(event.new_item_id) if event.new_item_id else None
+            return inp.EditSubmitted(item_id, text, new_id, event.response)
+        case messages.BranchSelect():
+            return inp.BranchRequested(item_id)
+        case messages.ReactionAdd():
+            return inp.ReactionRequested(item_id, event.reaction)
+        case messages.ReactionRemove():
+            return inp.ReactionWithdrawn(item_id, event.reaction)
 
 
 def request(event: rt.ResponseCreate, modalities: tuple[str, ...]) -> inp.ResponseRequested:
-    """The answer that a client asks for; *modalities* hold where the event names none."""
+    """The answer that a client asks for; *modalities* hold where the event names none. Raises ``ProtocolViolation``."""
+    if event.replaces and event.input is not UNSET:
+        raise ProtocolViolation("invalid_value", "An answer given again has its message already.", param="input")
     wanted = options(event)
     words, item_id = _words(event.input)
     return inp.ResponseRequested(
@@ -83,25 +118,22 @@ def request(event: rt.ResponseCreate, modalities: tuple[str, ...]) -> inp.Respon
         words=words,
         item_id=item_id,
         debounce_ms=None if event.debounce_ms is UNSET else event.debounce_ms,
+        replaces=ItemId(event.replaces) if event.replaces else None,
     )
 
 
-def _words(given: str | rt.InputItem | UnsetType) -> tuple[str | None, ItemId | None]:
-    """The words of a message of the user, and the id that it shall have. Raises ``ProtocolViolation``."""
+def _words(given: str | rt.UserItem | UnsetType) -> tuple[str | None, ItemId | None]:
+    """The words of a message of the user, and the id that it shall have."""
     if given is UNSET:
         return None, None
     if isinstance(given, str):
         return given, None
-    if given.role != "user":
-        raise ProtocolViolation("invalid_value", "Only a message of the user is answered.", param="input.role")
     return "".join(part.text for part in given.content), ItemId(given.id) if given.id else None
 
 
 def _steer(event: ext.Steer) -> inp.SteerRequested:
-    """Another direction for an answer. Raises ``ProtocolViolation``."""
+    """Another direction for an answer."""
     given = [event.input] if isinstance(event.input, str) else event.input
-    if not given:
-        raise ProtocolViolation("invalid_value", "There is nothing to steer by.", param="input")
     said = [_words(it) for it in given]
     item_id = next((item_id for _, item_id in said if item_id is not None), None)
     response_id = ResponseId(event.previous_response_id) if event.previous_response_id else None

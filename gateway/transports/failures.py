@@ -1,21 +1,66 @@
 """Errors over HTTP, in the shape that OpenAI's clients read."""
 
-from typing import Final
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Final, TypeAlias
 
-from starlette.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
-from gateway.errors import ProtocolViolation
+from gateway.errors import ProtocolViolation, StoreError
+from gateway.runtime.actor import SessionEnded
 
-STATUS: Final = {"unsupported_content_type": 415, "offer_too_large": 413}
+STATUS: Final = {
+    "session_not_found": 404,
+    "item_not_found": 404,
+    "event_too_large": 413,
+    "offer_too_large": 413,
+    "unsupported_content_type": 415,
+    "rate_limited": 429,
+}
 """Codes for which HTTP has a status of its own."""
 
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
-def failure(status: int, code: str, message: str, param: str | None = None) -> JSONResponse:
+
+def failure(
+    status: int, code: str, message: str, param: str | None = None, event_id: str | None = None
+) -> JSONResponse:
     """``{"error": {...}}`` with a stable code."""
-    error = {"message": message, "type": "invalid_request_error", "code": code, "param": param}
+    error = {"message": message, "type": "invalid_request_error", "code": code, "param": param, "event_id": event_id}
     return JSONResponse({"error": error}, status)
 
 
 def refusal(violation: ProtocolViolation) -> JSONResponse:
     """What is wrong with a request, with the status that fits: 400 unless there is a better one."""
-    return failure(STATUS.get(violation.code, 400), violation.code, str(violation), violation.param)
+    status = STATUS.get(violation.code, 400)
+    response = failure(status, violation.code, str(violation), violation.param, violation.event_id)
+    if status == 429:
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+def told(endpoint: Endpoint) -> Endpoint:
+    """Tell what an endpoint cannot do: a request that is wrong, a session that is unknown, a log that fails."""
+
+    @wraps(endpoint)
+    async def answered(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except ProtocolViolation as violation:
+            return refusal(violation)
+        except (StoreError, SessionEnded):
+            return failure(503, "store_unavailable", "The log of sessions cannot be read or written now.")
+
+    return answered
+
+
+async def no_such_thing(request: Request, error: Exception) -> Response:
+    """What nobody serves: 404, or 405 for another method than those that are served."""
+    assert isinstance(error, HTTPException), "registered for this kind alone"
+    status = HTTPStatus(error.status_code)
+    response = failure(status, status.name.lower(), f"{status.phrase}.")
+    response.headers.update(error.headers or {})
+    return response

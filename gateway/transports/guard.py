@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.protocol.close_codes import CloseCode
 from gateway.transports.failures import failure
 
-OPEN_PATHS = frozenset({"/", "/healthz"})
-"""What may be asked for without a token: the page, which then asks for one, and whether we live."""
+OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/asyncapi.json", "/healthz"})
+"""What may be asked for without a token: the page, which then asks for one, what may be asked, and whether we live."""
 
 OPEN_FILES = "/web/"
 
@@ -25,6 +25,16 @@ LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 KEY_PROTOCOL = "openai-insecure-api-key."
 """What OpenAI's clients put in front of a key that they offer as a subprotocol."""
+
+
+HEADERS_TAKEN = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-None-Match",
+    "Last-Event-ID",
+    "X-OpenAI-Agents-SDK",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +93,9 @@ class Guard:
         self._shared: ASGIApp = CORSMiddleware(
             self._guarded,
             allow_origins=rules.origins,
-            allow_methods=("GET", "POST", "DELETE"),
-            allow_headers=("Authorization", "Content-Type", "X-OpenAI-Agents-SDK"),
-            expose_headers=("Location",),
+            allow_methods=("GET", "HEAD", "POST", "PATCH", "DELETE"),
+            allow_headers=HEADERS_TAKEN,
+            expose_headers=("ETag", "Location", "Retry-After"),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

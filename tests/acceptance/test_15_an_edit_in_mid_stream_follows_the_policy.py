@@ -1,6 +1,7 @@
 """15. An edit in the middle of an answer does what the session says, and never leaves two streams.
 
-An edit as a stock client makes it: the message is deleted, another takes its place, and an answer is asked for.
+An edit as a stock client makes it: the message is deleted, another takes its place, and an answer is asked for. An
+extended client says it in one command, and the message before stays as a sibling.
 """
 
 from pathlib import Path
@@ -51,6 +52,34 @@ def test_an_edit_does_what_the_session_says(tmp_path: Path, policy: str, ends: l
             texts = [text_of(socket, it["response"]["id"]) for it in socket.all("response.created")]
             whole = "One two three." if policy in ("reject", "queue") else "One two"
             assert texts == ([f"{whole}A."] if policy == "steer" else [whole, "A."][: len(ends)])
+
+    served(tmp_path, story, agent)
+
+
+@pytest.mark.parametrize(("policy", "ends"), [("reject", ["completed"]), ("interrupt", ["cancelled", "completed"])])
+def test_an_edit_in_one_command_does_too(tmp_path: Path, policy: str, ends: list[str]) -> None:
+    agent = ScriptedAgent(HELD, "A.")
+
+    async def story(gateway: Gateway) -> None:
+        async with gateway.socket() as socket:
+            await socket.send(
+                "session.update", session={"bargein": {"on_edit": policy, "on_active": {"text": "queue"}}}
+            )
+            await socket.ask("numbers")
+            await agent.holding()
+            before = (await socket.get("conversation.item.added"))["item"]["id"]
+            letters = [{"type": "input_text", "text": "letters"}]
+            edit = {"item_id": before, "content": letters, "response": True}
+            await socket.send("conversation.item.update", event_id="again", **edit)
+            if policy == "reject":
+                assert (await socket.get("command.rejected"))["command_id"] == "again"
+                agent.release()
+            await socket.get("response.done", len(ends))
+            assert statuses(socket) == ends
+            kinds = [name for name in socket.types() if name in ("response.created", "response.done")]
+            assert kinds == ["response.created", "response.done"] * len(ends)
+            asked = [[message.text for message in conversation.messages] for conversation in agent.asked]
+            assert asked == [["numbers"], ["letters"]][: len(ends)]
 
     served(tmp_path, story, agent)
 

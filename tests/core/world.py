@@ -112,7 +112,7 @@ class World:
                     self.hanging.add(event.item_id)
                 case ev.ItemRemoved(item_id, "not_speech") | ev.ItemTranscriptionFailed(item_id):
                     self.hanging |= {item_id} & self.cutting
-                case ev.ResponseStarted() | ev.ResponseSteered() | ev.ItemTranscribed():
+                case ev.ResponseStarted() | ev.ResponseSteered() | ev.ItemTranscribed() | ev.BranchSelected():
                     self.hanging.clear()
                     self.cutting.clear()
                 case _:
@@ -196,6 +196,7 @@ class World:
                 found += self._ears(device) + self._mouth(device) * 6 + self._recogniser(device) * 3
         if self.said:
             found += [self._hear_model] * 8
+        found.append(self._present)
         found += [partial(self._generate, generation) for generation in self.models] * 3
         return found
 
@@ -217,6 +218,7 @@ class World:
             return
         if leg not in self.devices:
             self.devices[leg] = Device(leg)
+            self.tell(inp.DeviceJoined(leg, "phone"), leg)
             self.tell(inp.VoiceJoined(revocable=leg != STOCK), leg)
         elif not self.devices[leg].gone:
             self._leave(self.devices[leg])
@@ -226,7 +228,7 @@ class World:
         for sound in device.sounds:
             device.reports.append(inp.PlayoutCleared(sound.generation, sound.heard, 0, sound.started))
         device.sounds.clear()
-        device.reports.append(inp.LegLeft())
+        device.reports.append(inp.LegLeft(goodbye=len(self.talk.told) % 2 == 0))
 
     def _ears(self, device: Device) -> list[Callable[[int], None]]:
         moves: dict[str, list[Callable[[int], None]]] = {
@@ -344,6 +346,7 @@ class World:
             return
         n //= 2
         items, answers = self.talk.path, list(self.laws.generations)
+        known = list(self.talk.session.state.conversation.tree.nodes)
         how: inp.OnActive = HOW[n % 8]
         words = TYPED[n % 3] if n % 5 == 4 else None
         commands: list[inp.Input] = [inp.ResponseRequested(how, text_only=n % 9 == 8, words=words)] * 2
@@ -364,7 +367,22 @@ class World:
         commands += [inp.CancelRequested(it, strict=bool(n % 3)) for it in answers[-2:]]
         commands += [inp.ItemTruncationRequested(it, n) for it in items[-1:]]
         commands += [inp.ItemDeletionRequested(it) for it in items[n % 5 : n % 5 + 1]]
+        commands += [inp.EditSubmitted(it, TYPED[n % 3], answer=n % 2 == 0) for it in items[n % 4 : n % 4 + 1]]
+        commands += [inp.ResponseRequested(replaces=it) for it in items[-1 - n % 2 :][:1]]
+        commands += [inp.BranchRequested(it) for it in known[n % 7 :][:1]]
+        commands += [inp.ItemRedactionRequested(it) for it in items[n % 4 : n % 4 + 1]]
         self.tell(commands[n // 10 % len(commands)], leg)
+
+    def _present(self, n: int) -> None:
+        """A device tells of itself, or nothing gets through to it for a while."""
+        moves: tuple[inp.Input, ...] = (inp.TypingStarted(), inp.TypingStopped(), inp.DeviceUnreachable())
+        moves += (inp.MicrophoneMuted(n % 2 == 0), inp.ReactionSubmitted("!"), inp.PresenceUpdated(data={"n": n % 3}))
+        for device in self.devices.values():
+            if not device.gone:
+                self.tell(moves[n % len(moves)], device.leg)
+                if isinstance(moves[n % len(moves)], inp.DeviceUnreachable) and n % 5:
+                    self.tell(inp.DeviceJoined(device.leg, "phone"), device.leg)
+                return
 
     # --- the end ---
 
@@ -438,5 +456,8 @@ def _is_command(told: Told) -> bool:
         | inp.ResumeRequested
         | inp.ItemTruncationRequested
         | inp.ItemDeletionRequested
+        | inp.EditSubmitted
+        | inp.BranchRequested
+        | inp.ItemRedactionRequested
         | inp.TurnDiscarded,
     )

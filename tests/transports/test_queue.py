@@ -86,14 +86,18 @@ def test_what_waits_survives_the_process() -> None:
         agent = ScriptedAgent(HELD, "A.")
         async with line(agent) as at:
             first = await waiting(at, "a")
+            wish = {"instructions": "In French.", "metadata": {"for": "Ada"}}
+            await first.send("response.create", on_active="merge", input="say b", response=wish)
+            await first.get("queue.item.added", 2)
             await at.on.registry.aclose()
             at.on.registry = registry = Registry(at.on.store, agent, VirtualClock())
             actor = await registry.find(first.connection.actor.session_id)
             assert actor is not None
             client = await at.connect(actor, extended=True)
-            await client.get("response.done")
+            assert (await client.get("response.done"))["response"]["metadata"] == {"for": "Ada"}
             assert Mirror.of(client.got).texts["a"] == "say a"
-            assert [message.text for message in agent.asked[1].messages] == ["go", "One", "say a"]
+            assert [message.text for message in agent.asked[1].messages] == ["go", "One", "say a", "say b"]
+            assert agent.asked[1].instructions == "In French."
             await registry.aclose()
 
     run(main())

@@ -12,6 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from gateway.core.events.messages import (
+    BranchSelected as BranchSelected,
+    Entered as Entered,
+    ItemCorrected as ItemCorrected,
+    ReactionAdded as ReactionAdded,
+    ReactionRemoved as ReactionRemoved,
+    SiblingsChanged as SiblingsChanged,
+)
+from gateway.core.events.presence import PresenceChanged as PresenceChanged, ReactionSent as ReactionSent
 from gateway.core.events.queueing import (
     QueueEdited as QueueEdited,
     QueueReordered as QueueReordered,
@@ -19,6 +28,7 @@ from gateway.core.events.queueing import (
     QueueWithdrawn as QueueWithdrawn,
     TurnQueued as TurnQueued,
 )
+from gateway.core.events.redaction import ItemRedacted as ItemRedacted
 from gateway.core.events.steering import (
     ResponseSteered as ResponseSteered,
     SteerAccepted as SteerAccepted,
@@ -56,6 +66,9 @@ class ItemAdded:
     response_id: ResponseId | None = None
     before: ItemId | None = None
     """The item that was the child of ``parent`` and now follows this one; None at the end."""
+
+    aside: bool = False
+    """True when it joins beside the active path, which stays as it is until ``BranchSelected``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +120,9 @@ class ItemRemoved:
     reason: str
     """``deleted``, ``not_speech``, ``unheard`` (an answer of which nothing was heard), ``rolled_back``."""
 
+    aside: bool = False
+    """True when it stood beside the active path."""
+
 
 @dataclass(frozen=True, slots=True)
 class ResponseStarted:
@@ -127,6 +143,8 @@ class ResponseStarted:
 
     answers: ItemId | None = None
     """The last message before it; None when there was none."""
+    replaces: ItemId | None = None
+    """The answer beside which this one stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +203,7 @@ Fact: TypeAlias = (
     | ItemCompleted
     | ItemTruncated
     | ItemRemoved
+    | ItemRedacted
     | ResponseStarted
     | ResponseEnded
     | PlayoutStarted
@@ -200,6 +219,10 @@ Fact: TypeAlias = (
     | SteerConsumed
     | SteerFailed
     | ResponseSteered
+    | BranchSelected
+    | ItemCorrected
+    | ReactionAdded
+    | ReactionRemoved
 )
 
 
@@ -310,6 +333,9 @@ Signal: TypeAlias = (
     | TruncationKept
     | SteerPending
     | CommandRejected
+    | PresenceChanged
+    | ReactionSent
+    | SiblingsChanged
 )
 
 Event: TypeAlias = Fact | Signal

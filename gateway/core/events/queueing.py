@@ -56,7 +56,7 @@ class QueueWithdrawn:
 
     item_id: ItemId
     reason: str
-    """``withdrawn``, ``cancelled``, ``superseded`` (a later one took its place)."""
+    """``withdrawn``, ``cancelled``, ``superseded`` (a later one, or another branch, took its place)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,34 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.inputs.messages import (
+    BranchRequested as BranchRequested,
+    CorrectionSubmitted as CorrectionSubmitted,
+    EditSubmitted as EditSubmitted,
+    ReactionRequested as ReactionRequested,
+    ReactionWithdrawn as ReactionWithdrawn,
+)
+from gateway.core.inputs.presence import (
+    DeviceJoined as DeviceJoined,
+    DeviceUnreachable as DeviceUnreachable,
+    MicrophoneMuted as MicrophoneMuted,
+    OfPresence as OfPresence,
+    PresenceUpdated as PresenceUpdated,
+    ReactionSubmitted as ReactionSubmitted,
+    TypingStarted as TypingStarted,
+    TypingStopped as TypingStopped,
+)
 from gateway.core.inputs.queueing import (
     QueueEditRequested as QueueEditRequested,
     QueueReorderRequested as QueueReorderRequested,
     QueueWithdrawalRequested as QueueWithdrawalRequested,
 )
+from gateway.core.inputs.redaction import ItemRedactionRequested as ItemRedactionRequested
 from gateway.core.inputs.steering import (
     GenerationBegan as GenerationBegan,
     SteerRequested as SteerRequested,
 )
-from gateway.core.values import Failure, OnActive as OnActive, Settings
+from gateway.core.values import Failure, OnActive as OnActive, Settings, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +80,9 @@ class SessionRecovered:
     waiting_texts: Mapping[ItemId, str] = field(default_factory=dict)
     """Words of the turns that wait, and of steers whose end is open; one whose words were removed is left out."""
 
+    wishes: Mapping[ItemId, Wish] = field(default_factory=dict)
+    """What is wanted for the answers for which they wait, where that is anything."""
+
 
 @dataclass(frozen=True, slots=True)
 class VoiceJoined:
@@ -80,6 +101,9 @@ class VoiceJoined:
 @dataclass(frozen=True, slots=True)
 class LegLeft:
     """The connection of the stamp is gone. Its playouts have been reported cleared before."""
+
+    goodbye: bool = False
+    """True when its client said that it goes, so that nobody waits for it to come back."""
 
 
 # --- commands of clients ---
@@ -133,6 +157,8 @@ class ResponseRequested:
 
     debounce_ms: int | None = None
     """None stands for what the session's settings say."""
+    replaces: ItemId | None = None
+    """The answer that is to be given again; the new one stands beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +337,7 @@ Input: TypeAlias = (
     | LegLeft
     | ItemSubmitted
     | ItemDeletionRequested
+    | ItemRedactionRequested
     | ItemTruncationRequested
     | SettingsSubmitted
     | ResponseRequested
@@ -322,6 +349,11 @@ Input: TypeAlias = (
     | OutputClearRequested
     | PauseRequested
     | ResumeRequested
+    | EditSubmitted
+    | CorrectionSubmitted
+    | BranchRequested
+    | ReactionRequested
+    | ReactionWithdrawn
     | SpeechSuspected
     | SpeechDismissed
     | SpeechConfirmed
@@ -343,4 +375,5 @@ Input: TypeAlias = (
     | GenerationFinished
     | GenerationFailed
     | DeadlineReached
+    | OfPresence
 )
