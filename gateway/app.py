@@ -22,7 +22,7 @@ from gateway.errors import SettingsError
 from gateway.protocol.decoding import Limits
 from gateway.runtime import retention
 from gateway.runtime.clock import SystemClock
-from gateway.runtime.ports import Agent
+from gateway.runtime.ports import Agent, SteerMode
 from gateway.runtime.registry import Registry
 from gateway.settings import Settings
 from gateway.store.export import export
@@ -89,7 +89,8 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
     """Everything that lives as long as the server does, closed in the reverse order."""
     store = await SqliteStore.open(_database(settings))
     clock = SystemClock()
-    registry = Registry(store, agent, clock, Policy(after_empty_cut=settings.after_empty_cut))
+    policy = Policy(after_empty_cut=settings.after_empty_cut, after_missed_steer=settings.after_missed_steer)
+    registry = Registry(store, agent, clock, policy)
     limits = Limits(settings.max_event_bytes, settings.max_append_bytes)
     app.state.services = Services(
         registry,
@@ -225,7 +226,9 @@ def choose_agent(settings: Settings) -> Agent:
     if chosen == "openai_chat":
         from gateway.agents.openai_chat import OpenAIChat  # half a second that only those who ask for it pay
 
-        return OpenAIChat(settings.model, api_key=settings.api_key or None, base_url=settings.base_url or None)
+        steer: SteerMode = "prefill" if settings.steer == "prefill" else "instruction"
+        key, url = settings.api_key or None, settings.base_url or None
+        return OpenAIChat(settings.model, api_key=key, base_url=url, steer=steer)
     return load(chosen)
 
 

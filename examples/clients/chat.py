@@ -24,8 +24,8 @@ async def chat(url: str, session: str | None, lines: AsyncIterator[str], write: 
             try:
                 if line:
                     await conversation.send(line, on_active="interrupt")
-                else:
-                    await conversation.cancel()
+                elif (await conversation.cancel()).without_effect:
+                    write("[nothing to stop]\n")
             except CommandRejected as rejected:
                 write(f"[{rejected}]\n")
         showing.cancel()

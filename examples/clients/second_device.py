@@ -24,7 +24,8 @@ async def steer(url: str, session: str, lines: AsyncIterator[str], write: Callab
             except CommandRejected as rejected:
                 write(f"refused: {rejected.code}\n")
                 continue
-            write(f"applied as {receipt.seq}; {last_words(conversation.items)}\n")
+            effect = "nothing to do" if receipt.without_effect else f"applied as {receipt.seq}"
+            write(f"{effect}; {last_words(conversation.items)}\n")
 
 
 async def do(conversation: Conversation, line: str) -> Receipt:

@@ -11,19 +11,25 @@ last; some refuse empty content. So this is what is sent, always:
   their own messages, and would speak the marker. What was not heard is not sent at all;
 - an answer whose sound broke off by itself likewise, but the note quotes the rest, which could be read;
 - a note in the user's place where a user message would be missing.
+
+An answer that is steered is gone on with. For a model that continues its own words (``prefill``) those stand last,
+alone against the rule above, and what the user added stands before them. Any other is told in the leading system
+message, so that nothing of it can be taken for the user's words or imitated.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.runtime.ports import Conversation, Message, Role
+from gateway.runtime.ports import Conversation, Message, Role, Steered
 
 CUT: Final = "[The user interrupted the answer above at this point. The rest of it was not heard.]"
 CUT_UNHEARD: Final = "[The user interrupted before any of the answer was heard.]"
 BROKEN_OFF: Final = "[The sound of the answer above broke off at this point. The rest was not heard, only shown as text"
 BROKEN_OFF_UNHEARD: Final = "[None of the answer was heard, as its sound failed. It was only shown as text"
 BEGIN: Final = "[The conversation begins.]"
+ADDED: Final = "[While you were answering the user added:]"
+_QUOTED: Final = 12
 GO_ON: Final = "[The user has said nothing new. Go on.]"
 
 
@@ -37,9 +43,15 @@ class ChatMessage:
 
 def chat_messages(conversation: Conversation) -> tuple[ChatMessage, ...]:
     """At most one system message, then user, assistant, …, user."""
+    steered = conversation.steered
     system = [conversation.instructions, *(m.text for m in conversation.messages if m.role == "system")]
+    if steered is not None and steered.mode != "prefill":
+        system.append(_go_on(steered.partial))
     head = "\n\n".join(text.strip() for text in system if text.strip())
     said = [m for m in conversation.messages if m.role != "system"]
+    if steered is not None:
+        turns = _steered_turns(conversation, steered)
+        return (ChatMessage("system", head), *turns) if head else tuple(turns)
     turns = list(_alternating(part for message in said for part in _parts(message)))
     if not turns or turns[0].role == "assistant":
         turns.insert(0, ChatMessage("user", BEGIN))
@@ -48,6 +60,29 @@ def chat_messages(conversation: Conversation) -> tuple[ChatMessage, ...]:
     elif said and said[-1].role == "assistant" and said[-1].interrupted:  # nothing but the note follows it
         turns[-1] = ChatMessage("user", f"{turns[-1].content}\n{GO_ON}")
     return (ChatMessage("system", head), *turns) if head else tuple(turns)
+
+
+def _go_on(partial: str) -> str:
+    last = " ".join(partial.split()[-_QUOTED:])
+    return (
+        f"You are in the middle of an answer; its last words so far are: “{last}”. Then the user added the last "
+        "message. Take it into account and go on with your answer from exactly there. Repeat nothing, and do not start "
+        "over."
+    )
+
+
+def _steered_turns(conversation: Conversation, steered: Steered) -> list[ChatMessage]:
+    """The conversation before the answer, and the answer with what the user added to it."""
+    before = [m for m in conversation.messages[: steered.since] if m.role != "system"]
+    during = [m for m in conversation.messages[steered.since :] if m.role != "system"]
+    parts = [part for message in before for part in _parts(message)]
+    if steered.mode == "prefill":
+        parts += [ChatMessage("user", f"{ADDED} {m.text.strip()}") for m in during if m.role == "user"]
+        parts.append(ChatMessage("assistant", steered.partial))
+    else:
+        parts += [ChatMessage(m.role, m.text.strip()) for m in during if m.text.strip()]
+    turns = list(_alternating(iter(parts)))
+    return turns if turns[0].role == "user" else [ChatMessage("user", BEGIN), *turns]
 
 
 def _parts(message: Message) -> Iterator[ChatMessage]:

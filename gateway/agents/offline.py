@@ -22,7 +22,7 @@ class OfflineAgent:
     """Answers by rules, word by word. The same conversation gets the same words, but for the time of day."""
 
     name = "offline"
-    steer: SteerMode = "instruction"
+    steer: SteerMode = "prefill"
 
     def __init__(
         self,

@@ -35,6 +35,9 @@ _QUESTIONS: Final = frozenset(
     {Wish.TIME, Wish.DATE, Wish.ASKS_NAME, Wish.WHAT_I_SAID, Wish.WHAT_YOU_SAID, Wish.WHAT_WE_SAID, Wish.WHO}
 )
 
+_GOING_WITH: Final = frozenset({Wish.UNKNOWN, Wish.CONTINUE, Wish.YES, Wish.THANKS})
+"""Wishes over which an answer that is steered goes on as it was."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
@@ -70,7 +73,23 @@ def answer(conversation: Conversation, now: datetime) -> str:
     *now* is local time. With nothing said yet it is a greeting.
     """
     messages = _one_per_answer(conversation.messages)
-    return _answer(messages, _Setting(conversation.session_id, now, len(messages) - _WORKED_OUT, {}))
+    setting = _Setting(conversation.session_id, now, len(messages) - _WORKED_OUT, {})
+    if conversation.steered is not None and (rest := _steered(messages, setting)):
+        return rest
+    return _answer(messages, setting)
+
+
+def _steered(messages: tuple[Message, ...], setting: _Setting) -> str:
+    """The rest of the answer, where what the user added asks for nothing else; ``""`` where it does."""
+    if len(messages) < 2 or messages[-1].role != "user":
+        return ""
+    scene = _Scene(understand(messages[-1].text), messages[:-1], setting)
+    goes_on = scene.heard.wish in _GOING_WITH and scene.cut is not None and not _long_answer_wanted(scene)
+    return _rest(scene, len(scene.before) - 1) if goes_on else ""
+
+
+def _long_answer_wanted(scene: _Scene) -> bool:
+    return scene.heard.wish is Wish.UNKNOWN and len(scene.heard.words) <= 4 and bool(_named(scene.heard))
 
 
 def _one_per_answer(messages: Sequence[Message]) -> tuple[Message, ...]:
@@ -112,7 +131,7 @@ def _long_answer(scene: _Scene) -> str:
             return _continue(scene)
         case Wish.YES if scene.before and scene.before[-1].text.endswith(_OFFER):
             return _story(scene, "Good. ")
-        case Wish.UNKNOWN if len(scene.heard.words) <= 4 and _named(scene.heard):
+        case Wish.UNKNOWN if _long_answer_wanted(scene):
             return _story(scene, "All right. " if scene.cut else "")
         case _:
             return ""

@@ -45,8 +45,6 @@ _PATIENCE: Final = Patience()
 class OpenAIChat:
     """A chat model. Cancelling the task that iterates a reply closes its connection, which stops the model."""
 
-    steer: SteerMode = "instruction"
-
     def __init__(
         self,
         model: str,
@@ -55,14 +53,17 @@ class OpenAIChat:
         temperature: float | None = None,
         max_tokens: int | None = None,
         *,
+        steer: SteerMode = "instruction",
         patience: Patience = _PATIENCE,
     ) -> None:
         """Without *api_key* and *base_url* the environment is asked (``OPENAI_API_KEY``, ``OPENAI_BASE_URL``).
 
-        The key in the environment is never sent to an explicit *base_url*. Raises
+        *steer* is ``prefill`` for a server that goes on with a last message of the assistant's, as many that serve open
+        models do; OpenAI's begins another. The key in the environment is never sent to an explicit *base_url*. Raises
         :class:`SettingsError` when there is no key, or *base_url* is no http(s) address.
         """
         self.name = f"openai_chat {model}"
+        self.steer: SteerMode = steer
         self._model = model
         self._patience = patience
         self._client = _connect(api_key or None, base_url or None, patience)

@@ -59,9 +59,9 @@ class ScriptedAgent:
     """Implements :class:`gateway.runtime.ports.Agent`. A reply is a text, or a sequence of steps."""
 
     name = "scripted"
-    steer: SteerMode = "instruction"
 
-    def __init__(self, *replies: str | Sequence[Step]) -> None:
+    def __init__(self, *replies: str | Sequence[Step], steer: SteerMode = "instruction") -> None:
+        self.steer: SteerMode = steer
         self._replies = [(Say(reply),) if isinstance(reply, str) else tuple(reply) for reply in replies]
         self._gates: deque[asyncio.Event] = deque()
         self._holding = asyncio.Event()

@@ -18,7 +18,7 @@ from gateway.client.wire import Wire, address, dial
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message was stored, and its answer asked for."""
+    """A message was stored, and what it is for asked for."""
 
     item_id: str
     receipt: Receipt
@@ -136,13 +136,20 @@ class Conversation:
         return await self.command("response.create", **policy, **({"response": response} if response else {}))
 
     async def cancel(self, response_id: str | None = None) -> Receipt:
-        """Stop an answer, or whatever generates or sounds. Raises as :meth:`command` does."""
+        """Stop an answer, or whatever generates or sounds. Its receipt tells if there was none (``without_effect``).
+
+        Raises as :meth:`command` does.
+        """
         return await self.command("response.cancel", **({} if response_id is None else {"response_id": response_id}))
 
-    async def steer(self, text: str, *, response_id: str | None = None, **fields: Any) -> Receipt:
-        """Redirect an answer, the one that runs unless it is named (``when=``). Raises as :meth:`command` does."""
+    async def steer(self, text: str, *, response_id: str | None = None, **fields: Any) -> Sent:
+        """Redirect an answer, the one that runs unless it is named (``when=``). Raises as :meth:`command` does.
+
+        The message joins the conversation once the answer goes on with it (``response.steer.consumed``).
+        """
+        item = _message("user", text)
         named = {} if response_id is None else {"previous_response_id": response_id}
-        return await self.command("response.steer", input=[_message("user", text)], **named, **fields)
+        return Sent(item["id"], await self.command("response.steer", input=[item], **named, **fields))
 
     async def pause(self) -> Receipt:
         """Hold the answer on all devices. Raises as :meth:`command` does."""

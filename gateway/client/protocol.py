@@ -28,11 +28,16 @@ class Cursor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A command was applied and stored. ``seq`` is the log's last then; ``duplicate``: it had been applied before."""
+    """A command was applied and stored. ``seq`` is the log's last then.
+
+    ``duplicate``: it, or another that wants the same, had been applied before. ``without_effect``: there was nothing to
+    do.
+    """
 
     command_id: str
     seq: int
     duplicate: bool
+    without_effect: bool = False
 
 
 Settled: TypeAlias = tuple[str, Receipt | ClientError]
@@ -134,7 +139,7 @@ class ClientProtocol:
         Raises ``ValueError`` for an event that is no command, and :class:`CommandFailed` (``outbox_full``,
         ``event_too_large``): then nothing of it is sent, ever.
         """
-        if type in UNANSWERED:
+        if type in UNANSWERED or (type == "queue.update" and fields.get("action") == "list"):
             raise ValueError(f"{type} is no command: it gets no receipt")
         if self._outbox.full:
             raise CommandFailed("outbox_full", "Too many commands wait for an answer.")
@@ -220,7 +225,9 @@ class ClientProtocol:
     def _settle(self, event: Told) -> None:
         match event:
             case ext.CommandAccepted(command_id=answered):
-                result: Receipt | ClientError = Receipt(answered, event.applied_seq, event.duplicate)
+                result: Receipt | ClientError = Receipt(
+                    answered, event.applied_seq, event.duplicate, event.effect == "none"
+                )
             case ext.CommandRejected(command_id=answered):
                 param = None if event.param is UNSET else event.param
                 result = CommandRejected(event.code, event.message, param)

@@ -1,6 +1,6 @@
 """An answer begins, grows and ends. Generation only: what is heard of it is ``heard``'s affair."""
 
-from gateway.core import effects as fx, events as ev, handover, inputs as inp, switching
+from gateway.core import effects as fx, events as ev, handover, inputs as inp, receipts, switching
 from gateway.core.ids import Generation, ItemId, ResponseId
 from gateway.core.state import Pending, Response
 from gateway.core.step import Step
@@ -31,17 +31,48 @@ def _begin(step: Step, wanted: Pending) -> None:
     rest = wanted.rest
     if rest is None:
         response_id, generation = _open(step, wanted, None)
-        step.start(fx.Generate(response_id, generation, wanted.instructions))
+        step.moment.instructions[response_id] = wanted.instructions
+        steers = _steers(step, wanted, response_id, generation)
+        step.start(fx.Generate(response_id, generation, wanted.instructions, wanted.steers_on, steers))
     else:
         response_id, generation = _open(step, wanted, rest.item_id)
         step.start(fx.Recite(response_id, generation, rest.text.lstrip()))
+
+
+def _steers(step: Step, wanted: Pending, response_id: ResponseId, generation: Generation) -> tuple[fx.Steering, ...]:
+    """The words that steer it and do not stand in the conversation yet."""
+    for item_id in wanted.consumes:
+        receipts.asked(step, item_id, generation, response_id)
+    nodes, steers = step.conversation.tree.nodes, step.moment.steers
+    new = [steers[item_id] for item_id in wanted.consumes if item_id not in nodes]
+    return tuple(fx.Steering(steer.text, steer.device) for steer in new)
+
+
+def began(step: Step, input: inp.GenerationBegan) -> None:
+    """The model has begun, though perhaps with what was heard before."""
+    response = _generating(step, input.generation)
+    if response is not None:
+        receipts.consume(step, response)
 
 
 def _open(step: Step, wanted: Pending, continues: ItemId | None) -> tuple[ResponseId, Generation]:
     generation = Generation(step.conversation.generation + 1)
     response_id = ResponseId(step.mint("resp"))
     leg = None if wanted.text_only else handover.loudspeaker(step, wanted.stamp.leg)
-    step.fact(ev.ResponseStarted(response_id, generation, leg, continues, wanted.metadata, wanted.replaces))
+    stamp, tip = wanted.stamp, step.conversation.tree.tip
+    step.fact(
+        ev.ResponseStarted(
+            response_id,
+            generation,
+            leg,
+            continues,
+            wanted.metadata,
+            stamp.device,
+            stamp.command,
+            answers=tip,
+            replaces=wanted.replaces,
+        )
+    )
     return response_id, generation
 
 
@@ -59,6 +90,7 @@ def generated(step: Step, input: inp.TextGenerated) -> None:
 
 
 def _first_text(step: Step, response: Response) -> ItemId:
+    receipts.consume(step, response)
     item_id = ItemId(step.mint("item"))
     parent = step.conversation.tree.tip
     spoken = response.mouth is not None
@@ -91,6 +123,7 @@ def finished(step: Step, input: inp.GenerationFinished | inp.GenerationFailed) -
             failure=failure,
         )
     )
+    receipts.ended(step, response.response_id, failure)
     if response.lost_at is not None and item_id is not None:
         truncate(step, item_id, step.moment.texts.get(item_id, ""), *response.lost_at, "leg_lost")
     step.forget_text(response)

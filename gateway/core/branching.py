@@ -30,7 +30,8 @@ def edit_submitted(step: Step, input: inp.EditSubmitted) -> None:
     device = step.stamp.device
     step.fact(ev.ItemAdded(new_id, node.parent, "user", "completed", input.text, device=device, aside=True))
     _switch(step, Switch(new_id, whole=False), None)
-    step.moment.pending = Pending(step.stamp) if input.answer else None
+    if input.answer:
+        _want(step, Pending(step.stamp))
     answering.start_pending(step)
 
 
@@ -45,7 +46,7 @@ def regeneration_requested(step: Step, input: inp.ResponseRequested, item_id: It
     parent = node.parent
     _interrupt(step)
     _switch(step, Switch(parent, whole=False), item_id)
-    step.moment.pending = Pending(step.stamp, input.instructions, input.text_only, input.metadata, replaces=item_id)
+    _want(step, Pending(step.stamp, input.instructions, input.text_only, input.metadata, replaces=item_id))
     answering.start_pending(step)
 
 
@@ -102,6 +103,11 @@ def _interrupt(step: Step) -> None:
     heard.cut(step, step.state.alive(), "client_cancelled")
     floor.yield_to_voices(step)
     step.moment.last_typed = ""
+
+
+def _want(step: Step, pending: Pending) -> None:
+    step.moment.pending = pending
+    step.moment.hushed = False
 
 
 def _switch(step: Step, switch: Switch, replaced: ItemId | None) -> None:

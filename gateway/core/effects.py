@@ -7,7 +7,7 @@ written. *Starting* effects begin something and run after the facts that justify
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from gateway.core.ids import Generation, ItemId, LegId, ResponseId
+from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,25 @@ class ResumePlayout:
 
 
 @dataclass(frozen=True, slots=True)
+class Steering:
+    """A message of the user by which an answer is steered."""
+
+    text: str
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
 class Generate:
     """Ask the model for an answer to the active path."""
 
     response_id: ResponseId
     generation: Generation
     instructions: str | None
+    steers_on: ResponseId | None = None
+    """The answer that it goes on with, from what was heard of it; None when it is an answer of its own."""
+
+    steers: tuple[Steering, ...] = ()
+    """Words that steer it, and stand in the conversation only once the model has begun."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ hearing                 what happens               what follows
 quiet                   suspected                  suspected (the leg has paused its playout)
 suspected               dismissed                  quiet (the leg has let it go on)
 quiet, suspected        confirmed, nothing sounds  quiet; the turn is announced, answers are cut
-quiet, suspected        confirmed, and its client  quiet; the turn is announced, nothing is cut
-                        wants no interruptions
+quiet, suspected        confirmed, where voices    quiet; the turn is announced, nothing is cut
+                        are not to cut
 quiet, suspected        confirmed in a turn that   quiet; cut: its speaker has the floor already
                         was announced
 quiet, suspected        confirmed over an answer   confirmed
@@ -133,9 +133,8 @@ def _confirmed(step: Step, leg: LegId, voice: Voice, input: inp.SpeechConfirmed)
         voice.audio_start_ms = max(0, input.onset_ms - input.prefix_ms)
     handover.spoke(step, leg)
     sounding = any(r.sounding for r in step.state.alive())
-    if not voice.interrupts:
-        _announce(step, leg, voice)
-        step.stop(fx.ReleasePlayout(leg))
+    if not step.voice_cuts(voice):
+        _announce_beside(step, leg, voice)
         return
     if again or voice.turn is not None or not voice.revocable or not sounding:
         _interrupt(step, leg, voice)
@@ -182,11 +181,10 @@ def _pressed(step: Step, leg: LegId, voice: Voice, input: inp.TalkPressed) -> No
     handover.pressed(step, leg)
     if voice.hearing not in IN_DOUBT and voice.turn is None:
         voice.audio_start_ms = max(0, input.at_ms - input.preroll_ms)
-    if voice.interrupts:
+    if step.voice_cuts(voice):
         _interrupt(step, leg, voice)
     else:
-        _announce(step, leg, voice)
-        step.stop(fx.ReleasePlayout(leg))
+        _announce_beside(step, leg, voice)
     voice.pressed = True
 
 
@@ -235,7 +233,7 @@ def _dismiss(step: Step, leg: LegId, voice: Voice) -> None:
 
 def _reflex_holds(step: Step, leg: LegId, voice: Voice) -> ResponseId | None:
     """The response that the reflex alone silences, or lets go on; None when there is none, or a button holds it too."""
-    held = not voice.interrupts or step.moment.paused_until is not None
+    held = not step.voice_cuts(voice) or step.moment.paused_until is not None
     return None if held else step.sounding_on(leg)
 
 
@@ -250,6 +248,15 @@ def _interrupt(step: Step, leg: LegId, voice: Voice) -> None:
     step.stop(fx.ReleasePlayout(leg))
     if voice.ended is not None:
         turns.commit(step, leg, voice, voice.ended)
+
+
+def _announce_beside(step: Step, leg: LegId, voice: Voice) -> None:
+    """The user speaks, and what answers goes on. Where voices may be heard at all, "stop" still silences it."""
+    alive = bool(step.state.alive())
+    turn = _announce(step, leg, voice)
+    if alive and voice.interrupts:
+        step.moment.over_answers[turn] = step.conversation.generation
+    step.stop(fx.ReleasePlayout(leg))
 
 
 def _announce(step: Step, leg: LegId, voice: Voice) -> ItemId:

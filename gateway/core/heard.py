@@ -15,8 +15,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gateway.core import answering, effects as fx, events as ev, handover, inputs as inp
-from gateway.core.ids import ItemId, LegId
+from gateway.core.ids import Generation, ItemId, LegId
 from gateway.core.policy import ASK_WHAT_WAS_SAID
+from gateway.core.removing import roll_back
 from gateway.core.state import Claim, Cut, Pending, Response, Said, Unheard
 from gateway.core.step import Step
 from gateway.core.truncating import device_of, limited, remember, truncate
@@ -29,11 +30,20 @@ def cut(
     reason: CutReason,
     turn: ItemId | None = None,
     claim: Claim | None = None,
+    *,
+    rolls_back: bool = False,
+    steers: bool = False,
 ) -> None:
-    """Stop these responses for good. *turn* is the voice turn that does it, if one does."""
+    """Stop these responses for good, or with *steers* only their model calls and what sounds of them.
+
+    *turn* is the voice turn that does it, if one does.
+    """
     stopped = list(responses)
     due = step.stamp.mono + step.policy.flush_within
-    step.moment.cuts.update({response.generation: Cut(reason, turn, due, claim=claim) for response in stopped})
+    for response in stopped:
+        step.moment.cuts[response.generation] = Cut(
+            reason, turn, due, claim=claim, rolls_back=rolls_back, steers=steers
+        )
     for response in stopped:
         step.moment.handover.moves.pop(response.generation, None)
         if response.generating:
@@ -151,6 +161,9 @@ def _settle(step: Step, response: Response, heard_chars: int, heard_ms: int, *, 
 
 
 def _write(step: Step, response: Response, heard_chars: int, heard_ms: int, *, started: bool) -> None:
+    if step.moment.cuts[response.generation].steers:
+        _begin_next_part(step, response, heard_chars, heard_ms, started=started)
+        return
     done = step.moment.cuts.pop(response.generation)
     text = _text(step, response)
     generating, item_id = response.generating, response.item_id
@@ -163,21 +176,46 @@ def _write(step: Step, response: Response, heard_chars: int, heard_ms: int, *, s
         step.fact(ev.ResponseEnded(response.response_id, response.generation, "cancelled", item_id, reason=done.reason))
     heard_chars, heard_ms = limited(done.claim, text, min(max(0, heard_chars), len(text)), heard_ms)
     heard = text[:heard_chars] if started else ""
-    if item_id is not None:
-        if not started:
-            step.fact(ev.ItemRemoved(item_id, "unheard"))
-        elif not truncate(step, item_id, text, heard_chars, heard_ms) and done.claim is not None:
-            _keep_truncation(step, item_id, done.claim)
-        if started and spoken_on:
-            remember(step, item_id, Said(text, heard_chars, heard_ms, spoken_on))
+    if done.rolls_back:
+        roll_back(step, item_id, response.answers)
+    elif item_id is not None:
+        _keep_heard(step, item_id, Said(text, heard_chars, heard_ms, spoken_on), done.claim, started=started)
     step.forget_text(response)
     if done.turn is not None:
         rest = text[len(heard) :]
         ask_again = generating and not (heard and rest.strip())
-        _keep(step, Unheard(item_id, rest, done.turn, response.generation, ask_again))
+        _keep(step, Unheard(item_id, rest, done.turn, response.generation, response.answers, ask_again))
         if done.nothing_said_on is not None:
             speak_the_rest(step, done.turn, done.nothing_said_on)
     answering.start_pending(step)
+
+
+def _begin_next_part(step: Step, response: Response, heard_chars: int, heard_ms: int, *, started: bool) -> None:
+    """The answer goes on in another item, from what was heard (or shown) of this one."""
+    del step.moment.cuts[response.generation]
+    response_id, item_id, leg = response.response_id, response.item_id, response.mouth
+    text = _text(step, response)
+    if item_id is not None:
+        if leg is not None:
+            step.fact(ev.PlayoutCleared(response_id, leg))
+        step.fact(ev.ItemCompleted(item_id, response_id, "incomplete", text))
+        reached = min(max(0, heard_chars), len(text))
+        _keep_heard(step, item_id, Said(text, reached, heard_ms, device_of(step, leg)), None, started=started)
+        step.moment.texts.pop(item_id, None)
+    goes_on = Generation(step.conversation.generation + 1)
+    step.fact(ev.ResponseSteered(response_id, goes_on, leg if leg in step.moment.voices else None))
+    step.moment.steering[response_id] = step.stamp.mono + step.policy.gather_within
+    answering.start_pending(step)
+
+
+def _keep_heard(step: Step, item_id: ItemId, said: Said, claim: Claim | None, *, started: bool) -> None:
+    if not started:
+        step.fact(ev.ItemRemoved(item_id, "unheard"))
+        return
+    if not truncate(step, item_id, said.text, said.heard_chars, said.heard_ms) and claim is not None:
+        _keep_truncation(step, item_id, claim)
+    if said.device:
+        remember(step, item_id, said)
 
 
 def _keep(step: Step, rest: Unheard) -> None:

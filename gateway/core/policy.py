@@ -102,6 +102,19 @@ class Policy:
     same_level_db: float = 1.0
     """Closer levels are a tie: less than a listener notices, and than a head that turns makes."""
 
+    queue_length: int = 32
+    """Turns that may wait for the running answer: more than anybody keeps in mind."""
+
+    queue_chars: int = 200_000
+    """Code points that may wait with them: all of the queue is told in one event, which has to stay under 1 MiB."""
+
+    gather_within: float = 0.01
+    """What comes within this of a steer is in the same model call: a person's two messages, or two devices', are one
+    call. Less than the 20 ms that a steer may add to the model's own first token."""
+
+    after_missed_steer: str = "queue"
+    """What becomes of a steer whose answer ended before a model call contained it: ``queue`` lets it wait as a turn of
+    its own, ``fail`` gives its words back."""
     presence_grace: float = 4.0
     """A device that is lost has so long to come back before others are told that it left: a reload or a change of
     network takes a second or two. Together with the noticing of a dead socket it stays below 15 s, and below 5 s

@@ -135,13 +135,18 @@ def settle(step: Step, input: inp.Input) -> None:
     presence = step.moment.presence
     if not (presence.members or presence.told or presence.changed):
         return
-    if isinstance(input, inp.ItemSubmitted) and (sender := presence.of(step.stamp.leg)) is not None:
+    if _brings_words(input) and (sender := presence.of(step.stamp.leg)) is not None:
         presence.typing.pop(sender.member_id, None)  # what was being typed is there
     presence.agent = _agent(step)
     if not isinstance(input, inp.TextGenerated):  # hundreds a second, of which no device does anything else
         _look(step, presence)
     if presence.pending and step.stamp.mono >= presence.next_batch:
         _tell(step, presence)
+
+
+def _brings_words(input: inp.Input) -> bool:
+    asks = isinstance(input, inp.ResponseRequested) and input.words is not None
+    return asks or isinstance(input, inp.ItemSubmitted | inp.SteerRequested)
 
 
 def _look(step: Step, presence: Presence) -> None:
@@ -192,7 +197,7 @@ def _agent(step: Step) -> AgentState:
 
 def _held(step: Step, leg: LegId | None) -> bool:
     voice = step.moment.voices.get(leg) if leg is not None else None
-    return voice is not None and voice.interrupts and voice.hearing is not Hearing.QUIET
+    return voice is not None and step.voice_cuts(voice) and voice.hearing is not Hearing.QUIET
 
 
 def _tell(step: Step, presence: Presence) -> None:

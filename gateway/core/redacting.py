@@ -1,7 +1,7 @@
 """An item's words are removed for good: from the log by its store, from the moment here."""
 
 from gateway.core import answering, events as ev, inputs as inp
-from gateway.core.ids import ItemId
+from gateway.core.removing import forget
 from gateway.core.step import Step
 
 
@@ -16,15 +16,3 @@ def item_redaction_requested(step: Step, input: inp.ItemRedactionRequested) -> N
         forget(step, input.item_id)
         step.fact(ev.ItemRedacted(input.item_id, node.response_id))
         answering.start_pending(step)
-
-
-def forget(step: Step, item_id: ItemId) -> None:
-    """Words that are gone are neither awaited nor spoken."""
-    moment = step.moment
-    moment.transcribing.pop(item_id, None)
-    moment.over_answers.pop(item_id, None)
-    moment.said.pop(item_id, None)
-    if moment.unheard is not None and moment.unheard.item_id == item_id:
-        moment.unheard = None
-    if moment.pending is not None and moment.pending.rest is not None and moment.pending.rest.item_id == item_id:
-        moment.pending = None

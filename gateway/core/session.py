@@ -11,6 +11,7 @@ from typing import assert_never
 from gateway.core import (
     answering,
     branching,
+    cancelling,
     effects as fx,
     events as ev,
     floor,
@@ -21,7 +22,11 @@ from gateway.core import (
     messages,
     pausing,
     presence,
+    queueing,
+    receipts,
     redacting,
+    redirecting,
+    requesting,
     steering,
     turns,
 )
@@ -57,6 +62,9 @@ class Outcome:
     duplicate: bool = False
     """True when the command had been applied before, so that nothing followed from it now."""
 
+    without_effect: bool = False
+    """True when there was nothing for the command to do."""
+
 
 class Session:
     """The state of one session and the rules that change it."""
@@ -89,6 +97,9 @@ class Session:
             branching.settle(step)
             following.settle(step)
             pausing.settle(step)
+            receipts.settle(step)
+            redirecting.settle(step)
+            queueing.settle(step)
             presence.settle(step, input)
             if stamp.key and not step.rejected:
                 step.fact(ev.CommandApplied(stamp.key, stamp.digest, stamp.wall))
@@ -98,7 +109,8 @@ class Session:
             tuple(step.stopping),
             tuple(step.starting),
             not step.rejected,
-            duplicate,
+            duplicate or step.repeated,
+            step.without_effect,
         )
 
     def next_deadline(self) -> float | None:
@@ -135,7 +147,7 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             | inp.IdleTimedOut()
         ):
             floor.heard_voice(step, input)
-        case inp.TurnTranscribed() | inp.TurnTranscriptionFailed() | inp.TextGenerated():
+        case inp.TurnTranscribed() | inp.TurnTranscriptionFailed() | inp.TextGenerated() | inp.GenerationBegan():
             _turn(step, input)
         case inp.GenerationFinished() | inp.GenerationFailed():
             answering.finished(step, input)
@@ -143,6 +155,8 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             _playout(step, input)
         case inp.DeadlineReached():
             pausing.deadline(step)
+            queueing.deadline(step)
+            redirecting.deadline(step)
             floor.deadline(step)
             handover.deadline(step)
             following.deadline(step)
@@ -155,6 +169,7 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             _command(step, input)
 
 
+QueueCommand = inp.QueueEditRequested | inp.QueueReorderRequested | inp.QueueWithdrawalRequested
 OfMessages = (
     inp.EditSubmitted | inp.CorrectionSubmitted | inp.BranchRequested | inp.ReactionRequested | inp.ReactionWithdrawn
 )
@@ -165,6 +180,8 @@ Command = (
     | inp.ItemTruncationRequested
     | inp.ResponseRequested
     | inp.CancelRequested
+    | QueueCommand
+    | inp.SteerRequested
     | inp.OutputClearRequested
     | inp.PauseRequested
     | inp.ResumeRequested
@@ -182,18 +199,31 @@ def _command(step: Step, input: Command) -> None:
             redacting.item_redaction_requested(step, input)
         case inp.ItemTruncationRequested():
             heard.truncation_requested(step, input)
-        case inp.ResponseRequested():
-            steering.response_requested(step, input)
-        case inp.CancelRequested():
-            steering.cancel_requested(step, input)
-        case inp.OutputClearRequested():
-            steering.output_clear_requested(step)
         case inp.PauseRequested():
             pausing.pause_requested(step)
         case inp.ResumeRequested():
             pausing.resume_requested(step)
+        case inp.QueueEditRequested() | inp.QueueReorderRequested() | inp.QueueWithdrawalRequested():
+            _queue(step, input)
+        case inp.ResponseRequested() | inp.SteerRequested() | inp.CancelRequested() | inp.OutputClearRequested():
+            _answers(step, input)
         case _:
             _message(step, input)
+
+
+AnswerCommand = inp.ResponseRequested | inp.SteerRequested | inp.CancelRequested | inp.OutputClearRequested
+
+
+def _answers(step: Step, input: AnswerCommand) -> None:
+    match input:
+        case inp.ResponseRequested():
+            requesting.response_requested(step, input)
+        case inp.SteerRequested():
+            redirecting.steer_requested(step, input)
+        case inp.CancelRequested():
+            cancelling.cancel_requested(step, input)
+        case inp.OutputClearRequested():
+            cancelling.output_clear_requested(step)
 
 
 def _message(step: Step, input: OfMessages) -> None:
@@ -212,7 +242,20 @@ def _message(step: Step, input: OfMessages) -> None:
             assert_never(input)
 
 
-def _turn(step: Step, input: inp.TurnTranscribed | inp.TurnTranscriptionFailed | inp.TextGenerated) -> None:
+def _queue(step: Step, input: QueueCommand) -> None:
+    match input:
+        case inp.QueueEditRequested():
+            queueing.edit_requested(step, input)
+        case inp.QueueReorderRequested():
+            queueing.reorder_requested(step, input)
+        case inp.QueueWithdrawalRequested():
+            queueing.withdrawal_requested(step, input)
+
+
+Words = inp.TurnTranscribed | inp.TurnTranscriptionFailed | inp.TextGenerated | inp.GenerationBegan
+
+
+def _turn(step: Step, input: Words) -> None:
     match input:
         case inp.TurnTranscribed():
             turns.transcribed(step, input)
@@ -220,6 +263,8 @@ def _turn(step: Step, input: inp.TurnTranscribed | inp.TurnTranscriptionFailed |
             turns.transcription_failed(step, input)
         case inp.TextGenerated():
             answering.generated(step, input)
+        case inp.GenerationBegan():
+            answering.began(step, input)
 
 
 Playout = inp.PlayoutStarted | inp.PlayoutStopped | inp.PlayoutCleared | inp.PlayoutHandedOver
@@ -278,6 +323,8 @@ def _recovered(step: Step, input: inp.SessionRecovered) -> None:
     """Close what the end of the owner's process left open: every response ends exactly once."""
     replaced = (it.replaces for it in step.conversation.responses.values() if it.replaces is not None)
     step.state.moment = Moment(voices=step.moment.voices, presence=step.moment.presence, replaced=next(replaced, None))
+    queueing.recovered(step, input)
+    receipts.recovered(step, input)
     for response in list(step.conversation.responses.values()):
         item_id = response.item_id
         leg, lost_at = response.mouth, response.lost_at

@@ -14,8 +14,11 @@ from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 from gateway.core.inputs import Stamp
 from gateway.core.live import Floor, Handover, evolve_floor
 from gateway.core.members import Presence
-from gateway.core.tree import Tree
-from gateway.core.values import CutReason, Settings
+from gateway.core.queue import Queued, evolve_queue
+from gateway.core.responses import Response as Response, ResponseFact, evolve_response
+from gateway.core.steer import Steer, evolve_steers
+from gateway.core.tree import Node, Tree
+from gateway.core.values import CutReason, Settings, Wish
 from gateway.core.voices import Hearing as Hearing, Voice as Voice
 
 FIRST: Final = Generation(0)
@@ -23,48 +26,6 @@ FIRST: Final = Generation(0)
 
 KEYS_KEPT: Final = 24 * 3600.0
 """Seconds for which an idempotency key is remembered."""
-
-
-@dataclass(slots=True)
-class Response:
-    """A response that generates, sounds, or both. Forgotten when it does neither."""
-
-    response_id: ResponseId
-    generation: Generation
-    leg: LegId | None
-    """The voice leg that speaks it; None when it is only written (or its leg was lost)."""
-
-    continues: ItemId | None
-    item_id: ItemId | None = None
-    """Its message; None until its first text."""
-
-    generating: bool = True
-    sounding: bool = False
-    """Between ``PlayoutStarted`` and its end."""
-
-    left: LegId | None = None
-    """The voice leg that spoke it, while it waits for another one to go on."""
-
-    moves: int = 0
-    """How often it was handed from one loudspeaker to another."""
-
-    sounded: bool = False
-    """Some of it sounded on a former one."""
-
-    heard_chars: int = 0
-    heard_ms: int = 0
-    """How much of its item was heard by then."""
-
-    lost_at: tuple[int, int] | None = None
-    """Code points and milliseconds that were heard when the leg that spoke it was lost; it goes on in writing."""
-
-    replaces: ItemId | None = None
-    """The answer beside which it stands."""
-
-    @property
-    def mouth(self) -> LegId | None:
-        """The voice leg that speaks it, or did last and may be followed by another; None when it is only written."""
-        return self.leg or self.left
 
 
 @dataclass(slots=True)
@@ -80,6 +41,11 @@ class Conversation:
     """The last one given out."""
 
     floor: Floor = field(default_factory=Floor)
+    queue: list[Queued] = field(default_factory=list)
+    """Turns that wait for the running answer to end, in the order in which they will be taken."""
+
+    steers: dict[ItemId, ResponseId] = field(default_factory=dict)
+    """Accepted steers whose end is open."""
 
     applied: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Idempotency key → digest of the command and when it was applied (wall)."""
@@ -127,6 +93,12 @@ class Cut:
     claim: Claim | None = None
     """What a client says that it played, when that was its reason to cut."""
 
+    steers: bool = False
+    """True when the response lives on: only this model call of it ends here."""
+
+    rolls_back: bool = False
+    """True when the answer, and the turn that it answers, leave the conversation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unheard:
@@ -138,6 +110,9 @@ class Unheard:
     """The voice turn that cut it: only an empty one brings the rest back."""
 
     generation: Generation
+
+    answers: ItemId | None
+    """The end of the user's turn that it answers."""
 
     ask_again: bool
     """True when the model was stopped and left no rest to be spoken: only the question is there."""
@@ -158,6 +133,12 @@ class Pending:
     metadata: Mapping[str, str] = field(default_factory=dict)
     spoken: bool = False
     """True when a voice turn wants it: it also waits while that voice goes on."""
+
+    steers_on: ResponseId | None = None
+    """The answer that it goes on with, from what was heard of it."""
+
+    consumes: tuple[ItemId, ...] = ()
+    """Steers that its model call contains."""
 
     rest: Unheard | None = None
     """What is to be spoken without a model; None when a model is asked."""
@@ -229,6 +210,29 @@ class Moment:
     """When a button's pause becomes a cut (monotonic); None while no button holds the answer."""
 
     handover: Handover = field(default_factory=Handover)
+    waiting_texts: dict[ItemId, str] = field(default_factory=dict)
+    """Words of the turns that wait."""
+
+    wishes: dict[ItemId, Wish] = field(default_factory=dict)
+    """What is wanted for the answers alone for which they wait, where that is anything."""
+
+    not_before: dict[ItemId, float] = field(default_factory=dict)
+    """When a turn that is debounced has waited long enough (monotonic)."""
+
+    steers: dict[ItemId, Steer] = field(default_factory=dict)
+    """Accepted steers whose end is open, in the order in which they came."""
+
+    steering: dict[ResponseId, float | None] = field(default_factory=dict)
+    """Steered answers without a model call, and when it is time for the next (monotonic); None once it is."""
+
+    instructions: dict[ResponseId, str | None] = field(default_factory=dict)
+    """What was wanted for one answer alone, for its next model call."""
+
+    cancelled: list[ResponseId] = field(default_factory=list)
+    """The last few responses that a command cancelled, oldest first."""
+
+    hushed: bool = False
+    """Somebody wanted silence: what waits does not break it. Whoever asks for something ends it."""
 
     last_typed: str = ""
     """What was typed since an answer was last asked for: a typed "stop" wants none."""
@@ -244,8 +248,11 @@ class State:
     moment: Moment = field(default_factory=Moment)
 
     def alive(self) -> list[Response]:
-        """Responses that generate or sound and were not cut, oldest first."""
-        return [r for r in self.conversation.responses.values() if r.generation not in self.moment.cuts]
+        """Responses that generate or sound and were not cut for good, oldest first."""
+        cuts = self.moment.cuts
+        return [
+            r for r in self.conversation.responses.values() if (cut := cuts.get(r.generation)) is None or cut.steers
+        ]
 
     def waits_for_words(self) -> bool:
         """True while an answer must not begin, since a turn has yet to tell what it says."""
@@ -260,6 +267,7 @@ class State:
         for awaited in moment.transcribing.values():
             due += [awaited.due, awaited.go_on]
         due += [cut.due for cut in moment.cuts.values()]
+        due += [*moment.not_before.values(), *moment.steering.values()]
         yield from (when for when in due if when is not None)
         yield from moment.presence.deadlines()
 
@@ -276,25 +284,48 @@ def evolve(state: Conversation, fact: ev.Fact) -> None:
         case ev.ItemAdded():
             state.tree.add(fact)
             _own(state, fact)
-        case ev.ItemCompleted(item_id, _, status):
-            state.tree.nodes[item_id].status = status
-        case ev.ItemTruncated(item_id):
-            node = state.tree.nodes[item_id]
-            node.truncated, node.seen, node.broken_off = True, fact.seen, fact.reason != "interrupted"
         case ev.ItemRemoved(item_id):
             state.tree.remove(item_id)
-        case ev.ItemRedacted(item_id):
-            node = state.tree.nodes[item_id]
-            node.redacted, node.awaits_words = True, False
         case ev.CommandApplied(key, digest, wall):
             state.applied[key] = (digest, wall)
             _forget_commands(state.applied, wall - KEYS_KEPT)
-        case ev.ItemTranscribed(item_id) | ev.ItemTranscriptionFailed(item_id):
-            state.tree.nodes[item_id].awaits_words = False
+        case (
+            ev.ItemCompleted()
+            | ev.ItemTruncated()
+            | ev.ItemRedacted()
+            | ev.ItemTranscribed()
+            | ev.ItemTranscriptionFailed()
+        ):
+            _evolve_item(state.tree.nodes[fact.item_id], fact)
+        case ev.TurnQueued() | ev.QueueEdited() | ev.QueueReordered() | ev.QueueWithdrawn() | ev.QueueTaken():
+            evolve_queue(state.queue, fact)
+        case ev.SteerAccepted() | ev.SteerConsumed() | ev.SteerFailed():
+            evolve_steers(state.steers, fact)
         case ev.BranchSelected() | ev.ItemCorrected() | ev.ReactionAdded() | ev.ReactionRemoved():
             _evolve_tree(state.tree, fact)
         case _:
             _evolve_response(state, fact)
+
+
+ItemFact = ev.ItemCompleted | ev.ItemTruncated | ev.ItemRedacted | ev.ItemTranscribed | ev.ItemTranscriptionFailed
+
+
+def _evolve_item(node: Node, fact: ItemFact) -> None:
+    match fact:
+        case ev.ItemCompleted():
+            node.status = fact.status
+        case ev.ItemTruncated():
+            node.truncated, node.seen, node.broken_off = True, fact.seen, fact.reason != "interrupted"
+        case ev.ItemRedacted():
+            node.redacted, node.awaits_words = True, False
+        case _:
+            node.awaits_words = False
+
+
+def _evolve_response(state: Conversation, fact: ResponseFact) -> None:
+    if isinstance(fact, ev.ResponseStarted | ev.ResponseSteered):
+        state.generation = fact.generation
+    evolve_response(state.responses, fact)
 
 
 def _evolve_tree(
@@ -323,47 +354,7 @@ def _forget_commands(applied: dict[str, tuple[str, float]], before: float) -> No
 
 
 def _own(state: Conversation, fact: ev.ItemAdded) -> None:
-    if fact.response_id is not None:
+    if fact.response_id is not None and fact.role == "assistant":
         response = state.responses.get(fact.response_id)
         if response is not None:
             response.item_id = fact.item_id
-
-
-Playout = ev.PlayoutStarted | ev.PlayoutMoved | ev.PlayoutStopped | ev.PlayoutCleared
-ResponseFact = ev.ResponseStarted | ev.ResponseEnded | Playout
-
-
-def _evolve_response(state: Conversation, fact: ResponseFact) -> None:
-    if isinstance(fact, ev.ResponseStarted):
-        state.generation = fact.generation
-        state.responses[fact.response_id] = Response(
-            fact.response_id, fact.generation, fact.leg, fact.continues, replaces=fact.replaces
-        )
-        return
-    response = state.responses[fact.response_id]
-    match fact:
-        case ev.ResponseEnded():
-            response.generating = False
-            if response.item_id is None:
-                response.leg = response.left = None  # it said nothing, so no playout of it will ever end
-        case ev.PlayoutStarted():
-            response.sounding = True
-        case ev.PlayoutMoved():
-            _move(response, fact)
-        case ev.PlayoutStopped() | ev.PlayoutCleared():
-            response.sounding = False
-            response.leg = response.left = None
-            if isinstance(fact, ev.PlayoutCleared) and fact.heard_chars is not None:
-                response.lost_at = (fact.heard_chars, fact.heard_ms)
-    if not response.generating and response.mouth is None:
-        del state.responses[fact.response_id]
-
-
-def _move(response: Response, fact: ev.PlayoutMoved) -> None:
-    response.sounding = False
-    response.left = response.mouth if fact.leg is None else None
-    response.leg = fact.leg
-    response.moves += 1
-    if fact.heard_chars is not None:
-        response.sounded = True
-        response.heard_chars, response.heard_ms = fact.heard_chars, fact.heard_ms

@@ -1,6 +1,7 @@
 """One input's consequences, in the making: what the policy files write into."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.core import effects as fx, events as ev
 from gateway.core.ids import ItemId, LegId, ResponseId, derive
@@ -8,6 +9,9 @@ from gateway.core.inputs import Stamp
 from gateway.core.policy import Policy, is_backchannel, is_stop_word
 from gateway.core.state import Conversation, Moment, Response, State, Voice, evolve
 from gateway.core.values import Failure
+
+CUTTING: Final = ("interrupt", "steer", "rollback")
+"""What a voice must be meant to do for it to silence an answer."""
 
 
 @dataclass(slots=True)
@@ -23,6 +27,11 @@ class Step:
     starting: list[fx.StartingEffect] = field(default_factory=list)
     rejected: bool = False
     minted: int = 0
+    repeated: bool = False
+    """The command asks for what another one has done already."""
+
+    without_effect: bool = False
+    """There was nothing for the command to do."""
 
     @property
     def conversation(self) -> Conversation:
@@ -65,15 +74,20 @@ class Step:
         self.rejected = True
         self.signal(ev.CommandRejected(self.stamp.leg, self.stamp.command, Failure(code, message), param))
 
+    def knows(self, item_id: ItemId) -> bool:
+        """Is this the id of a message, of a turn that is being spoken, of one that waits, or of a steer?"""
+        announced = {voice.turn for voice in self.moment.voices.values()}
+        waiting = {it.item_id for it in self.conversation.queue}
+        return item_id in self.conversation.tree.nodes or item_id in announced | waiting | self.moment.steers.keys()
+
+    def voice_cuts(self, voice: Voice) -> bool:
+        """May this voice cut an answer? Not where its client says no, nor where the session has voices wait."""
+        return voice.interrupts and self.conversation.settings.on_active_voice in CUTTING
+
     def forget_text(self, response: Response) -> None:
         """Let go of an item's text once nothing of its response lives."""
         if response.response_id not in self.conversation.responses and response.item_id is not None:
             self.moment.texts.pop(response.item_id, None)
-
-    def knows(self, item_id: ItemId) -> bool:
-        """Does an item have this id, or a turn that is being spoken?"""
-        announced = {voice.turn for voice in self.moment.voices.values()}
-        return item_id in self.conversation.tree.nodes or item_id in announced
 
     def is_stop_word(self, text: str) -> bool:
         """Does the whole utterance ask for silence, in this session?"""

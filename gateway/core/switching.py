@@ -1,8 +1,9 @@
 """The active path ends elsewhere: never while an answer runs, nor while a turn has yet to tell what it says."""
 
+from dataclasses import replace
 from itertools import takewhile
 
-from gateway.core import events as ev
+from gateway.core import events as ev, waiting
 from gateway.core.ids import ItemId
 from gateway.core.state import Switch
 from gateway.core.step import Step
@@ -33,6 +34,15 @@ def coming(step: Step) -> ItemId | None:
     return _end(step, switch)
 
 
+def append(step: Step, added: ev.ItemAdded) -> None:
+    """Put a message at the end of the conversation; of where it goes, if a switch waits."""
+    if step.moment.switch is None:
+        step.fact(added)
+        return
+    step.fact(replace(added, parent=coming(step), aside=True))
+    step.moment.switch = Switch(added.item_id, whole=False)
+
+
 def _end(step: Step, switch: Switch) -> ItemId | None:
     return step.conversation.tree.leaf(switch.to) if switch.whole and switch.to is not None else switch.to
 
@@ -46,6 +56,8 @@ def select(step: Step, tip: ItemId | None) -> None:
     shared = sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], zip(before, after, strict=False)))
     left = tuple(node.item_id for node in before[shared:])
     step.fact(ev.BranchSelected(tip, left, tuple(_entered(node) for node in after[shared:])))
+    for queued in [it for it in step.conversation.queue if it.about in left]:
+        waiting.withdraw(step, queued, "superseded")
 
 
 def _entered(node: Node) -> ev.Entered:

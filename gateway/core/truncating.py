@@ -43,7 +43,7 @@ def limited(claim: Claim | None, text: str, heard_chars: int, heard_ms: int) -> 
         return heard_chars, heard_ms
     if claim.located is not None:
         return min(heard_chars, claim.located[0]), min(heard_ms, claim.located[1])
-    if claim.audio_end_ms >= heard_ms:
+    if heard_ms <= 0 or claim.audio_end_ms >= heard_ms:
         return heard_chars, heard_ms
     return _word_end(text, heard_chars * claim.audio_end_ms // heard_ms), claim.audio_end_ms
 

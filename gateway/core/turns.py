@@ -1,12 +1,17 @@
 """The user's turn by voice: committed, put into words, and answered (or found to be no turn)."""
 
 from dataclasses import replace
+from typing import Final, get_args
 
-from gateway.core import answering, effects as fx, events as ev, heard, inputs as inp
-from gateway.core.ids import Generation, ItemId, LegId
+from gateway.core import answering, effects as fx, events as ev, heard, inputs as inp, redirecting, waiting
+from gateway.core.ids import Generation, ItemId, LegId, ResponseId
 from gateway.core.policy import has_words
-from gateway.core.state import Awaited, Pending, Voice
+from gateway.core.removing import roll_back
+from gateway.core.state import Awaited, Pending, Unheard, Voice
 from gateway.core.step import Step
+from gateway.core.values import Waiting
+
+WAITING: Final[tuple[Waiting, ...]] = get_args(Waiting)
 
 
 def commit(step: Step, leg: LegId, voice: Voice, audio_end_ms: int) -> None:
@@ -98,24 +103,55 @@ def discarded(step: Step, leg: LegId, turn: ItemId, audio_end_ms: int) -> None:
 def _take_words(step: Step, input: inp.TurnTranscribed, turn: Awaited, over: Generation | None) -> None:
     """Answer them, or fall silent. An answer that a client asked for and that awaits them is the answer to them."""
     step.moment.last_typed = ""
-    step.moment.unheard = None
+    cut, step.moment.unheard = step.moment.unheard, None
     pending = step.moment.pending
     if pending is not None and not pending.spoken:
         return
     over_answer = over is not None or pending is not None
     if over_answer and step.is_stop_word(input.text):
         step.moment.pending = None
+        step.moment.hushed = True
         heard.cut(step, [r for r in step.state.alive() if r.generation <= (over or 0)], "turn_detected")
-    elif _answers(step, turn):
-        step.moment.pending = Pending(replace(step.stamp, leg=turn.leg), spoken=True)
-        heard.cut(step, step.state.alive(), "turn_detected")
+    elif _wants_answer(step, turn):
+        _answer(step, input.item_id, turn, cut)
     elif pending is not None and pending.rest is not None:
         step.moment.pending = None
 
 
-def _answers(step: Step, turn: Awaited) -> bool:
-    """Is this turn answered by itself? Not where its client says no, nor into an answer it may not cut."""
+def _wants_answer(step: Step, turn: Awaited) -> bool:
+    """Is this turn answered by itself? Not where its client says no, nor into an answer it may not touch."""
     voice = step.moment.voices.get(turn.leg)
     if voice is None:
         return True
-    return (voice.answers or turn.pressed) and (voice.interrupts or not step.state.alive())
+    rejected = not voice.interrupts or step.conversation.settings.on_active_voice == "reject"
+    return (voice.answers or turn.pressed) and not (rejected and step.state.alive())
+
+
+def _part_of(step: Step, cut: Unheard) -> ResponseId | None:
+    """The answer that was cut, if anything of it was heard."""
+    node = step.conversation.tree.nodes.get(cut.item_id) if cut.item_id is not None else None
+    return node.response_id if node is not None else None
+
+
+def _answer(step: Step, item_id: ItemId, turn: Awaited, cut: Unheard | None) -> None:
+    """As the session says what a voice does while an answer is running."""
+    stamp, how = replace(step.stamp, leg=turn.leg), step.conversation.settings.on_active_voice
+    alive = step.state.alive()
+    step.moment.hushed = False
+    if how in WAITING and (alive or step.moment.pending is not None or step.conversation.queue):
+        if not waiting.full(step, how):  # else what waits is answered with it: its message stands there already
+            waiting.enqueue(step, how, inp.ResponseRequested(), about=item_id)
+        return
+    response = redirecting.aimed(step, None) if how == "steer" else None
+    if response is not None:  # a turn that was committed by hand has cut nothing
+        redirecting.redirect(step, response, None)
+        return
+    if how == "rollback" and cut is not None and cut.turn == item_id:
+        roll_back(step, cut.item_id, cut.answers)
+    steers_on = _part_of(step, cut) if how == "steer" and cut is not None and cut.turn == item_id else None
+    beside = how == "concurrent" and bool(alive)
+    step.moment.pending = Pending(
+        stamp, text_only=beside and any(r.leg is not None for r in alive), spoken=True, steers_on=steers_on
+    )
+    if not beside:
+        heard.cut(step, alive, "turn_detected", rolls_back=how == "rollback")

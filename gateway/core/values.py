@@ -16,6 +16,18 @@ TruncationReason = Literal["interrupted", "leg_lost", "speech_failed"]
 CutReason = Literal["turn_detected", "client_cancelled", "node_lost"]
 """Why an answer ended early: by voice, by a client's command (or typed words), by the end of its process."""
 
+Waiting = Literal["queue", "merge", "latest", "debounce"]
+"""How a turn waits for the running answer: in a row, together with those before it, in their place, or in the place of
+those before it and until nothing new has come for a while."""
+
+Immediate = Literal["reject", "interrupt", "steer", "concurrent", "rollback"]
+
+SteerWhen = Literal["now", "next_step"]
+"""When words steer an answer: as its next token comes, or with the next step of a tool loop."""
+
+OnActive = Immediate | Waiting
+"""What new input does while an answer is running."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -23,6 +35,14 @@ class Failure:
 
     code: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a client wants for one answer alone, in its own words."""
+
+    instructions: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 OnEdit = Literal["interrupt", "reject"]
@@ -53,6 +73,14 @@ class Settings:
     backchannels: tuple[str, ...] | None = None
     """Utterances that only say that somebody listens; None stands for the list of the language."""
 
+    on_active_voice: OnActive = "interrupt"
+    """What a voice does while an answer is running."""
+
+    on_active_text: OnActive = "reject"
+    """What a ``response.create`` does then that does not say."""
+
+    debounce_ms: int = 500
+    """How long nothing new must have come for what is debounced."""
     on_edit: OnEdit = "interrupt"
     metadata: Mapping[str, str] = field(default_factory=dict)
     """What the conversation is about, in its clients' own terms."""

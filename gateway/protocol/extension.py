@@ -30,6 +30,20 @@ from gateway.protocol.realtime import (
     SessionUpdate,
 )
 from gateway.protocol.redaction import ItemRedact as ItemRedact, ItemRedacted as ItemRedacted
+from gateway.protocol.steering import (
+    QueueItemAdded as QueueItemAdded,
+    QueueItemEdited as QueueItemEdited,
+    QueueItemTaken as QueueItemTaken,
+    QueueItemWithdrawn as QueueItemWithdrawn,
+    QueueListed as QueueListed,
+    QueueReordered as QueueReordered,
+    QueueUpdate as QueueUpdate,
+    Steer as Steer,
+    SteerAccepted as SteerAccepted,
+    SteerConsumed as SteerConsumed,
+    SteerFailed as SteerFailed,
+    SteerPending as SteerPending,
+)
 
 SUBPROTOCOL = "bargein.v1"
 
@@ -101,6 +115,8 @@ class CommandAccepted(ExtendedEvent, tag="command.accepted"):
     command_id: str
     applied_seq: int
     duplicate: bool
+    effect: Literal["none"] | UnsetType = UNSET
+    """``none`` when there was nothing to do."""
 
 
 class CommandRejected(ExtendedEvent, tag="command.rejected"):
@@ -130,7 +146,9 @@ class Mute(ClientEvent, tag="input_audio_buffer.mute"):
     muted: bool
 
 
-OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | ItemRedact | OfMessages | OfPresence
+OfTheExtension = (
+    OutputPause | OutputResume | PushToTalk | Mute | QueueUpdate | Steer | ItemRedact | OfMessages | OfPresence
+)
 
 
 class SessionResume(ClientEvent, tag="session.resume"):
@@ -171,6 +189,8 @@ AnyClientEvent = (
     | FloorRelease
     | PushToTalk
     | Mute
+    | QueueUpdate
+    | Steer
     | SessionResume
     | PlaybackReport
     | PresenceUpdate

@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from gateway.protocol import realtime as rt
 from gateway.protocol.objects import Item
+from gateway.protocol.steering import QueueItem
 
 
 class NewSession(msgspec.Struct):
@@ -77,11 +78,23 @@ class ItemPage(msgspec.Struct):
     has_after: bool
 
 
+class Queue(msgspec.Struct):
+    """What waits for the running answer to end, in order. ``seq`` is the last fact that it takes account of."""
+
+    session_id: str
+    epoch: str
+    seq: int
+    items: list[QueueItem]
+
+
 class Accepted(msgspec.Struct):
     """A posted event took effect. ``seq`` is the log's last one then; ``duplicate``: it had taken effect before."""
 
     seq: int
     duplicate: bool
+    effect: Literal["none"] | UnsetType = UNSET
+    """``none`` when there was nothing to do."""
+
     accepted: Literal[True] = True
 
 

@@ -15,8 +15,10 @@ from msgspec import UNSET
 
 from gateway.core import events as ev
 from gateway.core.ids import ItemId, LegId, ResponseId
-from gateway.core.values import Failure, ItemStatus, ResponseStatus, Role
+from gateway.core.values import Failure, ResponseStatus
 from gateway.protocol import extension as ext, floor, messages, presence, realtime as rt
+from gateway.protocol.shown import item, seen_text
+from gateway.protocol.steering_projection import project_steering
 
 
 @dataclass(slots=True)
@@ -37,8 +39,8 @@ class View:
     sounding: set[ResponseId] = field(default_factory=set)
     """Responses whose playout has begun and not ended."""
 
-    finished: dict[ItemId, str] = field(default_factory=dict)
-    """Text of items that are complete and whose response is about to end."""
+    output: dict[ResponseId, list[rt.Item]] = field(default_factory=dict)
+    """Complete items of responses that have not ended: all but a steered one have one at most."""
 
     metadata: dict[ResponseId, dict[str, str]] = field(default_factory=dict)
     continues: dict[ResponseId, str] = field(default_factory=dict)
@@ -53,32 +55,6 @@ Words: TypeAlias = Mapping[ItemId, tuple[str, str]]
 NO_WORDS: Final[Words] = {}
 
 
-def item(
-    item_id: ItemId,
-    role: Role,
-    status: ItemStatus,
-    text: str,
-    *,
-    spoken: bool,
-    unheard: str | None = None,
-    seen: int = 0,
-    device: str = "",
-) -> rt.Item:
-    """A message as the wire shows it. *unheard* is given for an answer that was cut, *seen* as its fact has it."""
-    if role == "assistant":
-        content = rt.Content("output_audio", transcript=text) if spoken else rt.Content("output_text", text=text)
-    elif spoken:
-        content = rt.Content("input_audio", transcript=text or None)
-    else:
-        content = rt.Content("input_text", text=text)
-    shown = rt.Item(item_id, status, role, [content])
-    if unheard is not None:
-        shown.heard_text, shown.unheard_text, shown.seen_text = text, unheard, _seen(text, unheard, seen)
-    if device:
-        shown.device = device
-    return shown
-
-
 def project(event: ev.Event, view: View, words: Words = NO_WORDS) -> Wire:
     """The server events by which this connection learns of *event*; *words* are those of messages that it brings back.
 
@@ -90,12 +66,19 @@ def project(event: ev.Event, view: View, words: Words = NO_WORDS) -> Wire:
             return _item_added(event, view)
         case ev.ItemCompleted():
             return _item_completed(event, view)
-        case ev.ResponseStarted():
-            return [_response_created(event, view)]
-        case ev.ResponseEnded():
-            return [_response_done(event, view)]
+        case ev.ResponseStarted() | ev.ResponseEnded():
+            return [_response_begun_or_over(event, view)]
         case ev.SessionOpened() | ev.CommandApplied():
             return []
+        case (
+            ev.TurnQueued()
+            | ev.QueueEdited()
+            | ev.QueueReordered()
+            | ev.QueueWithdrawn()
+            | ev.QueueTaken()
+            | (ev.SteerAccepted() | ev.SteerPending() | ev.SteerConsumed() | ev.SteerFailed() | ev.ResponseSteered())
+        ):
+            return project_steering(event) if view.extended else []
         case ev.SettingsChanged():
             return [rt.SessionUpdated(session=view.settings_changed())]
         case ev.PlayoutStarted() | ev.PlayoutMoved() | ev.PlayoutStopped() | ev.PlayoutCleared() | ev.FloorChanged():
@@ -120,6 +103,8 @@ def _item_added(event: ev.ItemAdded, view: View) -> Wire:
         view.spoken.discard(event.response_id)  # its device was lost before the first word: it is written
     if event.aside:
         return []  # it is told when it enters the path
+    if event.role == "user" and event.response_id is not None:
+        return _steer_added(event, event.response_id, view)
     spoken = event.spoken or event.response_id in view.spoken
     shown = item(event.item_id, event.role, event.status, event.text, spoken=spoken, device=event.device)
     if event.response_id is None:
@@ -129,11 +114,30 @@ def _item_added(event: ev.ItemAdded, view: View) -> Wire:
         ]
     part = rt.Part("audio", transcript="") if spoken else rt.Part("text", text="")
     empty = rt.Item(event.item_id, "in_progress", "assistant", [])
+    at = output_index(event.response_id, view)
     return [
-        rt.OutputItemAdded(response_id=event.response_id, item=empty),
+        rt.OutputItemAdded(response_id=event.response_id, item=empty, output_index=at),
         rt.ItemAdded(item=empty, previous_item_id=event.parent),
-        rt.PartAdded(response_id=event.response_id, item_id=event.item_id, part=part),
+        rt.PartAdded(response_id=event.response_id, item_id=event.item_id, part=part, output_index=at),
     ]
+
+
+def _steer_added(event: ev.ItemAdded, response_id: ResponseId, view: View) -> Wire:
+    """Words that steered an answer are an item of it, between the parts of the answer itself."""
+    shown = item(event.item_id, event.role, event.status, event.text, spoken=False, device=event.device)
+    at = output_index(response_id, view)
+    view.output.setdefault(response_id, []).append(shown)
+    return [
+        rt.OutputItemAdded(response_id=response_id, item=shown, output_index=at),
+        rt.ItemAdded(item=shown, previous_item_id=event.parent),
+        rt.ItemDone(item=shown, previous_item_id=event.parent),
+        rt.OutputItemDone(response_id=response_id, item=shown, output_index=at),
+    ]
+
+
+def output_index(response_id: ResponseId, view: View) -> int:
+    """The place of the item that a response is giving out."""
+    return len(view.output.get(response_id, ()))
 
 
 def _of_message(
@@ -179,29 +183,37 @@ def _item_corrected(event: ev.ItemCorrected) -> rt.ServerEvent:
 
 def _delta(event: ev.TextAppended, view: View) -> rt.ServerEvent:
     kind = rt.TranscriptDelta if event.response_id in view.spoken else rt.TextDelta
-    return kind(response_id=event.response_id, item_id=event.item_id, delta=event.text, offset=event.offset)
+    at = output_index(event.response_id, view)
+    return kind(
+        response_id=event.response_id, item_id=event.item_id, delta=event.text, offset=event.offset, output_index=at
+    )
 
 
 def _item_completed(event: ev.ItemCompleted, view: View) -> Wire:
     spoken = event.response_id in view.spoken
     response_id, item_id, text = event.response_id, event.item_id, event.text
     shown = item(item_id, "assistant", event.status, text, spoken=spoken)
-    view.finished[item_id] = text
+    at = output_index(response_id, view)
+    view.output.setdefault(response_id, []).append(shown)
     done: Wire = (
         [
-            rt.AudioDone(response_id=response_id, item_id=item_id),
-            rt.TranscriptDone(response_id=response_id, item_id=item_id, transcript=text),
+            rt.AudioDone(response_id=response_id, item_id=item_id, output_index=at),
+            rt.TranscriptDone(response_id=response_id, item_id=item_id, transcript=text, output_index=at),
         ]
         if spoken
-        else [rt.TextDone(response_id=response_id, item_id=item_id, text=text)]
+        else [rt.TextDone(response_id=response_id, item_id=item_id, text=text, output_index=at)]
     )
     part = rt.Part("audio", transcript=text) if spoken else rt.Part("text", text=text)
     return [
         *done,
-        rt.PartDone(response_id=response_id, item_id=item_id, part=part),
+        rt.PartDone(response_id=response_id, item_id=item_id, part=part, output_index=at),
         rt.ItemDone(item=shown),
-        rt.OutputItemDone(response_id=response_id, item=shown),
+        rt.OutputItemDone(response_id=response_id, item=shown, output_index=at),
     ]
+
+
+def _response_begun_or_over(event: ev.ResponseStarted | ev.ResponseEnded, view: View) -> rt.ServerEvent:
+    return _response_created(event, view) if isinstance(event, ev.ResponseStarted) else _response_done(event, view)
 
 
 def _response_created(event: ev.ResponseStarted, view: View) -> rt.ServerEvent:
@@ -216,12 +228,7 @@ def _response_created(event: ev.ResponseStarted, view: View) -> rt.ServerEvent:
 
 
 def _response_done(event: ev.ResponseEnded, view: View) -> rt.ServerEvent:
-    output: list[rt.Item] = []
-    if event.item_id is not None:
-        status: ItemStatus = "completed" if event.status == "completed" else "incomplete"
-        spoken = event.response_id in view.spoken
-        output = [item(event.item_id, "assistant", status, view.finished.pop(event.item_id, ""), spoken=spoken)]
-    response = _response(event.response_id, event.status, output, view)
+    response = _response(event.response_id, event.status, view.output.pop(event.response_id, []), view)
     response.usage = rt.Usage()
     if event.status == "cancelled":
         by_voice = event.reason == "turn_detected"
@@ -288,7 +295,7 @@ def _item_changed(
                 audio_end_ms=event.heard_ms,
                 heard_text=event.text,
                 unheard_text=event.unheard,
-                seen_text=_seen(event.text, event.unheard, event.seen),
+                seen_text=seen_text(event.text, event.unheard, event.seen),
                 reason=event.reason,
             )
         case ev.ItemRemoved():
@@ -300,10 +307,6 @@ def _item_changed(
 def _beside(event: ev.Fact) -> bool:
     """Does this concern a message beside the active path, of which stock clients do not know?"""
     return isinstance(event, ev.ItemRemoved) and event.aside
-
-
-def _seen(heard: str, unheard: str, seen: int) -> str:
-    return unheard[: max(0, seen - len(heard))]
 
 
 Announced = ev.SpeechStarted | ev.SpeechStopped | ev.InputCommitted | ev.TimeoutTriggered | ev.TruncationKept

@@ -5,11 +5,23 @@ it. Where a stock client is stricter than the reference, the stricter reading ho
 out rather than null, milliseconds are integers, every content part has its text or transcript.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from gateway.protocol.changes import (
+    AudioFormat as AudioFormat,
+    AudioInputUpdate as AudioInputUpdate,
+    AudioOutputUpdate as AudioOutputUpdate,
+    AudioUpdate as AudioUpdate,
+    Count as Count,
+    Metadata as Metadata,
+    OwnChanges as OwnChanges,
+    SessionChanges as SessionChanges,
+    TurnDetectionUpdate as TurnDetectionUpdate,
+    Utterances as Utterances,
+)
 from gateway.protocol.objects import (
     Content as Content,
     DurationUsage as DurationUsage,
@@ -30,9 +42,7 @@ from gateway.protocol.objects import (
     Usage as Usage,
     Version as Version,
 )
-
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
-"""What a client counts: no more than JSON numbers hold exactly everywhere (RFC 8259 section 6)."""
+from gateway.protocol.policies import DebounceMs, OnActive
 
 ID = r"^[A-Za-z0-9_.:-]{0,128}$(?!\n)"
 """What a client may call a message. Written so that it means the same to Python and to ECMA 262, as OpenAPI wants."""
@@ -222,74 +232,6 @@ class AudioDone(PartEvent, tag="response.output_audio.done"):
 # --- client events ---
 
 
-class TurnDetectionUpdate(msgspec.Struct):
-    type: Literal["server_vad", "semantic_vad"] | UnsetType = UNSET
-    threshold: float | UnsetType = UNSET
-    prefix_padding_ms: Count | UnsetType = UNSET
-    silence_duration_ms: Count | UnsetType = UNSET
-    create_response: bool | UnsetType = UNSET
-    interrupt_response: bool | UnsetType = UNSET
-    idle_timeout_ms: Count | None | UnsetType = UNSET
-    eagerness: Eagerness | UnsetType = UNSET
-
-
-class AudioFormat(msgspec.Struct):
-    type: str = "audio/pcm"
-    rate: int = 24_000
-
-
-class AudioInputUpdate(msgspec.Struct):
-    format: AudioFormat | UnsetType = UNSET
-    turn_detection: TurnDetectionUpdate | None | UnsetType = UNSET
-    transcription: dict[str, Any] | None | UnsetType = UNSET
-    noise_reduction: dict[str, Any] | None | UnsetType = UNSET
-
-
-class AudioOutputUpdate(msgspec.Struct):
-    format: AudioFormat | UnsetType = UNSET
-    voice: str | dict[str, Any] | None | UnsetType = UNSET
-    speed: float | UnsetType = UNSET
-
-
-class AudioUpdate(msgspec.Struct):
-    input: AudioInputUpdate | UnsetType = UNSET
-    output: AudioOutputUpdate | UnsetType = UNSET
-
-
-Utterances = Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspec.Meta(max_length=200)]
-"""Short utterances: longer ones are neither a stop word nor a backchannel, and more than these are no list."""
-
-
-Metadata = Annotated[
-    dict[Annotated[str, msgspec.Meta(min_length=1, max_length=64)], Annotated[str, msgspec.Meta(max_length=512)]],
-    msgspec.Meta(max_length=16),
-]
-"""As OpenAI bounds it."""
-
-
-class OwnChanges(msgspec.Struct):
-    """Ours, of the session: its language (ISO 639-1), and its own lists; null brings back those of the language."""
-
-    language: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2}$(?!\n)")] | UnsetType = UNSET
-    stop_words: Utterances | None | UnsetType = UNSET
-    backchannels: Utterances | None | UnsetType = UNSET
-    on_edit: Literal["interrupt", "reject"] | UnsetType = UNSET
-    """What an edit, a regeneration or a switch of branch does while an answer runs."""
-
-    metadata: Metadata | None | UnsetType = UNSET
-    """What the conversation is about; takes the place of all of what was there, null empties it."""
-
-
-class SessionChanges(msgspec.Struct):
-    """The fields of a ``session.update`` that mean something here; unknown ones are ignored."""
-
-    type: Literal["realtime", "transcription"] | UnsetType = UNSET
-    instructions: str | None | UnsetType = UNSET
-    output_modalities: list[Literal["audio", "text"]] | UnsetType = UNSET
-    audio: AudioUpdate | UnsetType = UNSET
-    bargein: OwnChanges | UnsetType = UNSET
-
-
 class ClientEvent(msgspec.Struct, tag_field="type", kw_only=True):
     """What all client events may carry. ``event_id`` correlates; ``idempotency_key`` (ours) deduplicates."""
 
@@ -322,14 +264,26 @@ class InputPart(msgspec.Struct):
     text: str
 
 
+ItemName = Annotated[str, msgspec.Meta(pattern=ID)]
+"""Of characters that leave others for names that the log gives to what is no item."""
+
+
 class InputItem(msgspec.Struct):
     """A text message; ``role`` decides which content types make sense, and all are taken as text."""
 
     role: Literal["user", "assistant", "system"]
     content: list[InputPart]
     type: Literal["message"] = "message"
-    id: Annotated[str, msgspec.Meta(pattern=ID)] | None = None
-    """Of characters that leave others for names that the log gives to what is no item."""
+    id: ItemName | None = None
+
+
+class UserItem(msgspec.Struct):
+    """A message of the user, which is to be answered."""
+
+    role: Literal["user"]
+    content: list[InputPart]
+    type: Literal["message"] = "message"
+    id: ItemName | None = None
 
 
 class ItemCreate(ClientEvent, tag="conversation.item.create"):
@@ -360,12 +314,29 @@ class ResponseOptions(msgspec.Struct):
 
 
 class ResponseCreate(ClientEvent, tag="response.create"):
-    """``on_active`` is ours: what to do while an answer is running; so is ``replaces``: the answer to give again."""
+    """``on_active`` is ours: what to do while an answer is running; the session's own choice when left out.
+
+    So is ``replaces``: the answer to give again, to which ``on_active``, ``input`` and ``debounce_ms`` do not apply.
+    """
 
     response: ResponseOptions | UnsetType = UNSET
-    on_active: Literal["reject", "interrupt"] = "reject"
+    on_active: OnActive | UnsetType = UNSET
+    input: str | UserItem | UnsetType = UNSET
+    """Ours: the user's message that is to be answered, which waits with the command if that does."""
+
+    debounce_ms: DebounceMs | UnsetType = UNSET
     replaces: str | None = None
 
 
 class ResponseCancel(ClientEvent, tag="response.cancel"):
+    """What is not named is ours, and says which answer is meant. At most one of the four."""
+
     response_id: str | None = None
+    command_id: str | None = None
+    """The answer that the ``response.create`` with this ``event_id`` asked for, whether or not it has an id yet."""
+
+    own: bool = False
+    """What this device asked for."""
+
+    all: bool = False
+    """Whatever generates or sounds: the same as naming nothing."""

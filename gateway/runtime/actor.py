@@ -353,4 +353,4 @@ class Actor:
     def _acknowledge(self, origin: Origin, outcome: Outcome) -> None:
         subscriber = self._subscribers.get(origin.leg)
         if origin.command is not None and outcome.accepted and subscriber is not None:
-            subscriber.accept(Verdict(origin.command, self.seq, outcome.duplicate))
+            subscriber.accept(Verdict(origin.command, self.seq, outcome.duplicate, outcome.without_effect))

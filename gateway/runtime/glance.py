@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from gateway.core.ids import ItemId
 from gateway.core.members import Company
+from gateway.core.queue import Queued
 from gateway.core.state import Response, State
 from gateway.core.tree import Node
 
@@ -28,6 +29,9 @@ class Glance:
     company: Company
     """Who is here."""
 
+    queue: tuple[Queued, ...]
+    """The turns that wait, in order."""
+
 
 def glance_at(state: State, seq: int) -> Glance:
     """The session in *state*, which its log has up to *seq*."""
@@ -39,4 +43,5 @@ def glance_at(state: State, seq: int) -> Glance:
         conversation.tree.choices(),
         tuple(replace(response) for response in conversation.responses.values()),
         moment.presence.company(),
+        tuple(conversation.queue),
     )

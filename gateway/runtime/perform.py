@@ -4,15 +4,23 @@ import asyncio
 import contextlib
 import logging
 import traceback
-from collections.abc import Callable, Coroutine
-from typing import Any, assert_never
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from typing import Any, Final, assert_never
 
 from gateway.core import effects as fx, inputs as inp
-from gateway.core.ids import Generation, LegId, SessionId
+from gateway.core.ids import Generation, LegId, ResponseId, SessionId
 from gateway.core.session import Session
+from gateway.core.tree import Node
 from gateway.core.values import Failure
 from gateway.errors import AgentError, StoreError
-from gateway.runtime.ports import Agent, Conversation, Message, Store, VoicePort
+from gateway.runtime.ports import Agent, Conversation, Message, Steered, SteerMode, Store, VoicePort
+from gateway.runtime.seam import Seam
+
+TOLD: Final = 1
+"""Last words of an answer that a model repeats which was only told to go on."""
+
+EXACT: Final = 3
+"""The same for one that goes on with its own words: fewer may be meant, as in "very very"."""
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +87,8 @@ class Performer:
         if not isinstance(effect, fx.JudgeUtterance | fx.TranscribeTurn) and effect.generation in self._stopped:
             return
         match effect:
-            case fx.Generate(response_id, generation, instructions):
-                self._spawn(generation, self._generate(response_id, generation, instructions))
+            case fx.Generate(generation=generation):
+                self._spawn(generation, self._generate(effect))
             case fx.Recite(_, generation, text):
                 self._spawn(generation, self._recite(generation, text))
             case _:
@@ -115,15 +123,12 @@ class Performer:
         await self._submit(inp.TextGenerated(generation, text))
         await self._submit(inp.GenerationFinished(generation))
 
-    async def _generate(self, response_id: str, generation: Generation, instructions: str | None) -> None:
+    async def _generate(self, asked: fx.Generate) -> None:
+        generation = asked.generation
         try:
-            conversation = await self._conversation(response_id, instructions)
+            conversation = await self._conversation(asked)
             async with contextlib.aclosing(self._agent.reply(conversation)) as answer:
-                half = ""
-                async for piece in answer:
-                    text, half = _whole(half + piece)
-                    await self._submit(inp.TextGenerated(generation, text))
-                await self._submit(inp.TextGenerated(generation, _joined(half)))
+                await self._relay(answer, generation, _seam(conversation.steered))
         except (AgentError, StoreError) as error:
             if error.__cause__ is not None:
                 self._log(error.__cause__)
@@ -139,18 +144,31 @@ class Performer:
         else:
             await self._submit(inp.GenerationFinished(generation))
 
+    async def _relay(self, answer: AsyncGenerator[str, None], generation: Generation, seam: Seam | None) -> None:
+        """Hand on what the model says; of an answer that is gone on with, only what is new."""
+        half, begun = "", seam is None
+        async for piece in answer:
+            if not begun:
+                begun = True
+                await self._submit(inp.GenerationBegan(generation))
+            text, half = _whole(half + piece)
+            await self._submit(inp.TextGenerated(generation, text if seam is None else seam.feed(text)))
+        rest = _joined(half)
+        await self._submit(inp.TextGenerated(generation, rest if seam is None else seam.feed(rest) + seam.end()))
+
     def _log(self, error: BaseException) -> None:
         """Say what failed and where, but not its message: that may quote the conversation."""
         frames = traceback.extract_tb(error.__traceback__)[-3:]
         places = " < ".join(f"{frame.filename}:{frame.lineno} ({frame.name})" for frame in reversed(frames))
         log.error("an answer failed: %s at %s", type(error).__name__, places, extra={"session": self._session_id})
 
-    async def _conversation(self, response_id: str, instructions: str | None) -> Conversation:
+    async def _conversation(self, asked: fx.Generate) -> Conversation:
         """The active path with its words, as the model shall see it: what was heard."""
         state = self._core.state.conversation
         path = [node for node in state.tree.path() if node.status != "in_progress"]
         contents = await self._store.contents(self._session_id, [node.item_id for node in path])
-        messages = tuple(
+        path = [node for node in path if node.item_id in contents]
+        messages = [
             Message(
                 role=node.role,
                 text=contents[node.item_id].text,
@@ -161,12 +179,37 @@ class Performer:
                 spoken=node.spoken,
             )
             for node in path
-            if node.item_id in contents
-        )
+        ]
+        messages += [Message("user", steering.text, device=steering.device) for steering in asked.steers]
+        since = next((at for at, node in enumerate(path) if _is_of(node, asked.steers_on)), None)
         settings = state.settings
         return Conversation(
-            self._session_id, response_id, instructions or settings.instructions, messages, settings.language
+            self._session_id,
+            asked.response_id,
+            asked.instructions or settings.instructions,
+            tuple(messages),
+            settings.language,
+            _steered(self._agent.steer, messages, since),
         )
+
+
+def _is_of(node: Node, response_id: ResponseId | None) -> bool:
+    return response_id is not None and node.response_id == response_id and node.role == "assistant"
+
+
+def _steered(mode: SteerMode, messages: Sequence[Message], since: int | None) -> Steered | None:
+    """The answer that is gone on with; None where nothing of it was heard, so that it begins anew."""
+    if since is None:
+        return None
+    parts = [message.text.strip() for message in messages[since:] if message.role == "assistant"]
+    partial = " ".join(part for part in parts if part)
+    return Steered(mode, since, partial) if partial else None
+
+
+def _seam(steered: Steered | None) -> Seam | None:
+    if steered is None:
+        return None
+    return Seam(steered.partial, TOLD if steered.mode == "instruction" else EXACT)
 
 
 def _told_to_stop() -> bool:

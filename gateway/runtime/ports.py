@@ -39,6 +39,20 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Steered:
+    """The answer that is to be gone on with, in another direction."""
+
+    mode: SteerMode
+    """How: the model does it by itself; its own words stand last, and it goes on with them; or it is told to."""
+
+    since: int
+    """Where in the messages it began: what follows is its parts, as they were heard, and what steered it."""
+
+    partial: str
+    """All of it so far, as it was heard (or shown)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """What an agent is given: the active path, oldest first, ending with what must be answered."""
 
@@ -47,6 +61,8 @@ class Conversation:
     instructions: str
     messages: tuple[Message, ...]
     locale: str = "en"
+    steered: Steered | None = None
+    """None for an answer that begins."""
 
 
 class Agent(Protocol):
@@ -319,6 +335,8 @@ class Verdict:
     """The log's last seq when it was applied."""
 
     duplicate: bool
+    without_effect: bool = False
+    """True when there was nothing for it to do."""
 
 
 class Subscriber(Protocol):

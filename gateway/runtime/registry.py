@@ -2,16 +2,19 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from gateway.core import inputs as inp
-from gateway.core.ids import SessionId, session_id, shard_of
+from gateway.core.ids import ItemId, SessionId, session_id, shard_of
 from gateway.core.policy import Policy
 from gateway.core.session import Session
+from gateway.core.state import Conversation
 from gateway.core.values import Settings
 from gateway.runtime.actor import Actor
 from gateway.runtime.clock import Clock
 from gateway.runtime.ports import Agent, Store
+from gateway.runtime.wishes import place_of, wishes
 
 log = logging.getLogger(__name__)
 
@@ -71,11 +74,24 @@ class Registry:
         if loaded is None:
             return None
         core = Session.replay((stored.fact for stored in loaded.log), self._policy, loaded.snapshot)
+        conversation = core.state.conversation
         if self._store.snapshot_due(wanted):
-            self._store.save_snapshot(wanted, loaded.seq, core.state.conversation)
+            self._store.save_snapshot(wanted, loaded.seq, conversation)
+        recovered = await self._recovered(wanted, conversation, loaded.open_texts)
         actor = self._start(wanted, loaded.epoch, core, loaded.seq)
-        actor.post(inp.SessionRecovered(loaded.open_texts))
+        actor.post(recovered)
         return actor
+
+    async def _recovered(
+        self, session: SessionId, conversation: Conversation, open_texts: Mapping[ItemId, str]
+    ) -> inp.SessionRecovered:
+        """What its session is told, with the words that wait in it."""
+        waiting = [*(it.item_id for it in conversation.queue), *conversation.steers]
+        if not waiting:
+            return inp.SessionRecovered(open_texts)
+        contents = await self._store.contents(session, [*waiting, *map(place_of, waiting)])
+        texts = {item_id: contents[item_id].text for item_id in waiting if item_id in contents}
+        return inp.SessionRecovered(open_texts, texts, wishes(waiting, contents))
 
     def _start(self, session: SessionId, epoch: str, core: Session, seq: int) -> Actor:
         actor = Actor(session, epoch, core, seq, self._store, self._agent, self._clock)

@@ -6,10 +6,10 @@ after a release raises :data:`VERSION`, writes the step from the old shape into 
 and freezes a golden file of the new version beside the old one.
 
 Words never enter a record: the fields ``text`` and ``unheard``, the instructions and metadata of
-settings, and the metadata of responses. They travel as :class:`ContentRow`, so that they can be
-removed while the log stays whole. What is left may stay: ids, statuses, times, names of models and
-voices, lists of stop words and backchannels, digests of commands, and failures, whose sentences are
-the gateway's own.
+settings, the metadata of responses, and both of the answers for which turns wait. They travel as
+:class:`ContentRow`, so that they can be removed while the log stays whole. What is left may stay:
+ids, statuses, times, names of models and voices, lists of stop words and backchannels, digests of
+commands, and failures, whose sentences are the gateway's own.
 """
 
 import re
@@ -20,9 +20,21 @@ from typing import Any, Final, TypeAlias, get_args
 
 import msgspec
 
-from gateway.core.events import Fact, ItemCompleted, ItemRedacted, ItemRemoved, SessionOpened, SettingsChanged
+from gateway.core.events import (
+    Fact,
+    ItemCompleted,
+    ItemRedacted,
+    ItemRemoved,
+    QueueTaken,
+    QueueWithdrawn,
+    SessionOpened,
+    SettingsChanged,
+    TurnQueued,
+)
 from gateway.core.ids import ItemId
+from gateway.core.values import Wish
 from gateway.errors import StoreError
+from gateway.runtime.wishes import as_text, as_wish, place_of
 
 VERSION: Final = 1
 """The version that is written. Older ones are read, newer ones are refused."""
@@ -131,6 +143,10 @@ def made_void(fact: Fact) -> tuple[ItemId, ...]:
             return (item_id,) if response_id is None else (item_id, _metadata_of(response_id))
         case ItemRemoved(item_id, "deleted"):
             return (item_id,)
+        case QueueWithdrawn(item_id):
+            return item_id, place_of(item_id)
+        case QueueTaken(item_id):
+            return (place_of(item_id),)  # its answer begins, or ends with this process
         case _:
             return ()
 
@@ -168,7 +184,8 @@ def plain(value: object) -> dict[Any, Any]:
 def _take_content(fields: Fields) -> tuple[ContentRow, ...]:
     words = {name: storable(fields.pop(name)) for name in CONTENT_FIELDS if name in fields}
     if words:
-        return (ContentRow(item_id=fields["item_id"], **words),)
+        said = ContentRow(item_id=fields["item_id"], **words)
+        return (said, *_take_wish(fields)) if "instructions" in fields else (said,)
     if "settings" in fields:
         settings = fields["settings"]
         instructions, metadata = settings.pop("instructions"), settings.pop("metadata")
@@ -176,6 +193,15 @@ def _take_content(fields: Fields) -> tuple[ContentRow, ...]:
     if metadata := fields.pop("metadata", None):
         return (ContentRow(_metadata_of(fields["response_id"]), _map_as_text(metadata)),)
     return ()
+
+
+def _take_wish(fields: Fields) -> tuple[ContentRow, ...]:
+    instructions, metadata = fields.pop("instructions"), fields.pop("metadata")
+    wish = Wish(
+        None if instructions is None else storable(instructions),
+        {storable(key): storable(value) for key, value in metadata.items()},
+    )
+    return (ContentRow(place_of(fields["item_id"]), text),) if (text := as_text(wish)) else ()
 
 
 def _put_content(fields: Fields, kind: type[Fact], contents: Sequence[ContentRow]) -> None:
@@ -186,6 +212,9 @@ def _put_content(fields: Fields, kind: type[Fact], contents: Sequence[ContentRow
             fields[name] = getattr(words, name)
     if isinstance(settings := fields.get("settings"), dict):
         put_settings(settings, {item: row.text for item, row in found.items()})
+    elif kind is TurnQueued and (row := found.get(place_of(fields.get("item_id", "")))):
+        wish = as_wish(row.text)
+        fields["instructions"], fields["metadata"] = wish.instructions, wish.metadata
     elif "metadata" in kind.__dataclass_fields__ and (row := found.get(_metadata_of(fields.get("response_id")))):
         fields["metadata"] = as_map(row.text)
 

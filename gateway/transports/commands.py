@@ -2,15 +2,19 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from gateway.core import inputs as inp
 from gateway.core.ids import ItemId, ResponseId
+from gateway.errors import ProtocolViolation
 from gateway.protocol import extension as ext, messages, presence as wire, realtime as rt
 from gateway.protocol.decoding import canonical
+from gateway.runtime.ports import Verdict
 from gateway.transports import presence
+
+T = TypeVar("T")
 
 Command: TypeAlias = (
     rt.ItemCreate
@@ -22,6 +26,8 @@ Command: TypeAlias = (
     | ext.OutputResume
     | ext.FloorClaim
     | ext.FloorRelease
+    | ext.QueueUpdate
+    | ext.Steer
     | wire.OfPresence
     | messages.Command
     | ext.ItemRedact
@@ -32,7 +38,17 @@ def nowhere(_item_id: str, _played_ms: int) -> None:
     """This client was sent no sound."""
 
 
-def command(event: Command, located: Callable[[str, int], tuple[int, int] | None] = nowhere) -> inp.Input:
+def accepted(verdict: Verdict) -> ext.CommandAccepted:
+    """What an extended client is told of a command that was taken."""
+    effect: Literal["none"] | UnsetType = "none" if verdict.without_effect else UNSET
+    return ext.CommandAccepted(
+        command_id=verdict.command, applied_seq=verdict.seq, duplicate=verdict.duplicate, effect=effect
+    )
+
+
+def command(
+    event: Command, extended: bool, located: Callable[[str, int], tuple[int, int] | None] = nowhere
+) -> inp.Input:
     """The command that a client gives with *event*.
 
     *located* tells how many code points, and ms of its sound, the ms hold that this client says it played of an item.
@@ -52,17 +68,24 @@ def command(event: Command, located: Callable[[str, int], tuple[int, int] | None
             played = located(event.item_id, event.audio_end_ms)
             return inp.ItemTruncationRequested(ItemId(event.item_id), event.audio_end_ms, played)
         case rt.ResponseCancel():
-            return inp.CancelRequested(ResponseId(event.response_id) if event.response_id else None)
-        case rt.OutputClear():
-            return inp.OutputClearRequested()
-        case ext.OutputPause() | ext.OutputResume() | ext.FloorClaim() | ext.FloorRelease():
-            return _of_the_loudspeaker(event)
+            return _cancel(event, extended)
+        case rt.OutputClear() | ext.OutputPause() | ext.OutputResume() | ext.FloorClaim() | ext.FloorRelease():
+            return _of_output(event)
+        case ext.Steer():
+            return _steer(event)
+        case ext.QueueUpdate():
+            return _queue_command(event)
         case _:
             return _of_message(event)
 
 
-def _of_the_loudspeaker(event: ext.OutputPause | ext.OutputResume | ext.FloorClaim | ext.FloorRelease) -> inp.Input:
+Output = rt.OutputClear | ext.OutputPause | ext.OutputResume | ext.FloorClaim | ext.FloorRelease
+
+
+def _of_output(event: Output) -> inp.Input:
     match event:
+        case rt.OutputClear():
+            return inp.OutputClearRequested()
         case ext.OutputPause():
             return inp.PauseRequested()
         case ext.OutputResume():
@@ -91,15 +114,64 @@ def _of_message(event: messages.Command) -> inp.Input:
 
 
 def request(event: rt.ResponseCreate, modalities: tuple[str, ...]) -> inp.ResponseRequested:
-    """The answer that a client asks for; *modalities* hold where the event names none."""
+    """The answer that a client asks for; *modalities* hold where the event names none. Raises ``ProtocolViolation``."""
+    if event.replaces and event.input is not UNSET:
+        raise ProtocolViolation("invalid_value", "An answer given again has its message already.", param="input")
     wanted = options(event)
+    words, item_id = _words(event.input)
     return inp.ResponseRequested(
-        on_active=event.on_active,
+        on_active=None if event.on_active is UNSET else event.on_active,
         instructions=wanted.instructions,
         text_only=tuple(wanted.output_modalities or modalities) == ("text",),
         metadata=wanted.metadata or {},
+        words=words,
+        item_id=item_id,
+        debounce_ms=None if event.debounce_ms is UNSET else event.debounce_ms,
         replaces=ItemId(event.replaces) if event.replaces else None,
     )
+
+
+def _words(given: str | rt.UserItem | UnsetType) -> tuple[str | None, ItemId | None]:
+    """The words of a message of the user, and the id that it shall have."""
+    if given is UNSET:
+        return None, None
+    if isinstance(given, str):
+        return given, None
+    return "".join(part.text for part in given.content), ItemId(given.id) if given.id else None
+
+
+def _steer(event: ext.Steer) -> inp.SteerRequested:
+    """Another direction for an answer."""
+    given = [event.input] if isinstance(event.input, str) else event.input
+    said = [_words(it) for it in given]
+    item_id = next((item_id for _, item_id in said if item_id is not None), None)
+    response_id = ResponseId(event.previous_response_id) if event.previous_response_id else None
+    return inp.SteerRequested("\n".join(text for text, _ in said if text), response_id, event.when, item_id)
+
+
+def _queue_command(event: ext.QueueUpdate) -> inp.Input:
+    """What is to be done to the turns that wait. Raises ``ProtocolViolation``."""
+    match event.action:
+        case "reorder":
+            return inp.QueueReorderRequested(tuple(ItemId(it) for it in _given(event.order, "order")))
+        case "edit":
+            return inp.QueueEditRequested(ItemId(_given(event.item_id, "item_id")), _given(event.text, "text"))
+        case _:
+            return inp.QueueWithdrawalRequested(ItemId(_given(event.item_id, "item_id")))
+
+
+def _cancel(event: rt.ResponseCancel, extended: bool) -> inp.CancelRequested:
+    """Whose answers are to stop. Raises ``ProtocolViolation``."""
+    if sum((bool(event.response_id), bool(event.command_id), event.own, event.all)) > 1:
+        raise ProtocolViolation("invalid_value", "One of response_id, command_id, own and all.", param="response_id")
+    response_id = ResponseId(event.response_id) if event.response_id else None
+    return inp.CancelRequested(response_id, event.command_id or "", event.own, strict=not extended)
+
+
+def _given(value: T | None, name: str) -> T:
+    if value is None:
+        raise ProtocolViolation("missing_required_parameter", f"Missing required parameter: {name}.", param=name)
+    return value
 
 
 def digest(event: rt.ClientEvent) -> str:

@@ -10,6 +10,7 @@ from gateway.core.policy import normalised
 from gateway.core.values import Settings
 from gateway.errors import ProtocolViolation
 from gateway.protocol import realtime as rt
+from gateway.protocol.policies import OnActiveChanges
 from media.hearing.endpoint import TurnOptions
 
 MIN_IDLE_MS: Final = 5_000
@@ -152,7 +153,24 @@ def _with_own(settings: Settings, changes: rt.OwnChanges) -> Settings:
         settings = replace(settings, on_edit=changes.on_edit)
     if changes.metadata is not UNSET:
         settings = replace(settings, metadata=changes.metadata or {})
-    return settings
+    return settings if changes.on_active is UNSET else _with_policies(settings, changes.on_active)
+
+
+def _with_policies(settings: Settings, changes: OnActiveChanges | None) -> Settings:
+    if changes is None:
+        plain = Settings()
+        changes = OnActiveChanges(plain.on_active_voice, plain.on_active_text, plain.debounce_ms)
+    if changes.voice is not UNSET:
+        settings = replace(settings, on_active_voice=changes.voice)
+    if changes.text is not UNSET:
+        settings = replace(settings, on_active_text=changes.text)
+    return settings if changes.debounce_ms is UNSET else replace(settings, debounce_ms=changes.debounce_ms)
+
+
+def on_active(settings: Settings) -> dict[str, Any]:
+    """What new input does while an answer is running, as effective."""
+    voice, text, debounce_ms = settings.on_active_voice, settings.on_active_text, settings.debounce_ms
+    return {"voice": voice, "text": text, "debounce_ms": debounce_ms}
 
 
 def _listed(given: list[str] | None, name: str) -> tuple[str, ...] | None:

@@ -25,7 +25,7 @@ from gateway.runtime.ports import Published, Store, Verdict
 from gateway.runtime.registry import Registry
 from gateway.transports import config as conf, hands, looking, presence
 from gateway.transports.admission import Admission
-from gateway.transports.commands import command, digest, nowhere, options, request
+from gateway.transports.commands import accepted, command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
 from gateway.transports.microphone import Microphone
 from gateway.transports.room import Rooms
@@ -186,9 +186,7 @@ class Connection:
     def accept(self, verdict: Verdict) -> None:
         """Tell the client that its command was applied. Implements ``Subscriber``."""
         if self.caller.extended and verdict.command:
-            self.teller.tell(
-                ext.CommandAccepted(command_id=verdict.command, applied_seq=verdict.seq, duplicate=verdict.duplicate)
-            )
+            self.teller.tell(accepted(verdict))
 
     def end(self, code: str) -> None:
         """The session ends. Implements ``Subscriber``."""
@@ -209,6 +207,7 @@ class Connection:
             "seq": self.teller.last_seq,
             "device": self.caller.device,
             "floor": floor.shown(self.actor.state.conversation.floor),
+            "on_active": conf.on_active(settings),
             "metadata": dict(settings.metadata),
             "on_edit": settings.on_edit,
             **self._services.about,
@@ -259,7 +258,7 @@ class Connection:
                 self._listen(event)
             case rt.SessionUpdate():
                 await self._update(event)
-            case rt.ItemRetrieve() | TreeRetrieve():
+            case rt.ItemRetrieve() | TreeRetrieve() | ext.QueueUpdate(action="list"):
                 await self._retrieve(event)
             case ext.SessionResume():
                 await self.teller.resume(event)
@@ -269,7 +268,7 @@ class Connection:
                 await self._request(event)
             case _:
                 located = self.voice.device.located if self.voice is not None else nowhere
-                await self.actor.submit(command(event, located), self._commanded(event))
+                await self.actor.submit(command(event, self.caller.extended, located), self._commanded(event))
 
     def _listen(self, event: rt.AudioAppend | rt.AudioCommit | rt.AudioClear | ext.PushToTalk | ext.Mute) -> None:
         """What concerns the microphone of this connection."""
@@ -331,5 +330,5 @@ class Connection:
             self.teller.tell(rt.SessionUpdated(session=self._session()))
             self.accept(Verdict(event.event_id, self.actor.seq, duplicate=False))
 
-    async def _retrieve(self, event: rt.ItemRetrieve | TreeRetrieve) -> None:
+    async def _retrieve(self, event: looking.Question) -> None:
         self.teller.tell(await looking.answer(self.actor, self._services.store, event, extended=self.caller.extended))

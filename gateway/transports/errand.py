@@ -83,7 +83,7 @@ def _ignore(_told: str | CloseCode) -> None:
 
 
 def _check(event: ext.AnyClientEvent) -> None:
-    if not isinstance(event, POSTED):
+    if not isinstance(event, POSTED) or (isinstance(event, ext.QueueUpdate) and event.action == "list"):
         message = "This event means something only on a WebSocket or a call."
         raise ProtocolViolation("invalid_event_for_transport", message, param="type", event_id=event.event_id or None)
     if isinstance(event, rt.SessionUpdate):

@@ -9,9 +9,11 @@ import msgspec
 from gateway.core.ids import ItemId, SessionId
 from gateway.core.tree import Node
 from gateway.errors import ProtocolViolation
-from gateway.protocol import realtime as rt
+from gateway.protocol import extension as ext, realtime as rt
 from gateway.protocol.messages import annotate
-from gateway.protocol.projection import item
+from gateway.protocol.shown import item
+from gateway.protocol.steering_projection import queue_item
+from gateway.runtime.actor import Actor
 from gateway.runtime.glance import Glance
 from gateway.runtime.ports import Content, Store
 
@@ -25,6 +27,21 @@ async def items(store: Store, session: SessionId, glance: Glance) -> list[rt.Ite
     """The active path, oldest first, with the text so far of what is still being said."""
     contents = await store.contents(session, [node.item_id for node in glance.path])
     return [shown(node, glance.open_texts, contents) for node in glance.path]
+
+
+async def queue(store: Store, actor: Actor) -> ext.QueueListed:
+    """Everything that waits, with the words it waits with. Raises ``StoreError``, ``SessionEnded``."""
+    return await waiting(store, actor, await actor.glance())
+
+
+async def waiting(store: Store, actor: Actor, glance: Glance) -> ext.QueueListed:
+    """The same, as it was at a glance."""
+    wanted = [it.about or it.item_id for it in glance.queue]
+    contents = await store.contents(actor.session_id, wanted)
+    texts = [contents.get(item_id, Content("")).text for item_id in wanted]
+    listed = ext.QueueListed(items=[queue_item(it, text) for it, text in zip(glance.queue, texts, strict=True)])
+    listed.seq, listed.epoch = glance.seq, actor.epoch
+    return listed
 
 
 @dataclass(frozen=True, slots=True)

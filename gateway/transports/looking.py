@@ -1,20 +1,23 @@
-"""What a client asks to see of its session: one message, or how all of them hang together."""
+"""What a client asks to see of its session: one message, how all of them hang together, or what waits."""
 
 from gateway.core.ids import ItemId
 from gateway.core.state import State
 from gateway.core.tree import Node
 from gateway.errors import ProtocolViolation
-from gateway.protocol import realtime as rt
+from gateway.protocol import extension as ext, realtime as rt
 from gateway.protocol.messages import TreeRetrieve, TreeRetrieved, page
 from gateway.runtime.actor import Actor
 from gateway.runtime.ports import Store
 from gateway.transports import history
 
+Question = rt.ItemRetrieve | TreeRetrieve | ext.QueueUpdate
+"""The last one where its action is ``list``."""
 
-async def answer(
-    actor: Actor, store: Store, event: rt.ItemRetrieve | TreeRetrieve, *, extended: bool
-) -> rt.ServerEvent:
+
+async def answer(actor: Actor, store: Store, event: Question, *, extended: bool) -> rt.ServerEvent:
     """The answer to *event*. Raises ``ProtocolViolation``, ``StoreError``, ``SessionEnded``."""
+    if isinstance(event, ext.QueueUpdate):
+        return await history.queue(store, actor)
     if isinstance(event, TreeRetrieve):
         return await _tree(actor, event)
     return await _item(actor, store, ItemId(event.item_id), extended=extended)

@@ -4,6 +4,7 @@ import hashlib
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -111,6 +112,16 @@ async def items(request: Request) -> Response:
     return _json(page, headers=headers)
 
 
+@told
+async def queue(request: Request) -> Response:
+    """What waits for the running answer to end."""
+    services: Services = request.app.state.services
+    actor = await find_session(request)
+    glance = await actor.glance()
+    listed = await history.waiting(services.store, actor, glance)
+    return _json(wire.Queue(actor.session_id, actor.epoch, glance.seq, listed.items))
+
+
 def _etag(part: history.Part) -> str:
     """Weak (RFC 9110, 8.8.1): the same items, whatever else has happened in the session since."""
     shown = msgspec.json.encode((part.items, part.has_before, part.has_after))
@@ -137,7 +148,10 @@ async def post(request: Request) -> Response:
     except Refused as no:
         status = UNPROCESSABLE if no.code == "idempotency_conflict" else CONFLICT
         return failure(status, no.code, str(no), no.param, correlates or None)
-    return _json(wire.Accepted(verdict.seq, verdict.duplicate))
+    except ProtocolViolation as violation:
+        violation.event_id = correlates or None
+        raise
+    return _json(wire.Accepted(verdict.seq, verdict.duplicate, "none" if verdict.without_effect else UNSET))
 
 
 def _add_key(event: rt.ClientEvent, key: str) -> None:

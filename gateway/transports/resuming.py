@@ -7,7 +7,7 @@ from gateway.core import events as ev
 from gateway.core.ids import ItemId, ResponseId, SessionId
 from gateway.protocol import realtime as rt
 from gateway.protocol.messages import siblings_of
-from gateway.protocol.projection import View
+from gateway.protocol.projection import View, output_index
 from gateway.runtime.glance import Glance
 from gateway.runtime.ports import Store, Stored
 
@@ -85,7 +85,10 @@ def _rest(
     offset = held.get(item_id, 0)
     if not 0 <= offset <= len(text):
         offset = 0  # it holds what we do not: an end that was lost with its process
-    return kind(response_id=response_id, item_id=item_id, delta=text[offset:], offset=offset, replay=True)
+    at = output_index(response_id, view)
+    return kind(
+        response_id=response_id, item_id=item_id, delta=text[offset:], offset=offset, replay=True, output_index=at
+    )
 
 
 def _of(facts: Iterable[ev.Fact]) -> set[ResponseId]:

@@ -147,6 +147,15 @@ OPERATIONS: Final = (
     ),
     Operation(
         "GET",
+        "/v1/sessions/{session_id}/queue",
+        "Read what waits",
+        rest.queue,
+        {200: Answer("Turns that wait for the running answer to end, in order.", {JSON: wire.Queue})},
+        UNKNOWN,
+        (SESSION,),
+    ),
+    Operation(
+        "GET",
         "/v1/sessions/{session_id}/events",
         "Follow what happens",
         reading.events,

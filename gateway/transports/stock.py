@@ -23,6 +23,8 @@ class SoundFirst:
         match event:
             case ev.ResponseStarted(response_id) if event.leg == self._leg:
                 self._kept[response_id] = []
+            case ev.ResponseSteered(response_id) if event.leg == self._leg:
+                self._kept[response_id] = []  # what was kept of the part before it was told as that was silenced
             case ev.ItemCompleted() if event.response_id in self._kept:
                 self._kept[event.response_id].append(Published(event, None))
                 return []

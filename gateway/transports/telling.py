@@ -10,7 +10,7 @@ from msgspec import UNSET
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, LegId, ResponseId
 from gateway.protocol import extension as ext, presence, realtime as rt
-from gateway.protocol.projection import View, project
+from gateway.protocol.projection import View, output_index, project
 from gateway.runtime.actor import Actor
 from gateway.runtime.glance import Glance
 from gateway.runtime.outbox import MAX_EVENTS
@@ -43,7 +43,10 @@ MOST_BYTES: Final = 768 * 1024
 """Many WebSocket clients take no frame beyond 1 MiB."""
 
 AT_ONCE: Final = 16
-"""Facts that are told again before the client must have been sent them all: as many of the longest fit an outbox."""
+"""Facts that are told again before the client must have been sent them all."""
+
+MUCH: Final = 32_768
+"""Or as many characters of messages, which the events of an answer repeat six times: an outbox has room for those."""
 
 MAX_MISSED: Final = 10_000
 """Facts that are told again one by one; after more of them the conversation as it is now is sooner told."""
@@ -93,7 +96,12 @@ class Teller:
         """What was published before the client was brought up to date; None from then on."""
 
         self._sound_first = SoundFirst(caller.leg)
+        self._speaking: dict[str, tuple[str, int]] = {}
+        """The item that each spoken response is giving out, and its place in the output."""
+
         self._cleared: deque[str] = deque(maxlen=8)
+        """Items of which nothing more may be heard."""
+
         self._sent = 0
 
     # --- one event ---
@@ -106,7 +114,8 @@ class Teller:
 
     def tell_sound(self, event: rt.AudioDelta) -> None:
         """Send a piece of an answer's sound; what is left of one whose cut was announced (its fade) is dropped."""
-        if event.response_id not in self._cleared:
+        if event.item_id not in self._cleared:
+            _, event.output_index = self._speaking.get(event.response_id, ("", 0))
             self.tell(event)
 
     # --- as it happens ---
@@ -122,7 +131,7 @@ class Teller:
         return True
 
     def _tell(self, published: Published, *, replay: bool = False) -> None:
-        self._notice(published.event)
+        self._follow(published.event)
         words = {item_id: (content.text, content.unheard) for item_id, content in published.words.items()}
         wire = project(published.event, self._view, words)
         if wire and published.seq is not None:
@@ -135,16 +144,25 @@ class Teller:
                 event.replay = True
             self.tell(event)
 
-    def _notice(self, event: ev.Event) -> None:
-        """Whether an answer still sounds here."""
+    def _follow(self, event: ev.Event) -> None:
+        """What sounds here, as which item, and what does no longer."""
         match event:
-            case ev.PlayoutMoved(response_id) if event.leg == self._caller.leg:
-                if response_id in self._cleared:  # it was here before
-                    self._cleared.remove(response_id)
-            case ev.PlayoutMoved(response_id) | ev.PlayoutCleared(response_id):
-                self._cleared.append(response_id)
+            case ev.ItemAdded(role="assistant", spoken=True) if event.response_id is not None:
+                self._speaking[event.response_id] = event.item_id, output_index(event.response_id, self._view)
+            case ev.PlayoutMoved() | ev.PlayoutCleared() if event.response_id in self._speaking:
+                self._hush(event, self._speaking[event.response_id][0])
+            case ev.PlayoutStopped():
+                self._speaking.pop(event.response_id, None)
             case _:
                 pass
+
+    def _hush(self, event: ev.PlayoutMoved | ev.PlayoutCleared, item_id: str) -> None:
+        if isinstance(event, ev.PlayoutCleared):
+            del self._speaking[event.response_id]
+        if isinstance(event, ev.PlayoutCleared) or event.leg != self._caller.leg:
+            self._cleared.append(item_id)
+        elif item_id in self._cleared:  # it was here before
+            self._cleared.remove(item_id)
 
     # --- bringing a client up to date ---
 
@@ -202,6 +220,8 @@ class Teller:
             snapshot.seq, snapshot.epoch = glance.seq, self._actor.epoch
             await self.drained()  # one that is larger than all that may wait fits where nothing waits
             self.tell(snapshot)
+            if glance.queue:
+                self.tell(await history.waiting(self._store, self._actor, glance))
             return
         for event in history.told(await history.items(self._store, session, glance)):
             await self.drained()
@@ -232,7 +252,7 @@ class Teller:
     async def _replay(self, seq: int, glance: Glance) -> None:
         """Tell what followed *seq* up to the glance, a page at a time: no gap is ever held in memory whole."""
         known: set[ResponseId] = set()
-        removed = False
+        removed, size = False, 0
         async for page in resuming.missed(self._store, self._actor.session_id, seq, glance.seq):
             begun, mentioned = resuming.responses(page)
             await self._prime(mentioned - begun - known, seq)
@@ -240,8 +260,10 @@ class Teller:
             removed = removed or any(isinstance(stored.fact, ev.ItemRemoved) for stored in page)
             words = await self._store.contents(self._actor.session_id, entering(stored.fact for stored in page))
             for at, stored in enumerate(page):
-                if at % AT_ONCE == 0:
+                size += len(getattr(stored.fact, "text", ""))
+                if at % AT_ONCE == 0 or size > MUCH:
                     await self.drained()
+                    size = 0
                 self._tell(Published(stored.fact, stored.seq, words), replay=True)
         await self._prime(resuming.living(glance) - known, seq)
         if self._caller.extended and (glance.choices or removed):

@@ -22,7 +22,8 @@
  * @typedef {object} Receipt A command was applied and stored.
  * @property {string} id The command's.
  * @property {number} seq The log's last then.
- * @property {boolean} duplicate It had been applied before.
+ * @property {boolean} duplicate It, or another that wants the same, had been applied before.
+ * @property {boolean} withoutEffect There was nothing to do.
  *
  * @typedef {object} Options
  * @property {string | null} [session] The session to join; null opens a new one.
@@ -175,10 +176,14 @@ export class Conversation extends EventTarget {
     return this.command("response.cancel", { response_id: responseId });
   }
 
-  /** Redirect an answer, the one that runs unless it is named. @returns {Promise<Receipt>} */
-  steer(text, { responseId, ...fields } = {}) {
-    const input = [message("user", text)];
-    return this.command("response.steer", { previous_response_id: responseId, input, ...fields });
+  /**
+   * Redirect an answer, the one that runs unless it is named. The message joins the conversation once the answer goes on
+   * with it (`response.steer.consumed`). @returns {Promise<{item: string, receipt: Receipt}>}
+   */
+  async steer(text, { responseId, ...fields } = {}) {
+    const item = message("user", text);
+    const asked = { previous_response_id: responseId, input: [item], ...fields };
+    return { item: item.id, receipt: await this.command("response.steer", asked) };
   }
 
   /** Hold the answer on all devices. @returns {Promise<Receipt>} */

@@ -30,7 +30,7 @@ const RULES = {
   "conversation.item.input_audio_transcription.failed": (state, event) =>
     changed(state, event.item_id, { awaited: false, ended: { kind: "not-understood" } }),
   "response.created": responseCreated,
-  "response.output_item.added": (state, event) => owned(state, event.response_id, event.item.id),
+  "response.output_item.added": (state, event) => owned(state, event.response_id, event.item),
   "response.content_part.added": (state, event) =>
     event.part.type === "audio" ? changed(state, event.item_id, { spoken: true }) : state,
   "response.output_text.delta": appended,
@@ -182,15 +182,16 @@ function responseCreated(state, event) {
   return { ...state, answers: { ...state.answers, [id]: { itemId: null, continues } } };
 }
 
-function owned(state, responseId, itemId) {
+/** The newest part of an answer; what steers it is an item of it as well, but no part. */
+function owned(state, responseId, item) {
   const answer = state.answers[responseId];
-  if (answer === undefined) return state;
-  return { ...state, answers: { ...state.answers, [responseId]: { ...answer, itemId } } };
+  if (answer === undefined || item.role !== "assistant") return state;
+  return { ...state, answers: { ...state.answers, [responseId]: { ...answer, itemId: item.id } } };
 }
 
 function responseDone(state, event) {
   const { id, status, output, status_details: details } = event.response;
-  const itemId = state.answers[id]?.itemId ?? output?.[0]?.id;
+  const itemId = state.answers[id]?.itemId ?? output?.findLast((item) => item.role === "assistant")?.id;
   const { [id]: _over, ...answers } = state.answers;
   const next = { ...state, answers };
   if (status === "completed" || itemId === undefined) return next;

@@ -98,7 +98,7 @@ export class ClientProtocol {
 
   /** Give a command, to be applied once; returns its id. Throws CommandFailed, and then nothing of it is sent, ever. */
   command(type, fields = {}) {
-    if (UNANSWERED.has(type)) throw new TypeError(`${type} is no command: it gets no receipt`);
+    if (UNANSWERED.has(type) || (type === "queue.update" && fields.action === "list")) throw new TypeError(`${type} is no command: it gets no receipt`);
     if (this.#outbox.full) throw new CommandFailed("outbox_full", "Too many commands wait for an answer.");
     const id = this.#newId("evt_");
     const text = JSON.stringify({ type, event_id: id, idempotency_key: id, ...fields });
@@ -195,7 +195,8 @@ export class ClientProtocol {
 /** The command that `event` answers, and how. */
 function answer(event) {
   if (event.type === "command.accepted") {
-    return [event.command_id, { id: event.command_id, seq: event.applied_seq, duplicate: event.duplicate }];
+    const { command_id: id, applied_seq: seq, duplicate, effect } = event;
+    return [id, { id, seq, duplicate, withoutEffect: effect === "none" }];
   }
   if (event.type === "command.rejected") {
     return [event.command_id, new CommandRejected(event.code, event.message, event.param)];

@@ -2,8 +2,8 @@
 
 from hypothesis import given, strategies as st
 
-from gateway.agents.context import BEGIN, BROKEN_OFF, BROKEN_OFF_UNHEARD, CUT, CUT_UNHEARD, GO_ON, chat_messages
-from gateway.runtime.ports import Conversation, Message
+from gateway.agents.context import ADDED, BEGIN, BROKEN_OFF, BROKEN_OFF_UNHEARD, CUT, CUT_UNHEARD, GO_ON, chat_messages
+from gateway.runtime.ports import Conversation, Message, Steered, SteerMode
 
 
 def sent(*messages: Message, instructions: str = "") -> list[tuple[str, str]]:
@@ -96,3 +96,44 @@ def test_user_and_assistant_always_take_turns(history: list[Message], instructio
     assert turns == ["user", "assistant"] * (len(turns) // 2) + ["user"]
     assert [role for role, _ in chat[1:]].count("system") == 0
     assert all(content.strip() for _, content in chat)
+
+
+# --- an answer that is gone on with ---
+
+STORY = (Message("user", "a story"), Message("assistant", "Once upon a ", interrupted=True), Message("user", "a fox"))
+
+
+def gone_on_with(mode: SteerMode, *messages: Message, since: int = 1, instructions: str = "") -> list[tuple[str, str]]:
+    partial = " ".join(message.text.strip() for message in messages[since:] if message.role == "assistant")
+    steered = Steered(mode, since, partial)
+    conversation = Conversation("session", "response", instructions, messages, steered=steered)
+    return [(message.role, message.content) for message in chat_messages(conversation)]
+
+
+def test_a_model_that_continues_its_own_words_has_them_last() -> None:
+    assert gone_on_with("prefill", *STORY, instructions="Be brief.") == [
+        ("system", "Be brief."),
+        ("user", f"a story\n{ADDED} a fox"),
+        ("assistant", "Once upon a"),
+    ]
+
+
+def test_any_other_model_is_told_to_go_on() -> None:
+    system, *turns = gone_on_with("instruction", *STORY, instructions="Be brief.")
+    assert turns == [("user", "a story"), ("assistant", "Once upon a"), ("user", "a fox")]
+    assert system[1].startswith("Be brief.\n\n")
+    assert "“Once upon a”" in system[1]
+
+
+def test_an_answer_that_is_steered_again_is_gone_on_with_from_all_its_parts() -> None:
+    messages = (*STORY, Message("assistant", " time a fox", interrupted=True), Message("user", "and a hen"))
+    assert gone_on_with("prefill", *messages) == [
+        ("user", f"a story\n{ADDED} a fox\n{ADDED} and a hen"),
+        ("assistant", "Once upon a time a fox"),
+    ]
+
+
+def test_a_steered_greeting_begins_with_the_user_all_the_same() -> None:
+    greeting = (Message("assistant", "Hello, I", interrupted=True), Message("user", "In French."))
+    roles = [role for role, _ in gone_on_with("instruction", *greeting, since=0)]
+    assert roles == ["system", "user", "assistant", "user"]

@@ -10,7 +10,7 @@ from gateway.agents.offline import OfflineAgent, local_now
 from gateway.agents.offline_answers import answer
 from gateway.agents.offline_hearing import Wish, understand
 from gateway.agents.stories import STORIES, Story
-from gateway.runtime.ports import Conversation, Message
+from gateway.runtime.ports import Conversation, Message, Steered
 
 NOW = datetime(2026, 11, 20, 14, 5, tzinfo=UTC)
 SEA, MOUNTAINS = STORIES[0], STORIES[1]
@@ -359,3 +359,21 @@ def test_it_can_be_cancelled_between_words() -> None:
 
     asyncio.run(main())
     assert pieces == ["Here"]
+
+
+# --- an answer that is steered ---
+
+
+def steered(partial: Message, added: str) -> str:
+    messages = (LONG_STORY, partial, said(added))
+    return answer(Conversation("session", "", "", messages, steered=Steered("prefill", 1, partial.text)), NOW)
+
+
+def test_a_steered_answer_goes_on_where_it_stood() -> None:
+    whole = reply(LONG_STORY).split()
+    assert steered(cut(20, LONG_STORY), "speak a little louder if you can please").split() == whole[20:]
+
+
+def test_a_steered_answer_may_become_another() -> None:
+    assert SEA.short in steered(cut(20, LONG_STORY), "make it shorter")
+    assert MOUNTAINS.title in steered(cut(20, LONG_STORY), "the mountains instead")

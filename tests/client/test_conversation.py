@@ -101,13 +101,36 @@ def test_a_second_device_steers_and_both_fold_the_same(tmp_path: Path) -> None:
     run(main())
 
 
+def test_a_steered_answer_goes_on_as_one_and_every_device_folds_its_parts(tmp_path: Path) -> None:
+    async def main() -> None:
+        agent = ScriptedAgent([Say("One "), Say("two "), Hold()], "three in French.")
+        async with serving(tmp_path, agent=agent) as gateway, connect(gateway.url, device="phone") as phone:
+            await phone.send("Count.")
+            await agent.holding()
+            async with connect(gateway.url, session=phone.session_id, device="tablet") as tablet:
+                sent = await tablet.steer("In French, please.")
+                over = [await until(each, rt.ResponseDone) for each in (phone, tablet)]
+                assert phone.items == tablet.items
+            assert [(it.role, it.status, it.text) for it in phone.items] == [
+                ("user", "completed", "Count."),
+                ("assistant", "incomplete", "One two "),
+                ("user", "completed", "In French, please."),
+                ("assistant", "completed", "three in French."),
+            ]
+            assert phone.items[2].id == sent.item_id
+            assert [it.response.status for it in over if isinstance(it, rt.ResponseDone)] == ["completed"] * 2
+            with pytest.raises(CommandRejected) as late:
+                await phone.steer("Too late.")
+            assert late.value.code == "steer_not_active"
+
+    run(main())
+
+
 def test_pause_resume_and_cancel_have_receipts(tmp_path: Path) -> None:
     async def main() -> None:
         agent = ScriptedAgent([Say("One "), Hold()])
         async with serving(tmp_path, agent=agent) as gateway, connect(gateway.url) as conversation:
-            with pytest.raises(CommandRejected) as nothing:
-                await conversation.cancel()
-            assert nothing.value.code == "response_cancel_not_active"
+            assert (await conversation.cancel()).without_effect
             with pytest.raises(CommandRejected) as silent:
                 await conversation.pause()
             assert silent.value.code == "output_pause_not_active"

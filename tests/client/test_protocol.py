@@ -46,7 +46,8 @@ def perform(at: ClientProtocol, step: dict[str, Any]) -> list[str] | None:
 
 def outcome(result: Any) -> str:
     if isinstance(result, Receipt):
-        return "duplicate" if result.duplicate else "accepted"
+        effect = "duplicate" if result.duplicate else "accepted"
+        return "without effect" if result.without_effect else effect
     return str(result.code)
 
 

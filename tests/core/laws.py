@@ -7,11 +7,16 @@ from typing import get_args
 from gateway.core import effects as fx, events as ev, inputs as inp
 from gateway.core.ids import Generation, ItemId, LegId, ResponseId
 from gateway.core.members import Member, MemberId
+from gateway.core.responses import Playout
 from gateway.core.session import Session
 from gateway.core.state import Conversation, Hearing, Pending, evolve
 from tests.core.script import Talk, Told
 
 IN_DOUBT = (Hearing.CONFIRMED, Hearing.JUDGED)
+
+
+Part = tuple[ResponseId, int]
+"""One item of an answer that was steered so many times."""
 
 
 class Laws:
@@ -26,6 +31,9 @@ class Laws:
         """Responses that were told to stop, or have ended otherwise than by themselves."""
 
         self.generations: dict[ResponseId, Generation] = {}
+        self.given = 0
+        """How many generations were given out."""
+
         self.texts: dict[ItemId, str] = {}
         """What clients have read of each answer."""
 
@@ -46,7 +54,8 @@ class Laws:
         self._state()
         self.waited = self.talk.session.state.moment.pending
         if not told.outcome.accepted or told.outcome.duplicate:
-            assert (told.outcome.facts, told.outcome.stopping, told.outcome.starting) == ((), (), ())
+            facts = [fact for fact in told.outcome.facts if not isinstance(fact, ev.CommandApplied)]
+            assert (facts, told.outcome.stopping, told.outcome.starting) == ([], (), ())
 
     def _effects(self, told: Told) -> None:
         outcome, moment = told.outcome, self.talk.session.state.moment
@@ -95,9 +104,11 @@ class Laws:
     def _event(self, event: ev.Event) -> None:
         match event:
             case ev.ResponseStarted():
-                assert event.generation == len(self.generations) + 1
-                self.generations[event.response_id] = event.generation
-            case ev.ItemAdded() if event.response_id is not None:
+                assert event.response_id not in self.generations
+                self._next_generation(event)
+            case ev.ResponseSteered():
+                self._next_generation(event)
+            case ev.ItemAdded(role="assistant") if event.response_id is not None:
                 assert self.generations[event.response_id] not in self.cut, "a cut answer gets an item"
                 self.texts[event.item_id] = ""
             case ev.TextAppended():
@@ -113,6 +124,11 @@ class Laws:
                     self.cut.add(event.generation)
             case _:
                 pass
+
+    def _next_generation(self, event: ev.ResponseStarted | ev.ResponseSteered) -> None:
+        self.given += 1
+        assert event.generation == self.given
+        self.generations[event.response_id] = event.generation
 
     def _company(self, told: Told) -> None:
         """Clients hear of everybody's coming and going once, in that order, and of no change that is none."""
@@ -154,6 +170,7 @@ class Laws:
         moving = moment.handover.moves or moment.handover.kept_until is not None
         held = moment.paused_until is not None
         open = bool(doubts or announced or moment.transcribing or moment.cuts or held or moving)
+        open = open or bool(moment.not_before) or any(due is not None for due in moment.steering.values())
         open = open or bool(moment.presence.lost or moment.presence.typing or moment.presence.pending)
         assert (self.talk.session.next_deadline() is not None) == open, "a deadline exists iff a state needs one"
         for voice in moment.voices.values():
@@ -177,6 +194,7 @@ class Laws:
         assert moment.switch is None or moment.cuts or moment.transcribing, "a switch waits for nothing"
         self._tree()
         self._floor()
+        self._queue()
 
     def _floor(self) -> None:
         state = self.talk.session.state
@@ -192,6 +210,24 @@ class Laws:
                 assert response.leg == floor.leg, "an answer sounds where the floor is not"
             waits = response.left is not None
             assert not waits or handover.kept_until is not None, "an answer waits for nobody"
+
+    def _queue(self) -> None:
+        """What waits, waits for something, and has its words."""
+        state, moment = self.talk.session.state, self.talk.session.state.moment
+        waiting = [it.item_id for it in state.conversation.queue]
+        assert len(set(waiting)) == len(waiting) <= self.talk.session.policy.queue_length
+        assert moment.waiting_texts.keys() == set(waiting)
+        assert moment.not_before.keys() | moment.wishes.keys() <= set(waiting)
+        abouts = [it.about for it in state.conversation.queue if it.about is not None]
+        assert all(state.conversation.tree.active(it) for it in abouts), "what waits would answer another branch"
+        assert not set(waiting) & state.conversation.tree.nodes.keys(), "a turn that waits stands in the conversation"
+        said = any(voice.turn is not None or voice.deadline is not None for voice in moment.voices.values())
+        busy = state.alive() or moment.cuts or moment.pending or moment.switch or state.waits_for_words() or said
+        held = moment.hushed or (waiting and waiting[0] in moment.not_before)
+        assert busy or held or not waiting, "a turn waits for nothing"
+        assert state.conversation.steers.keys() == moment.steers.keys()
+        generating = {it.response_id for it in state.conversation.responses.values() if it.generating}
+        assert moment.steering.keys() <= generating, "a steered answer is over"
 
     def _tree(self) -> None:
         tree = self.talk.session.state.conversation.tree
@@ -212,12 +248,21 @@ class Laws:
         """What can be told only of the whole."""
         log = self.talk.log
         assert Session.replay(log).state.conversation == self.talk.session.state.conversation
-        generations = [fact.generation for fact in log if isinstance(fact, ev.ResponseStarted)]
+        generations = [fact.generation for fact in log if isinstance(fact, ev.ResponseStarted | ev.ResponseSteered)]
         assert all(later == earlier + 1 for earlier, later in pairwise(generations))
         ended = Counter(fact.response_id for fact in log if isinstance(fact, ev.ResponseEnded))
         assert ended == Counter(self.generations.keys()), "an answer did not end exactly once"
         self._nothing_of_a_text_is_lost(log)
         self._playouts(log)
+        self._ends(log)
+        accepted = Counter(fact.item_id for fact in log if isinstance(fact, ev.SteerAccepted))
+        told = Counter(fact.item_id for fact in log if isinstance(fact, ev.SteerConsumed | ev.SteerFailed))
+        waits = {it.item_id for it in self.talk.session.state.conversation.queue}
+        assert told <= accepted
+        assert (accepted - told).keys() <= waits, "a steer has no receipt"
+        queued = Counter(fact.item_id for fact in log if isinstance(fact, ev.TurnQueued))
+        left = Counter(fact.item_id for fact in log if isinstance(fact, ev.QueueTaken | ev.QueueWithdrawn))
+        assert left + Counter(it.item_id for it in self.talk.session.state.conversation.queue) == queued
         self._redactions(log)
         announced = [event.item_id for event in self.talk.events if isinstance(event, ev.SpeechStarted)]
         stopped = [event.item_id for event in self.talk.events if isinstance(event, ev.SpeechStopped)]
@@ -240,32 +285,40 @@ class Laws:
                 assert fact.text + fact.unheard == whole[fact.item_id], "a word is lost, or doubled"
 
     def _playouts(self, log: list[ev.Fact]) -> None:
-        """Each begins and ends in turn, on one leg after another; the last of them ends once for all."""
-        sounding: set[ResponseId] = set()
-        began: set[ResponseId] = set()
-        over: list[ResponseId] = []
-        heard: Counter[ResponseId] = Counter()
+        """Each part of an answer begins and ends in turn, on one leg after another; the last end of each is final."""
+        part: Counter[ResponseId] = Counter()
+        sounding: set[Part] = set()
+        began: set[Part] = set()
+        over: list[Part] = []
+        spoken: set[Part] = set()
+        heard: Counter[Part] = Counter()
         for fact in log:
+            if not isinstance(fact, ev.ResponseStarted | ev.ResponseSteered | Playout):
+                continue
+            part[fact.response_id] += isinstance(fact, ev.ResponseSteered)
+            this = (fact.response_id, part[fact.response_id])
             match fact:
-                case ev.PlayoutStarted(response_id):
-                    assert response_id not in sounding
-                    assert response_id not in over
-                    sounding.add(response_id)
-                    began.add(response_id)
-                case ev.PlayoutMoved(response_id):
-                    assert response_id not in over
-                    sounding.discard(response_id)
-                    assert (fact.heard_chars or heard[response_id]) >= heard[response_id], "it steps back"
-                    heard[response_id] = fact.heard_chars or heard[response_id]
-                case ev.PlayoutStopped(response_id) | ev.PlayoutCleared(response_id):
-                    sounding.discard(response_id)
-                    over.append(response_id)
+                case ev.ResponseStarted() | ev.ResponseSteered():
+                    spoken |= {this} if fact.leg is not None else set()
+                case ev.PlayoutStarted():
+                    assert this not in sounding
+                    assert this not in over
+                    sounding.add(this)
+                    began.add(this)
+                case ev.PlayoutMoved():
+                    assert this not in over
+                    sounding.discard(this)
+                    assert (fact.heard_chars or heard[this]) >= heard[this], "it steps back"
+                    heard[this] = fact.heard_chars or heard[this]
                 case _:
-                    pass
-        spoken = {fact.response_id for fact in log if isinstance(fact, ev.ResponseStarted) and fact.leg is not None}
+                    sounding.discard(this)
+                    over.append(this)
         assert len(over) == len(set(over))
         assert not sounding
         assert began <= set(over) <= spoken
+
+    def _ends(self, log: list[ev.Fact]) -> None:
+        """Sound outlives generation, and the floor is counted without a gap."""
         ended = {fact.response_id: place for place, fact in enumerate(log) if isinstance(fact, ev.ResponseEnded)}
         for place, fact in enumerate(log):
             assert not isinstance(fact, ev.PlayoutStopped) or ended[fact.response_id] < place

@@ -376,3 +376,76 @@ def test_any_device_may_cancel() -> None:
     talk.tell(*answering(1.0))
     assert talk.tell((2.0, CANCEL, CHAT)).stopping == (fx.FlushPlayout(PHONE, G1),)
     assert talk.hearing() is Hearing.QUIET
+
+
+# scopes
+
+
+def quiet(**fields: object) -> inp.CancelRequested:
+    """A cancel that is accepted even when there is nothing to stop."""
+    return inp.CancelRequested(strict=False, **fields)  # type: ignore[arg-type]
+
+
+def receipt(talk: Talk) -> tuple[bool, bool, bool]:
+    """Of the last command: was it accepted, did it repeat another one, was there nothing to do?"""
+    outcome = talk.told[-1].outcome
+    return outcome.accepted, outcome.duplicate, outcome.without_effect
+
+
+def test_a_device_may_cancel_only_what_it_asked_for() -> None:
+    talk = Talk(voices=(PHONE, TABLET))
+    talk.tell((1.0, ASK), (1.1, inp.ResponseRequested("concurrent"), TABLET))
+    assert talk.tell((2.0, quiet(own=True), TABLET)).stopping == (fx.CancelGeneration(G2),)
+    talk.tell((2.1, quiet(own=True), CHAT))
+    assert receipt(talk) == (True, False, True)
+    assert talk.tell((2.2, quiet(own=True), PHONE)).stopping == (fx.CancelGeneration(G1),)
+
+
+def test_cancel_by_the_command_that_asked_reaches_an_answer_that_runs() -> None:
+    talk = Talk()
+    talk.tell((1.0, ASK))
+    asked = talk.last(ev.ResponseStarted).command
+    assert asked == f"event {len(talk.told) - 1}"
+    assert talk.tell((1.1, quiet(command=asked), CHAT)).stopping == (fx.CancelGeneration(G1),)
+
+
+def test_cancel_by_the_command_that_asked_reaches_an_answer_that_has_no_id_yet() -> None:
+    talk = Talk()
+    talk.tell(*answering(1.0), (2.0, INTERRUPT))
+    assert talk.tell((2.0, quiet(command=f"event {len(talk.told) - 1}"), TABLET)).accepted
+    assert talk.tell((2.01, cleared(G1, "One"))).starting == ()
+
+
+def test_cancel_by_the_command_that_asked_reaches_what_waits() -> None:
+    talk = Talk()
+    talk.tell(*answering(1.0), (2.0, inp.ResponseRequested("queue", words="a")))
+    outcome = talk.tell((2.1, quiet(command=f"event {len(talk.told) - 1}"), TABLET))
+    assert only(outcome.facts, ev.QueueWithdrawn).reason == "cancelled"
+    assert talk.tell((3.0, inp.PlayoutStopped(G1, 2000))).starting == ()
+
+
+def test_cancel_of_another_command_stops_nothing() -> None:
+    talk = Talk()
+    talk.tell(*answering(1.0), (2.0, quiet(command="another")))
+    assert receipt(talk) == (True, False, True)
+    assert len(talk.session.state.alive()) == 1
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_of_two_devices_that_cancel_one_aborts_and_the_other_repeats_it(settled: bool) -> None:
+    talk = Talk()
+    talk.tell(*answering(1.0, finished=False))
+    response_id = talk.last(ev.ResponseStarted).response_id
+    talk.tell((2.0, quiet(response_id=response_id), TABLET))
+    if settled:
+        talk.tell((2.01, cleared(G1, "One")))
+    outcome = talk.tell((2.1, quiet(response_id=response_id), CHAT))
+    assert receipt(talk) == (True, True, False)
+    assert outcome.events == ()
+    assert talk.all(fx.CancelGeneration) == [fx.CancelGeneration(G1)]
+
+
+def test_a_late_cancel_of_everything_has_nothing_to_do() -> None:
+    talk = Talk()
+    talk.tell((1.0, quiet()))
+    assert receipt(talk) == (True, False, True)

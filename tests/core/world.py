@@ -8,16 +8,21 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, get_args
 
 from gateway.core import effects as fx, events as ev, inputs as inp
 from gateway.core.ids import Generation, ItemId, LegId
 from gateway.core.policy import is_stop_word
+from gateway.core.values import Immediate, Settings, Waiting
 from tests.core.laws import Laws
 from tests.core.script import BROKEN, CHAT, DEADLINE, PHONE, STOCK, TABLET, Talk, Told
 
 WORDS: Final = ("", "Yeah.", "Stop.", "What about Tuesday?", "...")
 TOKENS: Final = ("One", " two", " thrée.", " ")
+HOW: Final[tuple[inp.OnActive, ...]] = (*get_args(Immediate), *get_args(Waiting))
+VOICED: Final = tuple(how for how in HOW if how != "reject")
+"""What a voice may do in this world: whoever speaks is answered."""
+
 TYPED: Final = ("Count, please.", "Stop!", "And letters?")
 
 
@@ -69,6 +74,9 @@ class World:
         self.models: set[Generation] = set()
         self.said: deque[inp.Input] = deque()
         """What models have said and the session has not yet heard."""
+
+        self.spoken_as: dict[ItemId, Generation] = {}
+        """Which generation each spoken item was."""
 
         self.heard: dict[Generation, str] = {}
         """What was really heard of each answer that a loudspeaker took up."""
@@ -124,14 +132,17 @@ class World:
                     self.hanging.add(event.item_id)
                 case ev.ItemRemoved(item_id, "not_speech") | ev.ItemTranscriptionFailed(item_id):
                     self.hanging |= {item_id} & self.cutting
-                case ev.ResponseStarted() | ev.ItemTranscribed() | ev.BranchSelected():
+                case ev.ResponseStarted() | ev.ResponseSteered() | ev.ItemTranscribed() | ev.BranchSelected():
                     self.hanging.clear()
                     self.cutting.clear()
                 case _:
                     pass
+        if any(isinstance(effect, fx.Generate) for effect in told.outcome.starting):  # an answer that was steered, too
+            self.hanging.clear()
         voice = self.talk.session.state.moment.voices.get(told.leg)
         stopped_a_model = any(isinstance(effect, fx.CancelGeneration) for effect in told.outcome.stopping)
-        if stopped_a_model and not _is_command(told) and voice is not None and voice.turn is not None:
+        by_words = isinstance(told.input, inp.TurnTranscribed)  # of a turn before the one that is being spoken
+        if stopped_a_model and not (by_words or _is_command(told)) and voice is not None and voice.turn is not None:
             self.cutting.add(voice.turn)
 
     def _stop(self, effect: fx.StoppingEffect) -> None:
@@ -199,7 +210,8 @@ class World:
         effect: fx.BeginSpeech | fx.Speak | fx.FinishSpeech | fx.JudgeUtterance | fx.TranscribeTurn,
     ) -> None:
         match effect:
-            case fx.BeginSpeech(_, generation):
+            case fx.BeginSpeech(_, generation, _, item_id):
+                self.spoken_as[item_id] = generation
                 device.sounds.append(Sound(generation, effect.heard_chars))
                 if generation in self.late:
                     self.heard[generation] = self.heard[generation][: effect.heard_chars]
@@ -367,6 +379,9 @@ class World:
         device.reports.append(inp.PlayoutStopped(sound.generation, (sound.base + sound.heard) * 60))
 
     def _generate(self, generation: Generation, n: int) -> None:
+        if n % 16 < 2:
+            self.said.append(inp.GenerationBegan(generation))
+            return
         if n % 16 < 13:
             self.said.append(inp.TextGenerated(generation, TOKENS[n % len(TOKENS)]))
             return
@@ -384,11 +399,25 @@ class World:
         n //= 2
         items, answers = self.talk.path, list(self.laws.generations)
         known = list(self.talk.session.state.conversation.tree.nodes)
-        commands: list[inp.Input] = [inp.ResponseRequested(("reject", "interrupt")[n % 2], text_only=n % 9 == 8)] * 2
+        how: inp.OnActive = HOW[n % 8]
+        words = TYPED[n % 3] if n % 5 == 4 else None
+        commands: list[inp.Input] = [inp.ResponseRequested(how, text_only=n % 9 == 8, words=words)] * 2
+        commands.append(inp.SettingsSubmitted(Settings(on_active_voice=VOICED[n % len(VOICED)])))
+        commands += [inp.SteerRequested(TYPED[n % 3], None, ("now", "next_step")[n % 2])] * 2
+        commands += [inp.SteerRequested(TYPED[n % 3], it) for it in answers[-1:]]
+        waiting = tuple(it.item_id for it in self.talk.session.state.conversation.queue)
+        commands += [inp.QueueReorderRequested(waiting[::-1])] * bool(waiting)
+        commands += [inp.QueueEditRequested(it, TYPED[n % 3]) for it in waiting[:1]]
+        commands += [inp.QueueWithdrawalRequested(it) for it in waiting[-1:]]
         commands += [inp.ItemSubmitted("user", TYPED[n % 3])] * 2
-        commands += [inp.CancelRequested(), inp.OutputClearRequested(), inp.PauseRequested(), inp.ResumeRequested()]
+        commands += [
+            inp.CancelRequested(own=n % 3 == 2),
+            inp.OutputClearRequested(),
+            inp.PauseRequested(),
+            inp.ResumeRequested(),
+        ]
         commands += [inp.FloorClaimRequested()] * 2 + [inp.FloorReleaseRequested()]
-        commands += [inp.CancelRequested(it) for it in answers[-2:]]
+        commands += [inp.CancelRequested(it, strict=bool(n % 3)) for it in answers[-2:]]
         commands += [inp.ItemTruncationRequested(it, n) for it in items[-1:]]
         commands += [inp.ItemDeletionRequested(it) for it in items[n % 5 : n % 5 + 1]]
         commands += [inp.EditSubmitted(it, TYPED[n % 3], answer=n % 2 == 0) for it in items[n % 4 : n % 4 + 1]]
@@ -451,17 +480,17 @@ class World:
         moment = self.talk.session.state.moment
         assert self.talk.session.state.conversation.responses == {}
         assert (moment.cuts, moment.pending, moment.transcribing) == ({}, None, {})
+        assert moment.hushed or not self.talk.session.state.conversation.queue, "a turn waits for ever"
         assert not any(it.held or it.paused for it in self.devices.values()), "a loudspeaker stays paused"
         self._what_was_heard_is_kept()
         assert not self.hanging, "somebody waits for an answer"
 
     def _what_was_heard_is_kept(self) -> None:
         claimed = {it.input.item_id for it in self.talk.told if isinstance(it.input, inp.ItemTruncationRequested)}
-        items = {fact.item_id: fact.response_id for fact in self.talk.log if isinstance(fact, ev.ItemAdded)}
         for fact in self.talk.log:
             if isinstance(fact, ev.ItemTruncated | ev.ItemRemoved):
-                response_id = items[fact.item_id]
-                heard = self.heard.get(self.laws.generations[response_id], "") if response_id is not None else ""
+                spoken = self.spoken_as.get(fact.item_id)
+                heard = self.heard.get(spoken, "") if spoken is not None else ""
                 if isinstance(fact, ev.ItemTruncated):  # a device may say that it played less
                     assert fact.text == heard or (fact.item_id in claimed and heard.startswith(fact.text))
                 assert not isinstance(fact, ev.ItemRemoved) or fact.reason != "unheard" or heard == ""
@@ -471,6 +500,9 @@ def _is_command(told: Told) -> bool:
     return isinstance(
         told.input,
         inp.ResponseRequested
+        | inp.SteerRequested
+        | inp.SettingsSubmitted
+        | inp.QueueWithdrawalRequested
         | inp.CancelRequested
         | inp.OutputClearRequested
         | inp.PauseRequested

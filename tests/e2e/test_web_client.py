@@ -19,7 +19,9 @@ PERFORM: Final = """async (steps) => {
   const { ClientProtocol } = await import("/web/protocol.js");
   let number = 0;
   const at = new ClientProtocol({ device: "phone", newId: (prefix) => `${prefix}${++number}` });
-  const outcome = (it) => (it instanceof Error ? it.code : it.duplicate ? "duplicate" : "accepted");
+  const outcome = (it) => (it instanceof Error
+    ? it.code
+    : it.withoutEffect ? "without effect" : it.duplicate ? "duplicate" : "accepted");
   const plain = ({ id, role, status, text, spoken, unheard, seen, device }) =>
     ({ id, role, status, text, spoken, unheard, seen, device });
   const perform = {
@@ -104,7 +106,8 @@ def test_a_page_of_ones_own_sends_cancels_and_folds(blank: Page, served: Gateway
           const conversation = await connect(url, { device: "mine" });
           const seen = [];
           conversation.addEventListener("response.done", ({ detail }) => seen.push(detail.response.status));
-          const idle = await conversation.cancel().catch((error) => [error instanceof CommandRejected, error.code]);
+          const idle = [(await conversation.cancel()).withoutEffect];
+          idle.push(await conversation.pause().catch((error) => [error instanceof CommandRejected, error.code]));
           const sent = conversation.send("Tell me a long story.", { onActive: "interrupt" });
           const pending = conversation.items.map((item) => [item.text, item.pending]);
           const { item, receipt } = await sent;
@@ -126,7 +129,7 @@ def test_a_page_of_ones_own_sends_cancels_and_folds(blank: Page, served: Gateway
         served.url,
     )
     assert found == {
-        "idle": [True, "response_cancel_not_active"],
+        "idle": [True, [True, "output_pause_not_active"]],
         "pending": [["Tell me a long story.", True]],
         "first": True,
         "duplicate": False,
@@ -136,6 +139,38 @@ def test_a_page_of_ones_own_sends_cancels_and_folds(blank: Page, served: Gateway
         "statuses": ["completed", "incomplete"],
         "refused": "session_not_found",
         "late": "closed",
+    }
+
+
+def test_a_page_steers_an_answer_and_folds_its_parts(blank: Page, served: Gateway) -> None:
+    found = blank.evaluate(
+        """async (url) => {
+          const { CommandRejected, connect } = await import("/web/bargein.js");
+          const conversation = await connect(url, { device: "mine" });
+          const once = (type) => new Promise((go) => conversation.addEventListener(type, go, { once: true }));
+          const begun = once("response.output_text.delta");
+          await conversation.send("Tell me a long story.");
+          await begun;
+          const [consumed, over] = [once("response.steer.consumed"), once("response.done")];
+          const { item } = await conversation.steer("What is two plus two?");
+          const { detail } = await consumed;
+          await conversation.cancel();
+          const { response } = (await over).detail;
+          const late = await conversation.steer("No.").catch((error) => [error instanceof CommandRejected, error.code]);
+          conversation.close();
+          const parts = response.output.map((it) => it.id);
+          return { late, same: detail.item_id === item && parts[1] === item,
+            folded: conversation.items.slice(1).every((it, at) => it.id === parts[at]),
+            roles: conversation.items.slice(0, 3).map((it) => it.role), ended: conversation.items[2].ended };
+        }""",
+        served.url,
+    )
+    assert found == {
+        "late": [True, "steer_not_active"],
+        "same": True,
+        "folded": True,
+        "roles": ["user", "assistant", "user"],
+        "ended": None,
     }
 
 

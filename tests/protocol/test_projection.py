@@ -444,5 +444,5 @@ def test_a_view_forgets_what_is_over(events: list[ev.Event]) -> None:
     told(events, seen_by)
     ending = [ev.ResponseEnded(ResponseId(name), FIRST, "completed", ItemId(item)) for name in "abc" for item in "abc"]
     told([*ending, *(ev.PlayoutStopped(ResponseId(name), LEG) for name in "abc")], seen_by)
-    left = (seen_by.spoken, seen_by.sounding, seen_by.finished, seen_by.metadata, seen_by.continues, seen_by.replaces)
+    left = (seen_by.spoken, seen_by.sounding, seen_by.output, seen_by.metadata, seen_by.continues, seen_by.replaces)
     assert [len(kept) for kept in left] == [0] * 6

@@ -14,16 +14,20 @@ from gateway.core.events import (
     ItemRemoved,
     ItemTranscribed,
     ItemTruncated,
+    QueueTaken,
+    QueueWithdrawn,
     ResponseStarted,
     SessionOpened,
     SettingsChanged,
     TextAppended,
+    TurnQueued,
 )
 from gateway.core.ids import Generation, ItemId, ResponseId, SessionId
 from gateway.core.state import Conversation
-from gateway.core.values import Settings
+from gateway.core.values import Settings, Wish
 from gateway.errors import StoreError
 from gateway.runtime.ports import Content, Store
+from gateway.runtime.wishes import place_of, wishes
 from tests.store.conftest import HERE, THERE, Play
 from tests.store.test_records import SAMPLES
 
@@ -97,7 +101,8 @@ def test_a_session_is_created_once(play: Play) -> None:
 
 def test_every_kind_of_fact_comes_back_in_order(play: Play) -> None:
     async def scenario(store: Store) -> None:
-        facts = [fact for fact in SAMPLES if not isinstance(fact, SettingsChanged | ItemRedacted)]
+        taking = SettingsChanged | ItemRedacted | QueueTaken  # words of what came before
+        facts = [fact for fact in SAMPLES if not isinstance(fact, taking)]
         assert await store.append(HERE, 0, facts[:5], WALL) == 5
         assert await store.append(HERE, 5, facts[5:], WALL + 1) == len(facts)
         log = await store.read(HERE, 0)
@@ -280,7 +285,7 @@ def test_an_item_added_again_after_a_redaction_has_its_new_words(play: Play) -> 
     play(scenario)
 
 
-@pytest.mark.parametrize("end", [ItemRedacted(A, RESPONSE), ItemRemoved(A, "deleted")])
+@pytest.mark.parametrize("end", [ItemRedacted(A, RESPONSE), ItemRemoved(A, "deleted"), QueueWithdrawn(A, "withdrawn")])
 def test_words_that_a_fact_makes_void_are_gone_with_its_append(play: Play, end: Fact) -> None:
     async def scenario(store: Store) -> None:
         begun = ResponseStarted(RESPONSE, Generation(1), None, metadata={"topic": "time"})
@@ -292,6 +297,23 @@ def test_words_that_a_fact_makes_void_are_gone_with_its_append(play: Play, end: 
         assert await facts_of(store) == (*left, said(B, "three"), end, said(B, "four"))
         assert await store.contents(HERE, [A, B]) == {B: Content("four")}
         assert await open_texts(store) == {}
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("end", [QueueWithdrawn(A, "withdrawn"), QueueTaken(A)])
+def test_what_is_wanted_for_an_answer_stays_while_its_turn_waits(play: Play, end: Fact) -> None:
+    waits = TurnQueued(A, "one", "queue", instructions="In French.", metadata={"customer": "Ada"})
+
+    async def scenario(store: Store) -> None:
+        await store.append(HERE, 0, [waits, said(B, "two")], WALL)
+        assert wishes([A, B], await store.contents(HERE, [A, place_of(A)])) == {
+            A: Wish("In French.", {"customer": "Ada"})
+        }
+        await store.append(HERE, 2, [end], WALL)
+        text = "one" if isinstance(end, QueueTaken) else ""
+        assert await facts_of(store) == (TurnQueued(A, text, "queue"), said(B, "two"), end)
+        assert await store.contents(HERE, [place_of(A)]) == {}
 
     play(scenario)
 

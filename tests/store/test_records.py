@@ -27,17 +27,27 @@ from gateway.core.events import (
     PlayoutMoved,
     PlayoutStarted,
     PlayoutStopped,
+    QueueEdited,
+    QueueReordered,
+    QueueTaken,
+    QueueWithdrawn,
     ReactionAdded,
     ReactionRemoved,
     ResponseEnded,
     ResponseStarted,
+    ResponseSteered,
     SessionOpened,
     SettingsChanged,
+    SteerAccepted,
+    SteerConsumed,
+    SteerFailed,
     TextAppended,
+    TurnQueued,
 )
 from gateway.core.ids import DeviceId, FloorGeneration, Generation, ItemId, LegId, ResponseId
-from gateway.core.values import Failure, Settings
+from gateway.core.values import Failure, Settings, Wish
 from gateway.errors import StoreError
+from gateway.runtime.wishes import as_wish, place_of
 from gateway.store.records import (
     FACTS,
     INSTRUCTIONS,
@@ -58,7 +68,20 @@ USER, ANSWER, EDITED = ItemId("item_1"), ItemId("item_2"), ItemId("item_3")
 RESPONSE, LEG = ResponseId("resp_1"), LegId("leg_1")
 
 SAMPLES: Final[tuple[Fact, ...]] = (
-    SessionOpened(Settings("gpt-4o-mini", "Be brief.", "alloy", "de", metadata={"topic": "time"})),
+    SessionOpened(
+        Settings(
+            "gpt-4o-mini",
+            "Be brief.",
+            "alloy",
+            "de",
+            ("stopp",),
+            ("ja",),
+            "queue",
+            "merge",
+            9,
+            metadata={"topic": "time"},
+        )
+    ),
     SettingsChanged(Settings("offline", "", "", "en", on_edit="reject")),
     ItemAdded(USER, None, "user", "completed", "What time is it?", True, DeviceId("phone"), None, ANSWER),
     ItemAdded(ANSWER, USER, "assistant", "in_progress", "", False, DeviceId(""), RESPONSE, None),
@@ -70,7 +93,7 @@ SAMPLES: Final[tuple[Fact, ...]] = (
     ItemRemoved(USER, "not_speech"),
     ItemRemoved(EDITED, "not_speech", aside=True),
     ItemRedacted(ANSWER, RESPONSE),
-    ResponseStarted(RESPONSE, Generation(7), LEG, ANSWER, {"topic": "time"}),
+    ResponseStarted(RESPONSE, Generation(7), LEG, ANSWER, {"topic": "time"}, DeviceId("phone"), "evt_1", USER),
     ResponseStarted(RESPONSE, Generation(8), None, replaces=ANSWER),
     ResponseEnded(RESPONSE, Generation(7), "cancelled", ANSWER, "turn_detected", None),
     ResponseEnded(RESPONSE, Generation(8), "failed", None, None, Failure("model_timeout", "No token came.")),
@@ -91,6 +114,28 @@ SAMPLES: Final[tuple[Fact, ...]] = (
     ItemCorrected(USER, "What hour is it?", 2, DeviceId("laptop"), 1763640060.5, ANSWER, True, DeviceId("phone")),
     ReactionAdded(ANSWER, "\N{THUMBS UP SIGN}", DeviceId("phone"), 2),
     ReactionRemoved(ANSWER, "\N{THUMBS UP SIGN}", DeviceId("phone"), 1),
+    TurnQueued(
+        ItemId("item_3"),
+        "And then?",
+        "debounce",
+        False,
+        USER,
+        DeviceId("phone"),
+        LEG,
+        "evt_2",
+        "In French.",
+        True,
+        {"topic": "time"},
+        1763640000.75,
+    ),
+    QueueEdited(ItemId("item_3"), "And when?", DeviceId("tablet")),
+    QueueReordered((ItemId("item_4"), ItemId("item_3"))),
+    QueueWithdrawn(ItemId("item_4"), "superseded"),
+    QueueTaken(ItemId("item_3")),
+    SteerAccepted(ItemId("item_5"), RESPONSE, "In French.", "next_step", DeviceId("tablet"), "evt_3"),
+    SteerConsumed(ItemId("item_5"), RESPONSE),
+    SteerFailed(ItemId("item_6"), RESPONSE, "cancelled", "In Greek."),
+    ResponseSteered(RESPONSE, Generation(9), LEG),
 )
 """Every fact type, with values unlike the defaults. ``log-v1.jsonl`` holds the same, line by line."""
 
@@ -103,6 +148,7 @@ _BOUNDED: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     "version": st.integers(0, 2**53),
     "count": st.integers(0, 2**53),
     "entered": st.lists(st.builds(Entered, seen=st.integers(0, 2**53)), max_size=3).map(tuple),
+    "not_before": st.none() | st.floats(allow_nan=False, allow_infinity=False),
 }
 
 
@@ -172,7 +218,7 @@ def test_any_fact_comes_back_as_it_was(fact: Fact) -> None:
 def test_words_are_beside_the_record_and_not_in_it(fact: Fact) -> None:
     data, contents = encode(fact)
     record = parse(data)
-    assert not {"text", "unheard", "metadata"} & record.keys()
+    assert not {"text", "unheard", "instructions", "metadata"} & record.keys()
     assert not {"instructions", "metadata"} & record.get("settings", {}).keys()
     match fact:
         case ItemTruncated(item_id, text, unheard):
@@ -182,6 +228,13 @@ def test_words_are_beside_the_record_and_not_in_it(fact: Fact) -> None:
         case SessionOpened(settings) | SettingsChanged(settings):
             assert contents[0] == ContentRow(INSTRUCTIONS, settings.instructions)
             assert (contents[1].item_id, as_map(contents[1].text)) == (METADATA, settings.metadata)
+        case TurnQueued(item_id, text):
+            wish = Wish(fact.instructions, fact.metadata)
+            kept = [(row.item_id, as_wish(row.text)) for row in contents[1:]]
+            assert contents[0] == ContentRow(item_id, text)
+            assert kept == [(place_of(item_id), wish)] * (wish != Wish())
+        case QueueEdited() | SteerAccepted() | SteerFailed():
+            assert contents == (ContentRow(fact.item_id, fact.text),)
         case ResponseStarted(response_id, metadata=metadata) if metadata:
             assert [(row.item_id, as_map(row.text)) for row in contents] == [(ItemId(f"*{response_id}"), metadata)]
         case _:
@@ -262,9 +315,11 @@ def test_an_old_record_goes_through_every_step_to_the_present() -> None:
         upgrade({"v": 1, "a": 1}, steps, 4)
 
 
-def test_words_are_void_once_their_item_is_redacted_or_deleted() -> None:
+def test_words_are_void_once_their_item_is_redacted_deleted_or_withdrawn() -> None:
     assert made_void(ItemRedacted(ANSWER, RESPONSE)) == (ANSWER, ItemId(f"*{RESPONSE}"))
     assert made_void(ItemRedacted(USER)) == made_void(ItemRemoved(USER, "deleted")) == (USER,)
+    assert made_void(QueueWithdrawn(USER, "withdrawn")) == (USER, place_of(USER))
+    assert made_void(QueueTaken(USER)) == (place_of(USER),)
     assert made_void(ItemRemoved(USER, "not_speech")) == made_void(ItemTruncated(ANSWER, "", "", 0)) == ()
 
 

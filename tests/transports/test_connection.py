@@ -150,8 +150,11 @@ def test_a_refusal_is_told_to_who_asked_and_to_nobody_else() -> None:
             error = (await stock.get("error"))["error"]
             assert (error["code"], error["event_id"]) == ("response_cancel_not_active", "e1")
             await extended.send("response.cancel", event_id="e2")
+            taken = await extended.get("command.accepted")
+            assert (taken["command_id"], taken["duplicate"], taken["effect"]) == ("e2", False, "none")
+            await extended.send("output_audio_buffer.pause", event_id="e3")
             rejected = await extended.get("command.rejected")
-            assert (rejected["code"], rejected["command_id"]) == ("response_cancel_not_active", "e2")
+            assert (rejected["code"], rejected["command_id"]) == ("output_pause_not_active", "e3")
             await settle()
             assert len(stock.all("error")) == 1
             assert extended.all("error") == []

@@ -66,6 +66,31 @@ def test_a_session_that_runs_says_what_runs(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_what_waits_is_read_changed_and_answered(tmp_path: Path) -> None:
+    async def main() -> None:
+        agent = ScriptedAgent([Say("One "), Hold()], "Seven.")
+        async with asyncio.timeout(20), serving(tmp_path, agent=agent) as gateway:
+            session = await opened(gateway)
+            path = f"/v1/sessions/{session}/queue"
+            await post(gateway, session, "response.create", input="Count.")
+            await agent.holding()
+            asked = await post(gateway, session, "response.create", event_id="q", on_active="queue", input="And six?")
+            waits = (await gateway.http("GET", path)).json
+            assert (asked.json["seq"], [it["text"] for it in waits["items"]]) == (waits["seq"], ["And six?"])
+            item_id = waits["items"][0]["id"]
+            await post(gateway, session, "queue.update", action="edit", item_id=item_id, text="And seven?")
+            assert (await gateway.http("GET", path)).json["items"][0]["text"] == "And seven?"
+            assert "effect" not in (await post(gateway, session, "response.cancel")).json
+            while (await gateway.http("GET", f"/v1/sessions/{session}")).json["responses"]:
+                pass
+            page = (await gateway.http("GET", f"/v1/sessions/{session}/items")).json["items"]
+            assert [it["content"][0]["text"] for it in page] == ["Count.", "One ", "And seven?", "Seven."]
+            assert (await gateway.http("GET", path)).json["items"] == []
+            assert (await post(gateway, session, "response.cancel")).json["effect"] == "none"
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
@@ -285,7 +310,8 @@ def test_a_refusal_has_the_code_that_a_socket_is_told(tmp_path: Path) -> None:
             await agent.holding()
             refused: list[tuple[str, dict[str, Any]]] = [
                 ("response.create", {}),
-                ("response.cancel", {"response_id": "resp_nobody"}),
+                ("response.steer", {"previous_response_id": "resp_nobody", "input": "No."}),
+                ("queue.update", {"action": "withdraw", "item_id": "nobody"}),
                 ("conversation.item.create", message("hi", id="item_1")),
                 ("conversation.item.create", {**message("hi"), "previous_item_id": "nobody"}),
                 ("conversation.item.delete", {"item_id": "nobody"}),
@@ -322,6 +348,9 @@ def test_a_refusal_has_the_code_that_a_socket_is_told(tmp_path: Path) -> None:
         ("input_audio_buffer.push_to_talk", {"state": "down"}, "invalid_event_for_transport"),
         ("input_audio_buffer.mute", {"muted": True}, "invalid_event_for_transport"),
         ("conversation.item.retrieve", {"item_id": "i"}, "invalid_event_for_transport"),
+        ("queue.update", {"action": "list"}, "invalid_event_for_transport"),
+        ("queue.update", {"action": "edit", "item_id": "i"}, "missing_required_parameter"),
+        ("response.create", {"replaces": "item_1", "input": "Again."}, "invalid_value"),
         ("session.resume", {"epoch": "e", "seq": 1}, "invalid_event_for_transport"),
         ("playback.report", {"buffered_ms": 1}, "invalid_event_for_transport"),
         ("session.update", {"session": {"output_modalities": ["text"]}}, "invalid_event_for_transport"),

@@ -94,11 +94,14 @@ def no_schema_says(response: Any) -> bool:
     error = response.json()["error"]
     if error["message"] == "Expected `int`, got `float`.":
         return True  # 5.0, which JSON Schema takes for a whole number
-    return error["code"] in BEYOND_SCHEMAS or (error["code"] == "invalid_value" and error["param"] in BEYOND_SCHEMAS)
+    about_a_value = error["code"] in ("invalid_value", "missing_required_parameter")
+    return error["code"] in BEYOND_SCHEMAS or (about_a_value and error["param"] in BEYOND_SCHEMAS)
 
 
 BEYOND_SCHEMAS: Final = {
     *("invalid_sdp", "unsupported_codec", "unsupported_ptime", "session"),
     *("invalid_event_for_transport", "unsupported_format", "Idempotency-Key"),
     *("session.bargein.stop_words", "session.bargein.backchannels"),
+    *("item_id", "text", "order"),  # what an action of queue.update needs
+    *("input", "response_id"),  # what goes with ``replaces``; one of several that say what to cancel
 }

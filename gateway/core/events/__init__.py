@@ -26,7 +26,21 @@ from gateway.core.events.messages import (
     SiblingsChanged as SiblingsChanged,
 )
 from gateway.core.events.presence import PresenceChanged as PresenceChanged, ReactionSent as ReactionSent
+from gateway.core.events.queueing import (
+    QueueEdited as QueueEdited,
+    QueueReordered as QueueReordered,
+    QueueTaken as QueueTaken,
+    QueueWithdrawn as QueueWithdrawn,
+    TurnQueued as TurnQueued,
+)
 from gateway.core.events.redaction import ItemRedacted as ItemRedacted
+from gateway.core.events.steering import (
+    ResponseSteered as ResponseSteered,
+    SteerAccepted as SteerAccepted,
+    SteerConsumed as SteerConsumed,
+    SteerFailed as SteerFailed,
+    SteerPending as SteerPending,
+)
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, Role, Settings, TruncationReason
 
@@ -109,7 +123,7 @@ class ItemTruncated:
 class ItemRemoved:
     item_id: ItemId
     reason: str
-    """``deleted``, ``not_speech``, ``unheard`` (an answer of which nothing was heard)."""
+    """``deleted``, ``not_speech``, ``unheard`` (an answer of which nothing was heard), ``rolled_back``."""
 
     aside: bool = False
     """True when it stood beside the active path."""
@@ -126,6 +140,14 @@ class ResponseStarted:
     """Set when no model is asked: the unheard rest of that item is spoken."""
 
     metadata: Mapping[str, str] = field(default_factory=dict)
+    device: DeviceId = DeviceId("")
+    """Who asked for it."""
+
+    command: str = ""
+    """The ``event_id`` of the command that asked for it; ``""`` when none did."""
+
+    answers: ItemId | None = None
+    """The last message before it; None when there was none."""
     replaces: ItemId | None = None
     """The answer beside which this one stands."""
 
@@ -195,6 +217,15 @@ Fact: TypeAlias = (
     | FloorChanged
     | PlayoutMoved
     | CommandApplied
+    | TurnQueued
+    | QueueEdited
+    | QueueReordered
+    | QueueWithdrawn
+    | QueueTaken
+    | SteerAccepted
+    | SteerConsumed
+    | SteerFailed
+    | ResponseSteered
     | BranchSelected
     | ItemCorrected
     | ReactionAdded
@@ -307,6 +338,7 @@ Signal: TypeAlias = (
     | InputCommitted
     | TimeoutTriggered
     | TruncationKept
+    | SteerPending
     | CommandRejected
     | PresenceChanged
     | ReactionSent

@@ -27,13 +27,20 @@ from gateway.core.inputs.presence import (
     TypingStarted as TypingStarted,
     TypingStopped as TypingStopped,
 )
+from gateway.core.inputs.queueing import (
+    QueueEditRequested as QueueEditRequested,
+    QueueReorderRequested as QueueReorderRequested,
+    QueueWithdrawalRequested as QueueWithdrawalRequested,
+)
 from gateway.core.inputs.redaction import ItemRedactionRequested as ItemRedactionRequested
-from gateway.core.values import Failure, Settings
+from gateway.core.inputs.steering import (
+    GenerationBegan as GenerationBegan,
+    SteerRequested as SteerRequested,
+)
+from gateway.core.values import Failure, OnActive as OnActive, Settings, Wish
 
 UNKNOWN_LEVEL: Final = -100.0
 """The level of a voice that nobody has measured: any other is louder."""
-
-OnActive = Literal["reject", "interrupt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,12 @@ class SessionRecovered:
 
     open_texts: Mapping[ItemId, str] = field(default_factory=dict)
     """Text of the items that were still open, as far as it was stored."""
+
+    waiting_texts: Mapping[ItemId, str] = field(default_factory=dict)
+    """Words of the turns that wait, and of steers whose end is open; one whose words were removed is left out."""
+
+    wishes: Mapping[ItemId, Wish] = field(default_factory=dict)
+    """What is wanted for the answers for which they wait, where that is anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +151,20 @@ class SettingsSubmitted:
 
 @dataclass(frozen=True, slots=True)
 class ResponseRequested:
-    on_active: OnActive = "reject"
+    on_active: OnActive | None = None
+    """None stands for what the session's settings say."""
+
     instructions: str | None = None
     text_only: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
+    words: str | None = None
+    """A message of the user that joins the conversation with it; None when it stands there already."""
+
+    item_id: ItemId | None = None
+    """The id that message shall have; None for any."""
+
+    debounce_ms: int | None = None
+    """None stands for what the session's settings say."""
     replaces: ItemId | None = None
     """The answer that is to be given again; the new one stands beside it."""
 
@@ -151,6 +174,14 @@ class CancelRequested:
     """Stop the named response, or all that generate or sound. By button or ``response.cancel``."""
 
     response_id: ResponseId | None = None
+    command: str = ""
+    """Stop what this command (the ``event_id`` of a ``response.create``) asked for, whether or not it has an id yet."""
+
+    own: bool = False
+    """Stop only what this device asked for."""
+
+    strict: bool = True
+    """Refuse it when there is nothing to stop: what stock clients expect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +353,10 @@ Input: TypeAlias = (
     | SettingsSubmitted
     | ResponseRequested
     | CancelRequested
+    | QueueEditRequested
+    | QueueReorderRequested
+    | QueueWithdrawalRequested
+    | SteerRequested
     | OutputClearRequested
     | PauseRequested
     | ResumeRequested
@@ -349,6 +384,7 @@ Input: TypeAlias = (
     | PlayoutHandedOver
     | FloorClaimRequested
     | FloorReleaseRequested
+    | GenerationBegan
     | TextGenerated
     | GenerationFinished
     | GenerationFailed

@@ -1,0 +1,81 @@
+"""What a ``session.update`` may change: Realtime's fields as far as they mean something here, and ours."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from gateway.protocol.objects import Eagerness
+from gateway.protocol.policies import OnActiveChanges
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""What a client counts: no more than JSON numbers hold exactly everywhere (RFC 8259 section 6)."""
+
+
+class TurnDetectionUpdate(msgspec.Struct):
+    type: Literal["server_vad", "semantic_vad"] | UnsetType = UNSET
+    threshold: float | UnsetType = UNSET
+    prefix_padding_ms: Count | UnsetType = UNSET
+    silence_duration_ms: Count | UnsetType = UNSET
+    create_response: bool | UnsetType = UNSET
+    interrupt_response: bool | UnsetType = UNSET
+    idle_timeout_ms: Count | None | UnsetType = UNSET
+    eagerness: Eagerness | UnsetType = UNSET
+
+
+class AudioFormat(msgspec.Struct):
+    type: str = "audio/pcm"
+    rate: int = 24_000
+
+
+class AudioInputUpdate(msgspec.Struct):
+    format: AudioFormat | UnsetType = UNSET
+    turn_detection: TurnDetectionUpdate | None | UnsetType = UNSET
+    transcription: dict[str, Any] | None | UnsetType = UNSET
+    noise_reduction: dict[str, Any] | None | UnsetType = UNSET
+
+
+class AudioOutputUpdate(msgspec.Struct):
+    format: AudioFormat | UnsetType = UNSET
+    voice: str | dict[str, Any] | None | UnsetType = UNSET
+    speed: float | UnsetType = UNSET
+
+
+class AudioUpdate(msgspec.Struct):
+    input: AudioInputUpdate | UnsetType = UNSET
+    output: AudioOutputUpdate | UnsetType = UNSET
+
+
+Utterances = Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspec.Meta(max_length=200)]
+"""Short utterances: longer ones are neither a stop word nor a backchannel, and more than these are no list."""
+
+
+Metadata = Annotated[
+    dict[Annotated[str, msgspec.Meta(min_length=1, max_length=64)], Annotated[str, msgspec.Meta(max_length=512)]],
+    msgspec.Meta(max_length=16),
+]
+"""As OpenAI bounds it."""
+
+
+class OwnChanges(msgspec.Struct):
+    """Ours, of the session: its language (ISO 639-1), and its own lists; null brings back those of the language."""
+
+    language: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2}$(?!\n)")] | UnsetType = UNSET
+    stop_words: Utterances | None | UnsetType = UNSET
+    backchannels: Utterances | None | UnsetType = UNSET
+    on_active: OnActiveChanges | None | UnsetType = UNSET
+    on_edit: Literal["interrupt", "reject"] | UnsetType = UNSET
+    """What an edit, a regeneration or a switch of branch does while an answer runs."""
+
+    metadata: Metadata | None | UnsetType = UNSET
+    """What the conversation is about; takes the place of all of what was there, null empties it."""
+
+
+class SessionChanges(msgspec.Struct):
+    """The fields of a ``session.update`` that mean something here; unknown ones are ignored."""
+
+    type: Literal["realtime", "transcription"] | UnsetType = UNSET
+    instructions: str | None | UnsetType = UNSET
+    output_modalities: list[Literal["audio", "text"]] | UnsetType = UNSET
+    audio: AudioUpdate | UnsetType = UNSET
+    bargein: OwnChanges | UnsetType = UNSET
