@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final
 
 from gateway.core import events as ev
-from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId, TenantId, UserId
 from gateway.core.inputs import Stamp
 from gateway.core.tree import Tree
 from gateway.core.values import CutReason, Settings
@@ -49,6 +49,10 @@ class Conversation:
     """The durable half: what the log says."""
 
     settings: Settings = field(default_factory=Settings)
+    tenant: TenantId | None = None
+    """None before the session is opened."""
+
+    opened_by: UserId = UserId("")
     tree: Tree = field(default_factory=Tree)
     responses: dict[ResponseId, Response] = field(default_factory=dict)
     """Those whose generation or playout has not ended."""
@@ -263,7 +267,9 @@ class State:
 def evolve(state: Conversation, fact: ev.Fact) -> None:
     """Fold one fact into the conversation. Content is not needed: redacted logs fold alike."""
     match fact:
-        case ev.SessionOpened(settings) | ev.SettingsChanged(settings):
+        case ev.SessionOpened():
+            state.settings, state.tenant, state.opened_by = fact.settings, fact.tenant, fact.user
+        case ev.SettingsChanged(settings):
             state.settings = settings
         case ev.ItemAdded():
             state.tree.add(fact)

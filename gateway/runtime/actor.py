@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.core import events as ev, inputs as inp
-from gateway.core.ids import DeviceId, ItemId, LegId, SessionId
+from gateway.core.ids import DEFAULT_TENANT, DeviceId, ItemId, LegId, SessionId, UserId
 from gateway.core.session import Outcome, Session
 from gateway.core.state import Response, State
 from gateway.core.tree import Node
@@ -111,6 +111,7 @@ class Actor:
         self.seq = seq
         """The log's last seq."""
 
+        self.tenant, self.opened_by = DEFAULT_TENANT, UserId("")
         self.ended = False
         self._core = core
         self._store = store

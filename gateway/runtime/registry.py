@@ -4,8 +4,8 @@ import asyncio
 import logging
 from typing import Final
 
-from gateway.core import inputs as inp
-from gateway.core.ids import SessionId, session_id, shard_of
+from gateway.core import events as ev, inputs as inp
+from gateway.core.ids import DEFAULT_TENANT, SessionId, TenantId, UserId, session_id, shard_of
 from gateway.core.policy import Policy
 from gateway.core.session import Session
 from gateway.core.values import Settings
@@ -14,6 +14,9 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.ports import Agent, Store
 
 log = logging.getLogger(__name__)
+
+NOBODYS: Final = SessionId("sess_00")
+"""No session has this id."""
 
 IDLE_SECONDS: Final = 300.0
 """A session with nobody connected leaves memory after this; its log stays."""
@@ -37,39 +40,51 @@ class Registry:
     def __len__(self) -> int:
         return len(self._actors)
 
-    async def open(self, settings: Settings) -> Actor:
-        """Begin a new session. Raises :class:`gateway.errors.StoreError`."""
+    async def open(self, settings: Settings, tenant: TenantId = DEFAULT_TENANT, user: UserId = UserId("")) -> Actor:
+        """Begin a new session, which belongs to *tenant*. Raises :class:`gateway.errors.StoreError`."""
         new = session_id(self._shard, self._clock.token())
         epoch = self._clock.token()[:8]
         await self._store.create(new, epoch)
-        actor = self._start(new, epoch, Session(self._policy), 0)
-        actor.post(inp.SessionOpened(settings))
+        actor = self._start(new, epoch, Session(self._policy), 0, tenant, user)
+        actor.post(inp.SessionOpened(settings, tenant, user))
         return actor
 
-    async def find(self, wanted: SessionId) -> Actor | None:
-        """The actor of a session; None when there is no such session."""
+    async def find(self, wanted: SessionId, tenant: TenantId = DEFAULT_TENANT) -> Actor | None:
+        """The actor of a session; None when *tenant* has no such session, whether or not another one has."""
         try:
             shard_of(wanted)
         except ValueError:
             return None
         async with self._loading.setdefault(wanted, asyncio.Lock()):
-            actor = self._actors.get(wanted) or await self._load(wanted)
+            actor = self._actors.get(wanted)
+            if actor is None or actor.tenant != tenant:
+                actor = await self._load(wanted if actor is None else NOBODYS, tenant)
         self._loading.pop(wanted, None)
         if actor is not None:
             actor.idle_since = self._clock.now()  # whoever found it is about to join
         return actor
 
-    async def _load(self, wanted: SessionId) -> Actor | None:
-        loaded = await self._store.load(wanted)
+    async def _load(self, wanted: SessionId, tenant: TenantId) -> Actor | None:
+        # What another tenant has costs what costs that nobody has: a look at the first fact, and one at nothing.
+        first = await self._store.read(wanted, 0, limit=1)
+        others = any(isinstance(it.fact, ev.SessionOpened) and it.fact.tenant != tenant for it in first)
+        loaded = await self._store.load(NOBODYS if others else wanted)
         if loaded is None:
             return None
         core = Session.replay((stored.fact for stored in loaded.log), self._policy)
-        actor = self._start(wanted, loaded.epoch, core, len(loaded.log))
+        if core.state.conversation.tenant not in (tenant, None):
+            return None
+        opened_by = core.state.conversation.opened_by
+        actor = self._start(wanted, loaded.epoch, core, len(loaded.log), tenant, opened_by)
+        actor.post(inp.SessionOpened(Settings(), tenant))  # its process may have ended before it said so
         actor.post(inp.SessionRecovered(loaded.open_texts))
         return actor
 
-    def _start(self, session: SessionId, epoch: str, core: Session, seq: int) -> Actor:
+    def _start(
+        self, session: SessionId, epoch: str, core: Session, seq: int, tenant: TenantId, opened_by: UserId
+    ) -> Actor:
         actor = Actor(session, epoch, core, seq, self._store, self._agent, self._clock)
+        actor.tenant, actor.opened_by = tenant, opened_by
         self._actors[session] = actor
         task = asyncio.create_task(actor.run(self._forget), name=session)
         self._tasks.add(task)

@@ -7,7 +7,7 @@ from typing import Final
 from hypothesis import given, settings, strategies as st
 
 from gateway.core import events as ev, inputs as inp
-from gateway.core.ids import Generation, ItemId, LegId, ResponseId
+from gateway.core.ids import DEFAULT_TENANT, Generation, ItemId, LegId, ResponseId, TenantId
 from gateway.core.values import Failure, Settings
 from tests.core.laws import Laws
 from tests.core.script import (
@@ -80,7 +80,7 @@ items = symbols.map(ItemId)
 failures = st.just(Failure("broken", "It broke."))
 
 inputs: Final = st.one_of(
-    st.builds(inp.SessionOpened, st.just(Settings())),
+    st.builds(inp.SessionOpened, st.just(Settings()), st.sampled_from((DEFAULT_TENANT, TenantId("acme")))),
     st.builds(inp.SettingsSubmitted, st.builds(Settings, instructions=texts)),
     st.builds(inp.SessionRecovered, st.dictionaries(items, texts, max_size=2)),
     st.builds(inp.VoiceJoined, st.booleans(), st.booleans(), st.booleans()),

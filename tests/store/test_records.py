@@ -27,7 +27,7 @@ from gateway.core.events import (
     SettingsChanged,
     TextAppended,
 )
-from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId, TenantId, UserId
 from gateway.core.values import Failure, Settings
 from gateway.errors import StoreError
 from gateway.store.records import FACTS, VERSION, ContentRow, decode, encode, ended_item, upgrade
@@ -38,7 +38,7 @@ USER, ANSWER = ItemId("item_1"), ItemId("item_2")
 RESPONSE, LEG = ResponseId("resp_1"), LegId("leg_1")
 
 SAMPLES: Final[tuple[Fact, ...]] = (
-    SessionOpened(Settings("gpt-4o-mini", "Be brief.", "alloy", "de")),
+    SessionOpened(Settings("gpt-4o-mini", "Be brief.", "alloy", "de"), TenantId("acme"), UserId("ada")),
     SettingsChanged(Settings("offline", "", "", "en")),
     ItemAdded(USER, None, "user", "completed", "What time is it?", True, DeviceId("phone"), None, ANSWER),
     ItemAdded(ANSWER, USER, "assistant", "in_progress", "", False, DeviceId(""), RESPONSE, None),

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.ids import DEFAULT_TENANT, DeviceId, Generation, ItemId, LegId, ResponseId, TenantId, UserId
 from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, Role, Settings, TruncationReason
 
 # --- facts ---
@@ -21,6 +21,9 @@ from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, 
 @dataclass(frozen=True, slots=True)
 class SessionOpened:
     settings: Settings
+    tenant: TenantId = DEFAULT_TENANT
+    user: UserId = UserId("")
+    """Who opened it."""
 
 
 @dataclass(frozen=True, slots=True)

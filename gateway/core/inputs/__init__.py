@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.ids import DEFAULT_TENANT, DeviceId, Generation, ItemId, LegId, ResponseId, TenantId, UserId
 from gateway.core.values import Failure, Settings
 
 OnActive = Literal["reject", "interrupt"]
@@ -43,6 +43,9 @@ class Stamp:
 @dataclass(frozen=True, slots=True)
 class SessionOpened:
     settings: Settings
+    tenant: TenantId = DEFAULT_TENANT
+    user: UserId = UserId("")
+    """Who opened it."""
 
 
 @dataclass(frozen=True, slots=True)
