@@ -6,7 +6,7 @@ import importlib.util
 import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -14,15 +14,18 @@ from starlette.routing import Mount, Route, WebSocketRoute
 
 from gateway.agents.callable import find, load
 from gateway.agents.offline import OfflineAgent
+from gateway.auth.authority import Authority
+from gateway.auth.jwks import KeyCache
+from gateway.auth.tokens import Tokens
 from gateway.core.policy import Policy
 from gateway.errors import SettingsError
 from gateway.protocol.decoding import Limits
-from gateway.runtime.clock import SystemClock
+from gateway.runtime.clock import Clock, SystemClock
 from gateway.runtime.ports import Agent
 from gateway.runtime.registry import Registry
-from gateway.settings import Settings
+from gateway.settings import Settings, read_secret
 from gateway.store.sqlite import SqliteStore
-from gateway.transports import admission, http, network, webrtc, websocket
+from gateway.transports import admission, client_secrets, http, network, revoking, webrtc, websocket
 from gateway.transports.connection import Services
 from gateway.transports.guard import Guard, Rules
 from gateway.transports.overload import Rule
@@ -36,6 +39,12 @@ from media.vad.silero import load_model
 log = logging.getLogger(__name__)
 
 EVICT_EVERY_S = 60.0
+
+OPEN: Final = (
+    "NO AUTHENTICATION: whoever reaches this address may read and steer every conversation. It is loopback, so that "
+    "is everybody at this machine. Ask for a --token, or for JSON Web Tokens (--auth-secret, --auth-issuers)."
+)
+"""Said where nothing is asked for."""
 
 
 def create_app(
@@ -54,15 +63,15 @@ def create_app(
     rules = Rules(
         tuple(host.lower() for host in (settings.host, *settings.hosts)),
         tuple(origin.lower() for origin in settings.origins),
-        settings.token,
     )
+    authority = _authority(settings, SystemClock())
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with _running(app, settings, agent, engines), _measured(app, lateness):
             yield
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", http.page),
             Route("/healthz", http.healthz),
@@ -70,6 +79,8 @@ def create_app(
             Route("/v1/load", admission.load),
             Route("/v1/sessions/{session_id}/items", http.items),
             Route("/v1/realtime/ice_servers", network.ice_servers),
+            Route("/v1/realtime/client_secrets", client_secrets.create, methods=["POST"]),
+            Route("/v1/auth/revocations", revoking.create, methods=["POST"]),
             Route("/v1/realtime/calls", webrtc.create, methods=["POST"]),
             Route("/v1/realtime/calls/{call_id}", webrtc.go_on, methods=["POST"]),
             Route("/v1/realtime/calls/{call_id}", webrtc.hang_up, methods=["DELETE"]),
@@ -77,9 +88,24 @@ def create_app(
             WebSocketRoute("/v1/realtime", websocket.realtime),
             Mount("/web", http.Files(directory=http.WEB)),
         ],
-        middleware=[Middleware(Guard, rules=rules)],
+        middleware=[Middleware(Guard, rules=rules, authority=authority)],
         lifespan=lifespan,
     )
+    app.state.authority = authority
+    return app
+
+
+def _authority(settings: Settings, clock: Clock) -> Authority:
+    """Who knows credentials; with a warning where everybody is let in."""
+    secret, issuers = read_secret(settings), settings.issuers
+    tokens = None
+    if secret is not None or issuers:
+        keys = KeyCache(issuers, clock.now)
+        tokens = Tokens(settings.auth_issuer, settings.auth_audience, secret, keys)
+    journal = Path(settings.data) / "revocations.jsonl"
+    if not settings.asks_who:
+        log.warning(OPEN)
+    return Authority(clock.wall, clock.token, token=settings.token, tokens=tokens, issuers=issuers, journal=journal)
 
 
 @contextlib.asynccontextmanager
@@ -90,8 +116,17 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
     registry = Registry(store, agent, clock, Policy(after_empty_cut=settings.after_empty_cut))
     limits = Limits(settings.max_event_bytes, settings.max_append_bytes)
     app.state.services = Services(
-        registry, store, clock, limits, engines, _about(agent, engines), _admission(settings), settings.instructions
+        registry,
+        store,
+        clock,
+        limits,
+        engines,
+        _about(agent, engines),
+        _admission(settings),
+        settings.instructions,
+        app.state.authority,
     )
+    app.state.authority.recall()
     app.state.calls = webrtc.Calls()
     app.state.offers = network.Offers(settings.max_offers)
     app.state.network = network.Network(
@@ -103,11 +138,15 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
         "stock" if settings.media == "stock" else "direct",
     )
     await _warm_up(agent, engines)
-    chores = asyncio.create_task(_evict(registry), name="evict")
+    chores = [
+        asyncio.create_task(_evict(registry), name="evict"),
+        asyncio.create_task(app.state.authority.run(), name="expiry"),
+    ]
     try:
         yield
     finally:
-        chores.cancel()
+        for chore in chores:
+            chore.cancel()
         await app.state.calls.aclose()
         await registry.aclose()
         await agent.aclose()

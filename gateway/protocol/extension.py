@@ -5,6 +5,11 @@ from typing import ClassVar, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from gateway.protocol.auth import (
+    AuthChanged as AuthChanged,
+    AuthRefresh as AuthRefresh,
+    AuthRefreshRequired as AuthRefreshRequired,
+)
 from gateway.protocol.realtime import (
     AudioAppend,
     AudioClear,
@@ -107,7 +112,7 @@ class Mute(ClientEvent, tag="input_audio_buffer.mute"):
     muted: bool
 
 
-OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute
+OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | AuthRefresh
 
 
 class SessionResume(ClientEvent, tag="session.resume"):
@@ -148,6 +153,7 @@ AnyClientEvent = (
     | Mute
     | SessionResume
     | PlaybackReport
+    | AuthRefresh
 )
 
 __all__ = ["SUBPROTOCOL", "UNSET", "AnyClientEvent"]

@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
+from gateway.auth.authority import Authority
+from gateway.auth.rights import Right
 from gateway.core import inputs as inp
 from gateway.core.state import State
-from gateway.errors import ProtocolViolation, StoreError
+from gateway.errors import AuthError, ProtocolViolation, StoreError
 from gateway.protocol import extension as ext, realtime as rt
 from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.decoding import Limits, decode
@@ -27,6 +29,7 @@ from gateway.transports.admission import Admission
 from gateway.transports.commands import command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
 from gateway.transports.microphone import Microphone
+from gateway.transports.permits import MissingRight, Permit
 from gateway.transports.telling import Caller, Teller
 from gateway.transports.voice import Voice
 from media.leg import Engines
@@ -64,6 +67,9 @@ class Services:
     instructions: str = ""
     """What a session begins with, where its client gives nothing else."""
 
+    authority: Authority | None = None
+    """Tells connections when their rights change; None where nobody takes any away."""
+
 
 class Connection:
     """Implements :class:`gateway.runtime.ports.Subscriber`."""
@@ -98,6 +104,7 @@ class Connection:
         """True when a pause of this client's loudspeaker can be taken back."""
 
         self.teller = Teller(services.store, actor, caller, self._session, buffered=self._buffered, send=send)
+        self.permit = Permit(caller.access, services.authority, self.teller.tell, close)
         self._microphone = Microphone()
         self._events = Bucket(EVENTS_A_SECOND, EVENTS_A_SECOND)
         self._stops = Bucket(STOPS_A_SECOND, STOPS_A_SECOND)
@@ -108,6 +115,7 @@ class Connection:
     async def open(self) -> None:
         """Join the session and bring the client up to date."""
         self.teller.sends_sound = self.takes_audio and not self.caller.extended
+        self.permit.begin()
         try:
             await self.teller.greet(await self.actor.join(self.caller.leg, self))
         except (StoreError, SessionEnded):
@@ -128,6 +136,7 @@ class Connection:
 
     async def aclose(self) -> None:
         """Leave the session. Nothing is cancelled by that."""
+        self.permit.end()
         if self.voice is not None:
             await self.voice.aclose()
         self.actor.leave(self.origin)
@@ -155,7 +164,8 @@ class Connection:
         return self.voice
 
     def _announce(self, voice: Voice) -> None:
-        answers, interrupts = self.config.answers_turns, self.config.interruptible
+        answers = self.config.answers_turns
+        interrupts = self.config.interruptible and self.caller.access.may(Right.CANCEL)
         revocable = self._buffered
         self.actor.add_voice(self.origin, voice, revocable=revocable, answers=answers, interrupts=interrupts)
 
@@ -182,7 +192,7 @@ class Connection:
         session = rt.Session(
             self.actor.session_id,
             settings.model,
-            settings.instructions,
+            settings.instructions if self.caller.access.may(Right.READ) else "",
             list(self.config.modalities),
             self.config.audio(settings.voice),
         )
@@ -191,6 +201,7 @@ class Connection:
             "epoch": self.actor.epoch,
             "seq": self.teller.last_seq,
             "device": self.caller.device,
+            **self.permit.told(),
             **self._services.about,
         }
         return session
@@ -205,9 +216,12 @@ class Connection:
         event: ext.AnyClientEvent | None = None
         try:
             event = decode(data, self._services.limits)
+            self.permit.check(event)
             await self._take(event)
         except (StoreError, SessionEnded):
             self._give_up()
+        except (AuthError, MissingRight) as refused:
+            self._refuse(refused, event)
         except ProtocolViolation as violation:
             violation.event_id = violation.event_id or (event.event_id if event is not None else None) or None
             self._fail(violation, CloseCode.TOO_MANY_ERRORS)
@@ -218,6 +232,17 @@ class Connection:
             return True
         head = data[:256] if isinstance(data, str) else data[:256].decode("latin-1")
         return any(kind in head for kind in STOPS) and self._stops.take(now)
+
+    def _refuse(self, refused: AuthError | MissingRight, event: rt.ClientEvent | None) -> None:
+        """A command that its client may not give."""
+        event_id = event.event_id if event is not None else ""
+        violation = ProtocolViolation(refused.code, str(refused), event_id=event_id or None)
+        if not self.caller.extended:
+            self._fail(violation, CloseCode.TOO_MANY_ERRORS)
+            return
+        self.teller.tell(ext.CommandRejected(command_id=event_id, code=refused.code, message=str(refused)))
+        if not self._errors.take(self._services.clock.now()):
+            self._close(CloseCode.TOO_MANY_ERRORS)
 
     def _fail(self, violation: ProtocolViolation, code: CloseCode) -> None:
         detail = rt.ErrorDetail(
@@ -239,6 +264,8 @@ class Connection:
                 await self._retrieve(event)
             case ext.SessionResume():
                 await self.teller.resume(event)
+            case ext.AuthRefresh():
+                await self.permit.refresh(event)
             case ext.PlaybackReport():
                 hands.played(self.voice, event)
             case rt.ResponseCreate():
@@ -265,7 +292,9 @@ class Connection:
                 hands.hold(self.hear_and_speak(), event)
 
     def _commanded(self, event: rt.ClientEvent) -> Origin:
-        return replace(self.origin, command=event.event_id, key=event.idempotency_key, digest=digest(event))
+        return replace(
+            self.origin, command=event.event_id, key=self.permit.key(event.idempotency_key), digest=digest(event)
+        )
 
     async def _request(self, event: rt.ResponseCreate) -> None:
         if "audio" in (options(event).output_modalities or self.config.modalities):

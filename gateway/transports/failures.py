@@ -4,9 +4,22 @@ from typing import Final
 
 from starlette.responses import JSONResponse
 
-from gateway.errors import ProtocolViolation
+from gateway.auth.rights import Right
+from gateway.errors import GatewayError, ProtocolViolation
 
-STATUS: Final = {"unsupported_content_type": 415, "offer_too_large": 413}
+STATUS: Final = {
+    "unsupported_content_type": 415,
+    "offer_too_large": 413,
+    "body_too_large": 413,
+    "session_not_found": 404,
+    "invalid_api_key": 401,
+    "token_expired": 401,
+    "token_in_query": 401,
+    "issuer_unavailable": 503,
+    "overloaded": 503,
+    "store_unavailable": 503,
+    **{f"missing_right_{right.value}": 403 for right in Right},
+}
 """Codes for which HTTP has a status of its own."""
 
 
@@ -16,6 +29,7 @@ def failure(status: int, code: str, message: str, param: str | None = None) -> J
     return JSONResponse({"error": error}, status)
 
 
-def refusal(violation: ProtocolViolation) -> JSONResponse:
+def refusal(error: GatewayError) -> JSONResponse:
     """What is wrong with a request, with the status that fits: 400 unless there is a better one."""
-    return failure(STATUS.get(violation.code, 400), violation.code, str(violation), violation.param)
+    param = error.param if isinstance(error, ProtocolViolation) else None
+    return failure(STATUS.get(error.code, 400), error.code, str(error), param)

@@ -8,12 +8,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from gateway.auth.rights import Right
 from gateway.core.ids import SessionId
-from gateway.errors import StoreError
+from gateway.errors import ProtocolViolation, StoreError
 from gateway.runtime.actor import SessionEnded
 from gateway.transports import history
 from gateway.transports.connection import Services
-from gateway.transports.failures import failure
+from gateway.transports.doors import found
+from gateway.transports.failures import failure, refusal
+from gateway.transports.permits import demand
 
 WEB: Final = Path(__file__).parent.parent / "web"
 
@@ -37,14 +40,15 @@ async def items(request: Request) -> Response:
     """The active path of a session, as ``{session_id, epoch, seq, items}``."""
     services: Services = request.app.state.services
     try:
-        actor = await services.registry.find(SessionId(request.path_params["session_id"]))
-        if actor is None:
-            return failure(404, "session_not_found", "There is no session with this id.")
+        actor, rights = await found(request, services.registry, SessionId(request.path_params["session_id"]))
+        demand(rights, Right.READ)
         glance = await actor.glance()
-        found = await history.items(services.store, actor.session_id, glance)
+        shown = await history.items(services.store, actor.session_id, glance)
+    except ProtocolViolation as refused:
+        return refusal(refused)
     except (StoreError, SessionEnded):
         return failure(503, "store_unavailable", "The log of sessions cannot be read now.")
-    body = {"session_id": actor.session_id, "epoch": actor.epoch, "seq": glance.seq, "items": found}
+    body = {"session_id": actor.session_id, "epoch": actor.epoch, "seq": glance.seq, "items": shown}
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 

@@ -2,9 +2,11 @@
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from gateway.auth.access import Access
+from gateway.auth.rights import Right
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, LegId
 from gateway.protocol import extension as ext, realtime as rt
@@ -25,6 +27,10 @@ class Caller:
     extended: bool
     resume: tuple[str, int] | None = None
     """Epoch and seq of the last event it has seen; None when it begins or wants a snapshot."""
+
+    access: Access = field(default_factory=Access)
+    resume_token: str = field(default="", repr=False)
+    """With this the client comes back, where it came with a client secret."""
 
 
 NOBODY_HELD: Final[Mapping[str, int]] = {}
@@ -79,13 +85,19 @@ class Teller:
 
     def tell_sound(self, event: rt.AudioDelta) -> None:
         """Send a piece of an answer's sound; what is left of one whose cut was announced (its fade) is dropped."""
-        if event.response_id not in self._cleared:
+        if event.response_id not in self._cleared and self._may_read:
             self.tell(event)
+
+    @property
+    def _may_read(self) -> bool:
+        return self._caller.access.may(Right.READ)
 
     # --- as it happens ---
 
     def publish(self, batch: Sequence[Published]) -> bool:
         """Tell what the session decided. False when too much waits for a client that is still being brought up."""
+        if not self._may_read:
+            return True
         if self._waiting is not None:
             self._waiting.extend(batch)
             return len(self._waiting) <= MAX_EVENTS
@@ -115,8 +127,13 @@ class Teller:
         resume = self._caller.resume
         follows = resume is not None and resuming.void(*resume, self._actor.epoch, glance.seq) is None
         self.last_seq = resume[1] if resume is not None and follows else glance.seq
-        self.tell(rt.SessionCreated(session=self._session()))
-        if resume is not None:
+        created = rt.SessionCreated(session=self._session())
+        if self._caller.resume_token and created.session.bargein:
+            created.session.bargein["resume_token"] = self._caller.resume_token
+        self.tell(created)
+        if not self._may_read:
+            self._waiting = None
+        elif resume is not None:
             await self._resume(*resume, glance, NOBODY_HELD)
         else:
             await self._tell_everything(glance)

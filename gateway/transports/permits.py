@@ -1,0 +1,149 @@
+"""What a connection may do: the right that each client event needs, and what becomes of one whose rights change."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from gateway.auth.access import Access, Watch
+from gateway.auth.authority import Authority
+from gateway.auth.principal import invalid
+from gateway.auth.rights import ALL, NONE, Right, Rights, names
+from gateway.errors import ProtocolViolation
+from gateway.protocol import auth, realtime as rt
+from gateway.protocol.close_codes import CloseCode
+
+_READ, _SEND, _STEER, _CANCEL = (frozenset({it}) for it in (Right.READ, Right.SEND, Right.STEER, Right.CANCEL))
+
+NEEDS: Final[Mapping[str, Rights]] = {
+    "auth.refresh": NONE,
+    "session.update": NONE,  # and what it changes for all, see below
+    "session.resume": _READ,
+    "playback.report": NONE,
+    "input_audio_buffer.append": _SEND,
+    "input_audio_buffer.commit": _SEND,
+    "input_audio_buffer.clear": _SEND,
+    "input_audio_buffer.push_to_talk": _SEND,
+    "input_audio_buffer.mute": NONE,
+    "output_audio_buffer.clear": _CANCEL,
+    "output_audio_buffer.pause": _CANCEL,
+    "output_audio_buffer.resume": _CANCEL,
+    "conversation.item.create": _SEND,
+    "conversation.item.retrieve": _READ,
+    "conversation.item.truncate": _CANCEL,
+    "conversation.item.delete": _STEER,
+    "response.create": _SEND,
+    "response.cancel": _CANCEL,
+}
+"""By the type of a client event. One that is not listed needs all rights: nothing new is open by oversight."""
+
+ON_ACTIVE: Final[Mapping[str, Rights]] = {"interrupt": _CANCEL, "rollback": _CANCEL, "steer": _STEER}
+"""What else a ``response.create`` needs for what it would do to the answer that is running."""
+
+
+class MissingRight(ProtocolViolation):
+    """Somebody asked for what they may not do."""
+
+    def __init__(self, right: Right) -> None:
+        super().__init__(f"missing_right_{right.value}", f"This needs the right '{right.value}', which is missing.")
+        self.right = right
+
+
+def needed(event: rt.ClientEvent) -> Rights:
+    """The rights that a client event needs. Pure."""
+    rights = NEEDS.get(str(event.__struct_config__.tag), ALL)
+    match event:
+        case rt.SessionUpdate(session=changes) if _for_all(changes):
+            rights |= {Right.CHANGE_SETTINGS}
+        case rt.ResponseCreate(on_active=on_active):
+            rights |= ON_ACTIVE.get(on_active, NONE)
+        case _:
+            pass
+    return rights
+
+
+def _for_all(changes: rt.SessionChanges) -> bool:
+    """Does it touch what all connections share?"""
+    output = changes.audio.output if changes.audio is not UNSET else UNSET
+    voice = output.voice if output is not UNSET else UNSET
+    return any(it is not UNSET for it in (changes.instructions, changes.bargein, voice))
+
+
+def demand(rights: Rights, *wanted: Right) -> None:
+    """Raise :class:`MissingRight` for the first of *wanted* that is not among *rights*."""
+    for right in Right:
+        if right in wanted and right not in rights:
+            raise MissingRight(right)
+
+
+class Permit:
+    """A connection's rights, as long as it lasts. Implements :class:`gateway.auth.access.Watched`."""
+
+    def __init__(
+        self,
+        access: Access,
+        authority: Authority | None,
+        tell: Callable[[rt.ServerEvent], None],
+        close: Callable[[CloseCode], None],
+    ) -> None:
+        self.access = access
+        self._authority = authority
+        self._tell = tell
+        self._close = close
+        self._read = access.may(Right.READ)
+
+    @property
+    def _watch(self) -> Watch | None:
+        return self._authority.watch if self._authority is not None else None
+
+    def begin(self) -> None:
+        """From now on it hears of changes."""
+        if self._watch is not None:
+            self._watch.add(self)
+
+    def end(self) -> None:
+        """The connection is over."""
+        if self._watch is not None:
+            self._watch.remove(self)
+
+    def check(self, event: rt.ClientEvent) -> None:
+        """Raise :class:`MissingRight` for an event that its client may not send."""
+        demand(self.access.rights, *needed(event))
+
+    def key(self, given: str) -> str:
+        """An idempotency key that no other user can have given."""
+        user = self.access.principal.user
+        return f"{user}\n{given}" if user and given else given
+
+    def told(self) -> dict[str, Any]:
+        """What its client learns of them at once."""
+        rights = self.access.rights
+        return {"user": self.access.principal.user, "rights": names(rights), "missing": names(ALL - rights)}
+
+    async def refresh(self, event: auth.AuthRefresh) -> None:
+        """Go by another token. Raises ``AuthError``."""
+        if self._authority is None:
+            raise invalid("not_asked_for")
+        await self._authority.refresh(self.access, event.token)
+        self.rights_changed()
+
+    # --- what the watch tells ---
+
+    def rights_changed(self) -> None:
+        """Tell what is left; close where nothing is, or where it may no longer read."""
+        rights = self.access.rights
+        if not rights:
+            self._close(CloseCode.UNAUTHORISED)
+        elif self._read and Right.READ not in rights:
+            self._close(CloseCode.FORBIDDEN)
+        else:
+            self._read = Right.READ in rights
+            self._tell(auth.AuthChanged(rights=names(rights), missing=names(ALL - rights)))
+
+    def expires_soon(self) -> None:
+        """Ask for another token."""
+        self._tell(auth.AuthRefreshRequired(expires_at=int(self.access.principal.expires)))
+
+    def expired(self) -> None:
+        """There was none."""
+        self._close(CloseCode.UNAUTHORISED)
