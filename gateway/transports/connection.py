@@ -104,7 +104,8 @@ class Connection:
         """True when a pause of this client's loudspeaker can be taken back."""
 
         self.teller = Teller(services.store, actor, caller, self._session, buffered=self._buffered, send=send)
-        self.permit = Permit(caller.access, services.authority, self.teller.tell, close)
+        tell = self.teller.tell if caller.extended else None
+        self.permit = Permit(caller.access, services.authority, tell, close)
         self._microphone = Microphone()
         self._events = Bucket(EVENTS_A_SECOND, EVENTS_A_SECOND)
         self._stops = Bucket(STOPS_A_SECOND, STOPS_A_SECOND)

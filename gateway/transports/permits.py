@@ -76,19 +76,26 @@ def demand(rights: Rights, *wanted: Right) -> None:
             raise MissingRight(right)
 
 
+def _nobody(_event: rt.ServerEvent) -> None:
+    """Stock clients know no event of ours."""
+
+
 class Permit:
-    """A connection's rights, as long as it lasts. Implements :class:`gateway.auth.access.Watched`."""
+    """A connection's rights, as long as it lasts. Implements :class:`gateway.auth.access.Watched`.
+
+    *tell* is None for a client of the standard protocol.
+    """
 
     def __init__(
         self,
         access: Access,
         authority: Authority | None,
-        tell: Callable[[rt.ServerEvent], None],
+        tell: Callable[[rt.ServerEvent], None] | None,
         close: Callable[[CloseCode], None],
     ) -> None:
         self.access = access
         self._authority = authority
-        self._tell = tell
+        self._tell = tell or _nobody
         self._close = close
         self._read = access.may(Right.READ)
 
