@@ -16,7 +16,7 @@ from gateway.auth.authority import Authority
 from gateway.auth.rights import Right
 from gateway.core import inputs as inp
 from gateway.core.state import State
-from gateway.errors import AuthError, ProtocolViolation, StoreError
+from gateway.errors import ProtocolViolation, StoreError
 from gateway.protocol import extension as ext, realtime as rt
 from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.decoding import Limits, decode
@@ -29,7 +29,7 @@ from gateway.transports.admission import Admission
 from gateway.transports.commands import command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
 from gateway.transports.microphone import Microphone
-from gateway.transports.permits import MissingRight, Permit
+from gateway.transports.permits import Permit, Refused
 from gateway.transports.telling import Caller, Teller
 from gateway.transports.voice import Voice
 from media.leg import Engines
@@ -221,8 +221,6 @@ class Connection:
             await self._take(event)
         except (StoreError, SessionEnded):
             self._give_up()
-        except (AuthError, MissingRight) as refused:
-            self._refuse(refused, event)
         except ProtocolViolation as violation:
             violation.event_id = violation.event_id or (event.event_id if event is not None else None) or None
             self._fail(violation, CloseCode.TOO_MANY_ERRORS)
@@ -234,22 +232,14 @@ class Connection:
         head = data[:256] if isinstance(data, str) else data[:256].decode("latin-1")
         return any(kind in head for kind in STOPS) and self._stops.take(now)
 
-    def _refuse(self, refused: AuthError | MissingRight, event: rt.ClientEvent | None) -> None:
-        """A command that its client may not give."""
-        event_id = event.event_id if event is not None else ""
-        violation = ProtocolViolation(refused.code, str(refused), event_id=event_id or None)
-        if not self.caller.extended:
-            self._fail(violation, CloseCode.TOO_MANY_ERRORS)
-            return
-        self.teller.tell(ext.CommandRejected(command_id=event_id, code=refused.code, message=str(refused)))
-        if not self._errors.take(self._services.clock.now()):
-            self._close(CloseCode.TOO_MANY_ERRORS)
-
     def _fail(self, violation: ProtocolViolation, code: CloseCode) -> None:
         detail = rt.ErrorDetail(
             "invalid_request_error", violation.code, str(violation), violation.param, violation.event_id
         )
-        self.teller.tell(rt.Error(error=detail))
+        if isinstance(violation, Refused) and self.caller.extended:
+            self.teller.tell(violation.told())
+        else:
+            self.teller.tell(rt.Error(error=detail))
         if not self._errors.take(self._services.clock.now()):
             self._close(code)
 

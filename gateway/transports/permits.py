@@ -9,8 +9,8 @@ from gateway.auth.access import Access, Watch
 from gateway.auth.authority import Authority
 from gateway.auth.principal import invalid
 from gateway.auth.rights import ALL, NONE, Right, Rights, names
-from gateway.errors import ProtocolViolation
-from gateway.protocol import auth, realtime as rt
+from gateway.errors import AuthError, ProtocolViolation
+from gateway.protocol import auth, extension as ext, realtime as rt
 from gateway.protocol.close_codes import CloseCode
 
 _READ, _SEND, _STEER, _CANCEL = (frozenset({it}) for it in (Right.READ, Right.SEND, Right.STEER, Right.CANCEL))
@@ -41,7 +41,15 @@ ON_ACTIVE: Final[Mapping[str, Rights]] = {"interrupt": _CANCEL, "rollback": _CAN
 """What else a ``response.create`` needs for what it would do to the answer that is running."""
 
 
-class MissingRight(ProtocolViolation):
+class Refused(ProtocolViolation):
+    """A command that can be understood, and that its client may not give."""
+
+    def told(self) -> ext.CommandRejected:
+        """As extended clients are told."""
+        return ext.CommandRejected(command_id=self.event_id or "", code=self.code, message=str(self))
+
+
+class MissingRight(Refused):
     """Somebody asked for what they may not do."""
 
     def __init__(self, right: Right) -> None:
@@ -128,10 +136,13 @@ class Permit:
         return {"user": self.access.principal.user, "rights": names(rights), "missing": names(ALL - rights)}
 
     async def refresh(self, event: auth.AuthRefresh) -> None:
-        """Go by another token. Raises ``AuthError``."""
-        if self._authority is None:
-            raise invalid("not_asked_for")
-        await self._authority.refresh(self.access, event.token)
+        """Go by another token. Raises :class:`Refused`."""
+        try:
+            if self._authority is None:
+                raise invalid("not_asked_for")
+            await self._authority.refresh(self.access, event.token)
+        except AuthError as refused:
+            raise Refused(refused.code, str(refused)) from None
         self.rights_changed()
 
     # --- what the watch tells ---
