@@ -111,7 +111,9 @@ def _authority(settings: Settings, clock: Clock) -> Authority:
 @contextlib.asynccontextmanager
 async def _running(app: Starlette, settings: Settings, agent: Agent, engines: Engines | None) -> AsyncIterator[None]:
     """Everything that lives as long as the server does, closed in the reverse order."""
-    store = await SqliteStore.open(_database(settings))
+    database = _database(settings)
+    app.state.authority.recall()
+    store = await SqliteStore.open(database)
     clock = SystemClock()
     registry = Registry(store, agent, clock, Policy(after_empty_cut=settings.after_empty_cut))
     limits = Limits(settings.max_event_bytes, settings.max_append_bytes)
@@ -126,7 +128,6 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
         settings.instructions,
         app.state.authority,
     )
-    app.state.authority.recall()
     app.state.calls = webrtc.Calls()
     app.state.offers = network.Offers(settings.max_offers)
     app.state.network = network.Network(

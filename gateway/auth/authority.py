@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from gateway.auth import revocations as revoking
 from gateway.auth.access import Access, Watch
@@ -80,9 +80,10 @@ class Authority:
         """Who presents *credential* (``""`` for none). Raises ``AuthError``."""
         try:
             visitor = await self._identify(credential)
-            if not self._revocations.left(visitor.principal):
+            left = self._revocations.left(visitor.principal)
+            if not left:
                 raise invalid("revoked")
-            return visitor
+            return replace(visitor, principal=visitor.principal.limited(left))
         except AuthError as refused:
             self.failures[refused.reason] += 1
             log.info("a credential was refused: %s", refused.reason)
@@ -158,9 +159,10 @@ class Authority:
         if self._journal is None or not self._journal.exists():
             return
         try:
-            with self._journal.open("rb") as lines:
+            with self._journal.open("r+b") as lines:
                 for revocation in revoking.decode(lines):
                     self._revocations.add(revocation)
+                _cut_unfinished(lines)
         except (OSError, ValueError) as fault:
             raise StoreError("store_unavailable", "The journal of revocations cannot be read.") from fault
 
@@ -171,11 +173,21 @@ class Authority:
             self.watch.look(self._wall())
 
 
+def _cut_unfinished(lines: BinaryIO) -> None:
+    """A line that the end of a process cut off must not become the beginning of the next one."""
+    lines.seek(0)
+    whole = lines.read().rpartition(b"\n")
+    lines.truncate(len(whole[0]) + len(whole[1]))
+
+
 def _append(journal: Path, line: bytes) -> None:
     try:
         descriptor = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            os.write(descriptor, line)
+            size = os.fstat(descriptor).st_size
+            if os.write(descriptor, line) < len(line):
+                os.ftruncate(descriptor, size)
+                raise OSError("no space")
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -64,7 +64,7 @@ class Passes:
         if len(self._passes) >= MAX_PASSES:
             raise GatewayError("overloaded", "There are as many client secrets as this gateway keeps.")
         chain = f"chain_{self._token()}"
-        named = replace(principal, token_ids=(chain, *principal.token_ids), issued=wall, operator=False)
+        named = replace(principal, token_ids=(chain, *principal.token_ids), issued=wall)
         named = replace(named, expires=min(principal.expires, wall + RESUME_S))
         expires = min(wall + seconds, named.expires)
         value = SECRET + self._token()

@@ -34,9 +34,6 @@ class Principal:
     bound: SessionId | None = None
     """The only session that it is good for; None when there is no such limit."""
 
-    operator: bool = False
-    """True for who runs the gateway: everything that is not about one session is theirs as well."""
-
     def rights_in(self, session: SessionId, opened_by: UserId) -> Rights:
         """What it may do in a session of its tenant. Nothing: for it there is no such session."""
         if self.bound is not None and session != self.bound:
@@ -51,12 +48,18 @@ class Principal:
         """Does it administer its tenant, and not just some of its sessions?"""
         return any(grant.pattern == EVERYTHING and Right.ADMINISTER in grant.rights for grant in self.grants)
 
+    @property
+    def operates(self) -> bool:
+        """Does it run the gateway? Who administers the gateway's own tenant does: whatever is not about one session
+        is theirs as well."""
+        return self.tenant == DEFAULT_TENANT and self.bound is None and self.may_administer()
+
     def limited(self, rights: Rights) -> "Principal":
         """The same with these rights at most."""
         return replace(self, grants=tuple(Grant(it.pattern, it.rights & rights) for it in self.grants))
 
 
-OPERATOR: Final = Principal(DEFAULT_TENANT, UserId(""), (Grant(EVERYTHING, ALL),), operator=True)
+OPERATOR: Final = Principal(DEFAULT_TENANT, UserId(""), (Grant(EVERYTHING, ALL),))
 """Who holds the gateway's one token, or sits at the machine of a gateway that asks for none."""
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from gateway.core import events as ev, inputs as inp
@@ -20,6 +21,10 @@ NOBODYS: Final = SessionId("sess_00")
 
 IDLE_SECONDS: Final = 300.0
 """A session with nobody connected leaves memory after this; its log stays."""
+
+
+def _anybody(_user: UserId) -> bool:
+    return True
 
 
 class Registry:
@@ -49,33 +54,36 @@ class Registry:
         actor.post(inp.SessionOpened(settings, tenant, user))
         return actor
 
-    async def find(self, wanted: SessionId, tenant: TenantId = DEFAULT_TENANT) -> Actor | None:
-        """The actor of a session; None when *tenant* has no such session, whether or not another one has."""
+    async def find(
+        self, wanted: SessionId, tenant: TenantId = DEFAULT_TENANT, may: Callable[[UserId], bool] = _anybody
+    ) -> Actor | None:
+        """The actor of a session; None when *tenant* has no such session, or none that *may* be found: it is asked
+        about who opened it."""
         try:
             shard_of(wanted)
         except ValueError:
             return None
         async with self._loading.setdefault(wanted, asyncio.Lock()):
             actor = self._actors.get(wanted)
-            if actor is None or actor.tenant != tenant:
-                actor = await self._load(wanted if actor is None else NOBODYS, tenant)
+            if actor is None or actor.tenant != tenant or not may(actor.opened_by):
+                actor = await self._load(wanted if actor is None else NOBODYS, tenant, may)
         self._loading.pop(wanted, None)
         if actor is not None:
             actor.idle_since = self._clock.now()  # whoever found it is about to join
         return actor
 
-    async def _load(self, wanted: SessionId, tenant: TenantId) -> Actor | None:
-        # What another tenant has costs what costs that nobody has: a look at the first fact, and one at nothing.
-        first = await self._store.read(wanted, 0, limit=1)
-        others = any(isinstance(it.fact, ev.SessionOpened) and it.fact.tenant != tenant for it in first)
+    async def _load(self, wanted: SessionId, tenant: TenantId, may: Callable[[UserId], bool]) -> Actor | None:
+        # What others have costs what costs that nobody has: a look at the first fact, and one at nothing.
+        first = [it.fact for it in await self._store.read(wanted, 0, limit=1)]
+        others = any(isinstance(it, ev.SessionOpened) and not (it.tenant == tenant and may(it.user)) for it in first)
         loaded = await self._store.load(NOBODYS if others else wanted)
         if loaded is None:
             return None
         core = Session.replay((stored.fact for stored in loaded.log), self._policy)
-        if core.state.conversation.tenant not in (tenant, None):
+        known = core.state.conversation
+        if known.tenant is not None and not (known.tenant == tenant and may(known.opened_by)):
             return None
-        opened_by = core.state.conversation.opened_by
-        actor = self._start(wanted, loaded.epoch, core, len(loaded.log), tenant, opened_by)
+        actor = self._start(wanted, loaded.epoch, core, len(loaded.log), tenant, known.opened_by)
         actor.post(inp.SessionOpened(Settings(), tenant))  # its process may have ended before it said so
         actor.post(inp.SessionRecovered(loaded.open_texts))
         return actor

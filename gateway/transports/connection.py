@@ -160,13 +160,14 @@ class Connection:
 
     def _find_voice(self) -> Voice | None:
         if self.voice is None and self.make_voice is not None and self._services.engines is not None:
-            self.voice = self.make_voice()
-            self._announce(self.voice)
+            voice = self.voice = self.make_voice()
+            self._announce(voice)
+            self.permit.changed = lambda: self._announce(voice)
         return self.voice
 
     def _announce(self, voice: Voice) -> None:
         answers = self.config.answers_turns
-        interrupts = self.config.interruptible and self.caller.access.may(Right.CANCEL)
+        interrupts = self.permit.interrupts(self.config.interruptible)
         revocable = self._buffered
         self.actor.add_voice(self.origin, voice, revocable=revocable, answers=answers, interrupts=interrupts)
 
@@ -304,7 +305,7 @@ class Connection:
     def _listen_anew(self, voice: Voice, before: conf.ConnectionConfig) -> None:
         self._announce(voice)
         if (self.config.turns, self.config.interruptible) != (before.turns, before.interruptible):
-            voice.configure(self.config.turns, interruptible=self.config.interruptible)
+            voice.configure(self.config.turns, interruptible=self.permit.interrupts(self.config.interruptible))
             self.actor.post(inp.TurnDiscarded(), self.origin)
 
     async def _update(self, event: rt.SessionUpdate) -> None:

@@ -6,8 +6,8 @@ from starlette.requests import HTTPConnection
 
 from gateway.auth.access import Access
 from gateway.auth.authority import Authority, Visitor
-from gateway.auth.rights import NONE, Right, Rights
-from gateway.core.ids import SessionId
+from gateway.auth.rights import Right, Rights
+from gateway.core.ids import SessionId, UserId
 from gateway.core.values import Settings
 from gateway.errors import ProtocolViolation
 from gateway.runtime.actor import Actor
@@ -43,13 +43,15 @@ async def found(request: HTTPConnection, registry: Registry, wanted: SessionId) 
     Raises ``ProtocolViolation`` (``session_not_found``), ``StoreError``.
     """
     principal = visitor_of(request).principal
-    actor = await registry.find(wanted, principal.tenant)
-    opened_by = actor.opened_by if actor is not None else principal.user
-    rights = authority_of(request).rights(principal, wanted, opened_by)
-    if actor is None or rights == NONE:
+
+    def rights(opened_by: UserId) -> Rights:
+        return authority_of(request).rights(principal, wanted, opened_by)
+
+    actor = await registry.find(wanted, principal.tenant, lambda opened_by: bool(rights(opened_by)))
+    if actor is None:
         # Nobody has it, or somebody else: it is the same to who asks.
         raise ProtocolViolation("session_not_found", "There is no session with this id.")
-    return actor, rights
+    return actor, rights(actor.opened_by)
 
 
 async def enter(request: HTTPConnection, registry: Registry, wanted: SessionId | None, settings: Settings) -> Entry:

@@ -32,7 +32,7 @@ LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 LOOKS_ITSELF: Final = re.compile(
     r"/v1/realtime(/ice_servers|/client_secrets|/calls(/[^/]+(/hangup)?)?)?"
     r"|/v1/sessions/[^/]+/items"
-    r"|/v1/auth/revocations"
+    r"|/v1/auth/revocations|/readyz"
 )
 """Paths that look at the rights of who asks. All others are for the operator alone: nothing new is open by
 oversight."""
@@ -126,7 +126,7 @@ class Guard:
         try:
             presented = credential(headers, scope.get("subprotocols", []), scope["query_string"])
             visitor = await self._authority.identify(presented)
-            if not visitor.principal.operator and LOOKS_ITSELF.fullmatch(path) is None:
+            if not visitor.principal.operates and LOOKS_ITSELF.fullmatch(path) is None:
                 raise MissingRight(Right.ADMINISTER)
         except (AuthError, MissingRight) as error:
             return refusal(error)

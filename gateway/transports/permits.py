@@ -106,6 +106,8 @@ class Permit:
         self._tell = tell or _nobody
         self._close = close
         self._read = access.may(Right.READ)
+        self.changed: Callable[[], None] = lambda: None
+        """Called when rights changed, and the connection goes on."""
 
     @property
     def _watch(self) -> Watch | None:
@@ -129,6 +131,10 @@ class Permit:
         """An idempotency key that no other user can have given."""
         user = self.access.principal.user
         return f"{user}\n{given}" if user and given else given
+
+    def interrupts(self, wanted: bool) -> bool:
+        """May a voice of this connection cut an answer, where that is *wanted*?"""
+        return wanted and self.access.may(Right.CANCEL)
 
     def told(self) -> dict[str, Any]:
         """What its client learns of them at once."""
@@ -156,6 +162,7 @@ class Permit:
             self._close(CloseCode.FORBIDDEN)
         else:
             self._read = Right.READ in rights
+            self.changed()
             self._tell(auth.AuthChanged(rights=names(rights), missing=names(ALL - rights)))
 
     def expires_soon(self) -> None:

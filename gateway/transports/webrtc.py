@@ -80,7 +80,7 @@ class Call:
             services.engines,
             services.clock.now,
             turns=config.turns,
-            interruptible=config.interruptible,
+            interruptible=connection.permit.interrupts(config.interruptible),
             client_buffer_ms=CLIENT_BUFFER_MS,
         )
         connection.make_voice = lambda: voice

@@ -149,7 +149,7 @@ class _Call:
             self._services.engines,
             self._services.clock.now,
             turns=self._connection.config.turns,
-            interruptible=self._connection.config.interruptible,
+            interruptible=self._connection.permit.interrupts(self._connection.config.interruptible),
             client_buffer_ms=DEVICE_MS,
             on_sound=pump.sounds,
         )

@@ -14,6 +14,8 @@ const OPEN_WITHIN_MS = 10_000;
 
 /** Close codes after which trying again by itself would only be refused again (gateway/protocol/close_codes.py). */
 const REFUSED = new Set([4003, 4400]);
+
+const UNAUTHORISED = 4401;
 const SESSION_NOT_FOUND = 4004;
 
 /** Events that bring a connection up to date, and so end "connecting". */
@@ -117,6 +119,8 @@ export class ControlSocket {
     if (code === SESSION_NOT_FOUND) {
       this.#become({ kind: "closed" });
       this.#on.lost();
+    } else if (code === UNAUTHORISED) {
+      this.#become({ kind: "unauthorised" });
     } else if (REFUSED.has(code)) {
       this.#become({ kind: "refused" });
     } else {

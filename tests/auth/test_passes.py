@@ -11,7 +11,7 @@ from gateway.auth.principal import OPERATOR, Principal
 from gateway.core.ids import SessionId, UserId
 
 SESSION = SessionId("sess_00a")
-ADA = replace(OPERATOR, user=UserId("ada"), token_ids=("parent",), operator=True)
+ADA = replace(OPERATOR, user=UserId("ada"), token_ids=("parent",))
 NOW = 1000.0
 
 
@@ -71,7 +71,7 @@ def test_a_secret_has_its_own_name_and_its_minters(desk: Desk) -> None:
     found = desk.passes.look(desk.issue(), NOW)
     assert found is not None
     assert found.principal.token_ids[1:] == ("parent",)
-    assert (found.principal.issued, found.principal.operator) == (NOW, False)
+    assert found.principal.issued == NOW
 
 
 def test_a_token_is_void_once_its_successor_was_used(desk: Desk) -> None:

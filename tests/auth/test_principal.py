@@ -1,6 +1,7 @@
 """Claims become a principal, or a refusal."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,7 +30,6 @@ def test_a_token_says_who_and_what() -> None:
     it = made()
     assert (it.tenant, it.user, it.token_ids, it.issued, it.expires) == ("acme", "ada", ("t1",), NOW, NOW + 60)
     assert it.rights_in(SESSION, UserId("bob")) == {Right.READ, Right.SEND}
-    assert not it.operator
 
 
 def test_without_rights_there_are_none() -> None:
@@ -58,6 +58,14 @@ def test_times_are_finite_numbers(name: str, wrong: object) -> None:
 @pytest.mark.parametrize("name", ["sub", "tenant"])
 def test_names_are_short_printable_texts(name: str, wrong: object) -> None:
     assert refused(**{name: wrong}) == ("invalid_api_key", f"wrong_{name}")
+
+
+def test_who_administers_the_default_tenant_runs_the_gateway() -> None:
+    assert OPERATOR.operates
+    assert made(tenant="default", bargein={"*": ["*"]}).operates
+    assert not made(tenant="default").operates
+    assert not made(bargein={"*": ["*"]}).operates
+    assert not replace(OPERATOR, bound=SESSION).operates
 
 
 def test_wrong_rights_are_refused() -> None:

@@ -327,14 +327,21 @@ def test_a_session_of_others_costs_the_same_looks_at_the_log_as_one_that_nobody_
     async def main() -> None:
         store = Counting()
         async with stage(store=store) as on:
-            actor = await on.registry.open(Settings(), TenantId("acme"))
+            actor = await on.registry.open(Settings(), TenantId("acme"), UserId("ada"))
             await actor.glance()
             costs = []
             for wanted in (actor.session_id, SessionId("sess_00nobody")):
-                store.looks.clear()
-                assert await on.registry.find(wanted, TenantId("other")) is None
-                costs.append(list(store.looks))
-            assert costs[0] == costs[1] == ["read", "load"]
+                for tenant in (TenantId("other"), TenantId("acme")):
+                    store.looks.clear()
+                    assert await on.registry.find(wanted, tenant, lambda _user: False) is None
+                    costs.append(list(store.looks))
+            assert costs == [["read", "load"]] * 4
+        async with stage(store=store) as after:
+            store.looks.clear()
+            assert await after.registry.find(actor.session_id, TenantId("acme"), lambda user: user == "bob") is None
+            assert store.looks == ["read", "load"]
+            found = await after.registry.find(actor.session_id, TenantId("acme"), lambda user: user == "ada")
+            assert found is not None
 
     run(main())
 

@@ -13,11 +13,14 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from gateway.agents.scripted import Hold, Say, ScriptedAgent
+from gateway.app import create_app
 from gateway.auth.principal import principal_of
 from gateway.auth.rights import ALL, names
 from gateway.core.ids import TenantId, UserId
+from gateway.errors import StoreError
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.ports import Agent
+from gateway.settings import Settings
 from gateway.transports.webrtc import Call
 from media.leg import Engines
 from tests.auth.keys import SECRET, claims, signed
@@ -472,6 +475,60 @@ def test_a_revocation_that_cannot_be_is_refused(
         assert (answer.status, answer.code) == (status, code)
 
     served(tmp_path, talk)
+
+
+def test_an_administrator_that_was_narrowed_administers_no_more(tmp_path: Path) -> None:
+    async def talk(gateway: Gateway) -> None:
+        root, bob = token("root"), {"user": "bob"}
+        await post(gateway, "/v1/auth/revocations", {"user": "root", "rights": ["read", "send"]}, root)
+        answer = await post(gateway, "/v1/auth/revocations", bob, root)
+        assert (answer.status, answer.code) == (403, "missing_right_administer")
+        answer = await post(gateway, "/v1/realtime/client_secrets", {"bargein": bob}, root)
+        assert (answer.status, answer.code) == (403, "missing_right_administer")
+
+    served(tmp_path, talk)
+
+
+def test_who_administers_the_default_tenant_sees_how_the_gateway_is(tmp_path: Path) -> None:
+    async def talk(gateway: Gateway) -> None:
+        given = token("root", tenant="default")
+        assert (await gateway.http("GET", "/v1/load", headers=bearer(given))).status == 200
+        secret = await secret_of(gateway, given)
+        answer = await gateway.http("GET", "/v1/load", headers=bearer(secret))
+        assert (answer.status, answer.code) == (403, "missing_right_administer")
+        assert (await gateway.http("GET", "/readyz", headers=bearer(token("eve")))).status == 200
+
+    served(tmp_path, talk)
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"v":1,"ten'])
+def test_a_journal_that_was_cut_off_goes_on_after_its_last_whole_line(tmp_path: Path, torn: bytes) -> None:
+    async def revoke(gateway: Gateway) -> None:
+        await post(gateway, "/v1/auth/revocations", {"token_id": "bob-token"}, token("root"))
+        await post(gateway, "/v1/auth/revocations", {"token_id": "eve-token"}, token("root"))
+
+    async def come(gateway: Gateway) -> None:
+        for user in ("bob", "eve"):
+            assert await refused(gateway, **by(token(user))) == (401, "invalid_api_key")
+
+    served(tmp_path, revoke)
+    journal = tmp_path / "revocations.jsonl"
+    journal.write_bytes(journal.read_bytes() + torn)
+    served(tmp_path, revoke)
+    assert len(journal.read_bytes().splitlines()) == 4
+    served(tmp_path, come)
+
+
+def test_a_gateway_that_cannot_read_what_was_revoked_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "revocations.jsonl").write_bytes(b"nonsense\n")
+    app = create_app(Settings(agent="offline", synthesizer="none", recognizer="none", data=str(tmp_path)))
+
+    async def main() -> None:
+        async with app.router.lifespan_context(app):
+            raise AssertionError("it started")
+
+    with pytest.raises(StoreError, match="revocations"):
+        asyncio.run(main())
 
 
 def test_nobody_revokes_for_another_tenant(tmp_path: Path) -> None:

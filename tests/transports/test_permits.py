@@ -71,6 +71,13 @@ def test_a_missing_right_is_named_for_every_event_that_needs_it(right: Right) ->
             permit.check(given)
 
 
+def test_who_may_not_cancel_does_not_interrupt_by_voice() -> None:
+    for rights, may in ((ALL, True), (ALL - {Right.CANCEL}, False)):
+        permit, _ = permitted(rights)
+        assert permit.interrupts(True) is may
+        assert permit.interrupts(False) is False
+
+
 def test_keys_of_two_users_are_two_keys() -> None:
     ada, _ = permitted(ALL)
     bob = Permit(Access(replace(ADA, user=UserId("bob")), SESSION), None, None, lambda _: None)
