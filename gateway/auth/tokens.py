@@ -49,8 +49,6 @@ class Tokens:
         if len(token) > MAX_TOKEN:
             raise invalid("too_long")
         header, issuer = _unverified(token)
-        if "crit" in header:
-            raise invalid("unknown_extension")
         if issuer == self._issuer and self._secret is not None:
             return self._checked(token, self._secret, OWN, issuer)
         if issuer in issuers and self._keys is not None:

@@ -5,9 +5,10 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from starlette.websockets import WebSocket, WebSocketState
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
@@ -18,14 +19,17 @@ from gateway.auth.principal import principal_of
 from gateway.auth.rights import ALL, names
 from gateway.core.ids import TenantId, UserId
 from gateway.errors import StoreError
+from gateway.protocol.close_codes import CloseCode
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.ports import Agent
 from gateway.settings import Settings
 from gateway.transports.webrtc import Call
+from gateway.transports.websocket import _Socket
 from media.leg import Engines
 from tests.auth.keys import SECRET, claims, signed
 from tests.media.engines import LoudnessModel, ScriptedRecognizer, ToneSynthesizer
 from tests.transports.server import EXTENDED, STOCK, Answer, Gateway, Socket, serving
+from tests.virtual_time import run, settle
 
 Talk = Callable[[Gateway], Awaitable[None]]
 NOW = SystemClock().wall()
@@ -426,6 +430,47 @@ def test_a_narrowed_token_loses_rights_in_mid_answer(tmp_path: Path) -> None:
                 assert len(bob.got) == seen
 
     served(tmp_path, talk, agent)
+
+
+class Slow:
+    """A WebSocket that sends one message when it is let to."""
+
+    def __init__(self) -> None:
+        self.application_state = WebSocketState.CONNECTED
+        self.sent: list[str] = []
+        self.closed: list[int] = []
+        self.goes = asyncio.Event()
+
+    async def send_text(self, text: str) -> None:
+        self.sent.append(text)
+        await self.goes.wait()
+
+    async def close(self, code: int, reason: str) -> None:
+        self.closed.append(code)
+
+
+@pytest.mark.parametrize(
+    ("code", "sent"),
+    [
+        (CloseCode.UNAUTHORISED, ["one"]),
+        (CloseCode.FORBIDDEN, ["one"]),
+        (CloseCode.OVERLOADED, ["one", "two", "three"]),
+    ],
+)
+def test_what_waits_for_a_slow_reader_is_not_sent_after_a_revocation(code: CloseCode, sent: list[str]) -> None:
+    async def main() -> None:
+        slow = Slow()
+        socket = _Socket(cast(WebSocket, slow))
+        for text in ("one", "two", "three"):
+            socket.send(text)
+        writing = asyncio.create_task(socket.write())
+        await settle()
+        socket.close_soon(code)
+        slow.goes.set()
+        await writing
+        assert (slow.sent, slow.closed) == (sent, [code])
+
+    run(main())
 
 
 def test_revoking_a_minters_token_revokes_what_was_made_of_it(tmp_path: Path) -> None:
