@@ -117,6 +117,8 @@ class Permit:
         """From now on it hears of changes."""
         if self._watch is not None:
             self._watch.add(self)
+        if not self.access.rights:  # everything was taken away since it was let in
+            self.rights_changed()
 
     def end(self) -> None:
         """The connection is over."""
@@ -125,7 +127,9 @@ class Permit:
 
     def check(self, event: rt.ClientEvent) -> None:
         """Raise :class:`MissingRight` for an event that its client may not send."""
-        demand(self.access.rights, *needed(event))
+        wanted, rights = needed(event), self.access.rights
+        if not wanted <= rights:
+            demand(rights, *wanted)
 
     def key(self, given: str) -> str:
         """An idempotency key that no other user can have given."""

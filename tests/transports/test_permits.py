@@ -116,6 +116,14 @@ def test_less_rights_are_told_and_none_end_the_connection(left: Rights, told: ob
     assert heard == [told]
 
 
+def test_what_was_revoked_before_a_connection_began_ends_it() -> None:
+    revocations = Revocations()
+    permit, heard = permitted(ALL, revocations)
+    revocations.add(Revocation(ADA.tenant, 2.0, "t1"))
+    permit.begin()
+    assert heard == [CloseCode.UNAUTHORISED]
+
+
 def test_one_that_never_read_goes_on_without() -> None:
     revocations = Revocations()
     permit, heard = permitted(frozenset({Right.SEND, Right.CANCEL}), revocations)
