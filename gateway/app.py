@@ -4,32 +4,38 @@ import asyncio
 import contextlib
 import importlib.util
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from math import inf
 from pathlib import Path
 from typing import Any, Final, cast
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import Mount, WebSocketRoute
 
 from gateway.agents.callable import find, load
 from gateway.agents.offline import OfflineAgent
 from gateway.auth.authority import Authority
 from gateway.auth.jwks import KeyCache
 from gateway.auth.tokens import Tokens
+from gateway.core.ids import SessionId
 from gateway.core.policy import Policy
 from gateway.errors import SettingsError
 from gateway.protocol.decoding import Limits
+from gateway.runtime import retention
 from gateway.runtime.clock import Clock, SystemClock
 from gateway.runtime.ports import Agent
 from gateway.runtime.registry import Registry
 from gateway.settings import Settings, read_secret
+from gateway.store.export import export
 from gateway.store.sqlite import SqliteStore
-from gateway.transports import admission, client_secrets, http, network, revoking, webrtc, websocket
+from gateway.transports import admission, documents, failures, network, pages, rest, webrtc, websocket
 from gateway.transports.connection import Services
 from gateway.transports.guard import Guard, Rules
 from gateway.transports.overload import Rule
-from media.detector import SpeechDetector, standard
+from gateway.transports.routes import OPERATIONS, routes
+from media.hearing.detector import SpeechDetector, standard
 from media.leg import Engines
 from media.peer import send_lateness
 from media.speech import Recognizer, SpeechError, Synthesizer
@@ -39,6 +45,8 @@ from media.vad.silero import load_model
 log = logging.getLogger(__name__)
 
 EVICT_EVERY_S = 60.0
+DAY_S = 24 * 3600
+DATABASE = "bargein.sqlite"
 
 OPEN: Final = (
     "NO AUTHENTICATION: whoever reaches this address may read and steer every conversation. It is loopback, so that "
@@ -73,22 +81,12 @@ def create_app(
 
     app = Starlette(
         routes=[
-            Route("/", http.page),
-            Route("/healthz", http.healthz),
-            Route("/readyz", http.readyz),
-            Route("/v1/load", admission.load),
-            Route("/v1/sessions/{session_id}/items", http.items),
-            Route("/v1/realtime/ice_servers", network.ice_servers),
-            Route("/v1/realtime/client_secrets", client_secrets.create, methods=["POST"]),
-            Route("/v1/auth/revocations", revoking.create, methods=["POST"]),
-            Route("/v1/realtime/calls", webrtc.create, methods=["POST"]),
-            Route("/v1/realtime/calls/{call_id}", webrtc.go_on, methods=["POST"]),
-            Route("/v1/realtime/calls/{call_id}", webrtc.hang_up, methods=["DELETE"]),
-            Route("/v1/realtime/calls/{call_id}/hangup", webrtc.hang_up, methods=["POST"]),
+            *routes(OPERATIONS),
             WebSocketRoute("/v1/realtime", websocket.realtime),
-            Mount("/web", http.Files(directory=http.WEB)),
+            Mount("/web", pages.Files(directory=pages.WEB)),
         ],
         middleware=[Middleware(Guard, rules=rules, authority=authority)],
+        exception_handlers={HTTPException: failures.no_such_thing},
         lifespan=lifespan,
     )
     app.state.authority = authority
@@ -129,6 +127,8 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
         app.state.authority,
     )
     app.state.calls = webrtc.Calls()
+    app.state.posts = rest.Posts()
+    app.state.documents = documents.Documents(OPERATIONS, secured=settings.asks_who)
     app.state.offers = network.Offers(settings.max_offers)
     app.state.network = network.Network(
         settings.ports,
@@ -142,6 +142,7 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
     chores = [
         asyncio.create_task(_evict(registry), name="evict"),
         asyncio.create_task(app.state.authority.run(), name="expiry"),
+        asyncio.create_task(retention.watch(store, _keep(settings), registry, clock), name="retention"),
     ]
     try:
         yield
@@ -211,13 +212,34 @@ async def _evict(registry: Registry) -> None:
         registry.evict_idle()
 
 
+def _keep(settings: Settings) -> retention.Keep:
+    return retention.Keep(settings.keep_days * DAY_S or inf, settings.keep_mb * 1_000_000 or inf)
+
+
+async def export_session(data: Path, session: str) -> AsyncGenerator[bytes, None]:
+    """A session as JSON lines, from a log that no gateway uses. Raises ``SettingsError``, ``StoreError``."""
+    path = data / DATABASE
+    if not path.exists():
+        raise SettingsError(f"There is no log of conversations in {data}.")
+    store = await SqliteStore.open(path)
+    try:
+        found = False
+        async for line in export(store, SessionId(session)):
+            found = True
+            yield line
+    finally:
+        await store.aclose()
+    if not found:
+        raise SettingsError("There is no session with this id.")
+
+
 def _database(settings: Settings) -> Path:
     directory = Path(settings.data)
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"Setting 'data' is wrong: the directory cannot be made ({error.strerror}).") from error
-    return directory / "bargein.sqlite"
+    return directory / DATABASE
 
 
 def choose_agent(settings: Settings) -> Agent:

@@ -64,6 +64,7 @@ def _loop_factory() -> Any:
 
 async def _run(settings: Settings, *, open_browser: bool) -> None:
     from gateway.app import create_app
+    from gateway.transports import keepalive
 
     listener = _listen(settings)
     with listener:
@@ -74,9 +75,11 @@ async def _run(settings: Settings, *, open_browser: bool) -> None:
             config = uvicorn.Config(
                 app,
                 lifespan="off",
-                ws="websockets-sansio",
+                ws=keepalive.Protocol,
                 ws_max_size=settings.max_append_bytes + 1024,
                 ws_per_message_deflate=False,
+                ws_ping_interval=keepalive.PING_EVERY_S,
+                ws_ping_timeout=keepalive.PONG_WITHIN_S,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
@@ -286,6 +289,29 @@ def _token(
     except ValueError as error:
         raise SettingsError(f"No token: {error}.") from error
     typer.echo(mint({**claims, "iss": settings.auth_issuer, "aud": settings.auth_audience}, secret))
+
+
+@app.command("export")
+def _export(
+    session: Annotated[str, typer.Argument(metavar="SESSION", help="The session's id, as sess_….")],
+    data: Annotated[
+        Path, typer.Option(envvar=conf.variables("data"), help="Directory of the log; its gateway must not be running.")
+    ] = Path(str(Settings.__dataclass_fields__["data"].default)),
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; else standard output.")] = None,
+) -> None:
+    """Write a conversation as JSON lines: one about the session, then each of its facts, with the words."""
+    asyncio.run(_write_export(data, session, output))
+
+
+async def _write_export(data: Path, session: str, output: Path | None) -> None:
+    from gateway.app import export_session
+
+    async with contextlib.aclosing(export_session(data, session)) as lines:
+        first = await anext(lines)  # whatever is wrong is said before a file is made
+        with output.open("wb") if output is not None else contextlib.nullcontext(sys.stdout.buffer) as file:
+            file.write(first)
+            async for line in lines:
+                file.write(line)
 
 
 def main() -> None:

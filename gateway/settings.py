@@ -49,6 +49,8 @@ class Settings:
     allow_origin: str = _setting("", "Further web origins that may connect, separated by commas.")
     allow_host: str = _setting("", "Further Host names under which the gateway is reached, separated by commas.")
     data: str = _setting("data", "Directory of the conversations' log (SQLite).")
+    keep_days: int = _setting(0, "Days that a conversation is kept after its last use; 0: for ever.")
+    keep_mb: int = _setting(0, "Megabytes of conversations to keep; beyond, the longest unused go; 0: any number.")
     agent: str = _setting("", "Who answers: 'offline', 'openai_chat' or 'package.module:function'.")
     model: str = _setting("gpt-4o-mini", "Model of openai_chat.")
     base_url: str = _setting("", "Any OpenAI-compatible server, for openai_chat and the openai speech engines.")
@@ -63,7 +65,7 @@ class Settings:
     max_event_bytes: int = _setting(64 * 1024, "Largest client event, in bytes.")
     max_append_bytes: int = _setting(15 * 1024 * 1024, "Largest input_audio_buffer.append, in bytes.")
     max_calls: int = _setting(100, "Calls at the same time, WebRTC and WebSocket; 0 for any number.")
-    max_connections: int = _setting(1000, "WebSockets at the same time; 0 for any number.")
+    max_connections: int = _setting(1000, "WebSockets and event streams at the same time; 0 for any number.")
     max_late_ms: int = _setting(20, "Sound that leaves later than this says that calls must end; 0: never.")
     after_empty_cut: str = _setting("continue", "After a cut with nothing said: 'continue', 'ask' or 'silent'.")
     media: str = _setting("direct", "Path of WebRTC sound: 'direct' (ours) or 'stock' (aiortc's, slower and dearer).")
@@ -91,7 +93,7 @@ class Settings:
         _require(not self.detector or ":" in self.detector, "detector", "give 'package.module:function'")
         _require(self.max_event_bytes >= 1024, "max_event_bytes", "at least 1024")
         _require(self.max_append_bytes >= 1024, "max_append_bytes", "at least 1024")
-        for name in ("max_calls", "max_connections", "max_late_ms"):
+        for name in ("max_calls", "max_connections", "max_late_ms", "keep_days", "keep_mb"):
             _require(getattr(self, name) >= 0, name, "not less than 0")
         _require(not self.base_url or "://" in self.base_url, "base_url", "give a whole URL, as http://host:port/v1")
         plain = all(char.isalnum() or char in "-._~" for char in self.token) and self.token.isascii()

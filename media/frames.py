@@ -4,6 +4,7 @@ Two rates are spoken inside the gateway: a microphone is heard at 16 kHz (what d
 recognisers take) and an answer is spoken at 24 kHz (what OpenAI's voices and wire format use).
 """
 
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 
 Pcm: TypeAlias = NDArray[np.int16]
 """Mono PCM: shape ``(samples,)``, dtype ``int16``; its rate is named beside it."""
+
+Pull: TypeAlias = Callable[[], Pcm | None]
+"""Called in the event loop for each 20 ms of a call, when they are about to be sent: the sound, or None for silence."""
 
 PTIME_MS: Final = 20
 """Packetisation time: one tick of the voice path, in milliseconds (RFC 7587 section 4.2)."""

@@ -15,18 +15,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from media.detector import SpeechDetector, standard
-from media.ears import Ears, Edge as EarEdge
 from media.echo import Defence
 from media.echo.guard import EchoGuard
-from media.edges import Confirmed, Dismissed, Ended, Suspected
-from media.endpoint import Discarded, Pressed, TurnEnded, TurnOptions
 from media.frames import MIC_FRAME, MIC_RATE_HZ, Pcm, silence
-from media.glimpses import Glimpses
-from media.idleness import Idle, Idleness
-from media.mouth import Mouth
-from media.playout import Cleared, Edge as PlayoutEdge, Holder, Stopped
-from media.scribe import Heard, Scribe, Words
+from media.hearing.detector import SpeechDetector, standard
+from media.hearing.ears import Ears, Edge as EarEdge
+from media.hearing.edges import Confirmed, Dismissed, Ended, Suspected
+from media.hearing.endpoint import Discarded, Pressed, TurnEnded, TurnOptions
+from media.hearing.glimpses import Glimpses
+from media.hearing.idleness import Idle, Idleness
+from media.hearing.scribe import Heard, Scribe, Words
+from media.speaking.mouth import Mouth
+from media.speaking.playout import Cleared, Edge as PlayoutEdge, Holder, Stopped
 from media.speech import Recognizer, Synthesizer
 from media.vad import SpeechModel
 
@@ -103,6 +103,11 @@ class VoiceLeg:
         for edge in edges:
             self._reflex(edge)
             self._report(edge)
+
+    @property
+    def attentive(self) -> bool:
+        """Whether quiet sound matters now; else silence may take its place."""
+        return self._ears.attentive
 
     def repair(self, pcm: Pcm) -> None:
         """The last samples heard were these: a packet of them came late."""

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from media.frames import Pcm
+from media.frames import MIC_RATE_HZ, Pcm, milliseconds
 
 
 def peak(pcm: Pcm) -> int:
@@ -52,8 +52,8 @@ def power(dbfs: float) -> float:
     return float(32768.0**2 * 10 ** (dbfs / 10))
 
 
-_FLOOR_SPAN: Final = 100
-"""Blocks of one half of the span a floor is told by: 0.8 s each. A syllable is shorter, a pause in speech is not."""
+_FLOOR_SPAN_MS: Final = 800
+"""One half of the span that a floor is told by. A syllable is shorter, a pause in speech is not."""
 
 _FLOOR_LEAST: Final = power(-75)
 """No line is quieter: digital silence between packets must not make a floor that every hiss is loud against."""
@@ -61,10 +61,10 @@ _FLOOR_LEAST: Final = power(-75)
 _RISE: Final = 10 ** (6 / 10)
 """6 dB over the floor: the loudest of 100 blocks of white noise lies 3 dB over the quietest."""
 
-_HANG_OVER: Final = 38
-"""Blocks for which a sound still counts after its last loud block: 300 ms, as with webrtcvad."""
+_HANG_OVER_MS: Final = 300
+"""How long a sound still counts after its last loud block, as with webrtcvad."""
 
-_QUIET: Final = power(-60)
+QUIET: Final = power(-60)
 """Below this nothing is voice that was not over the floor: speech at -45 dBFS is 15 dB louder."""
 
 
@@ -76,12 +76,14 @@ class LevelGate:
     a gate may open too often, but never too late.
     """
 
-    __slots__ = ("_before", "_blocks", "_least", "_loud_for", "_rising_for")
+    __slots__ = ("_before", "_blocks", "_hang_over", "_least", "_loud_for", "_rising_for", "_span")
 
-    def __init__(self) -> None:
+    def __init__(self, block_ms: int = milliseconds(BLOCK, MIC_RATE_HZ)) -> None:
+        self._span: Final = _FLOOR_SPAN_MS // block_ms
+        self._hang_over: Final = -(-_HANG_OVER_MS // block_ms)
         self._before = self._least = float("inf")
         self._blocks = 0
-        self._loud_for = self._rising_for = _HANG_OVER
+        self._loud_for = self._rising_for = self._hang_over
 
     @property
     def loud(self) -> bool:
@@ -97,9 +99,9 @@ class LevelGate:
         """Take the next block's mean square."""
         floor = max(min(self._before, self._least), _FLOOR_LEAST)
         rises = block_power >= floor * _RISE
-        self._rising_for = _HANG_OVER if rises else self._rising_for - 1
-        self._loud_for = _HANG_OVER if rises or block_power >= _QUIET else self._loud_for - 1
+        self._rising_for = self._hang_over if rises else self._rising_for - 1
+        self._loud_for = self._hang_over if rises or block_power >= QUIET else self._loud_for - 1
         self._blocks += 1
         self._least = min(self._least, block_power)
-        if self._blocks == _FLOOR_SPAN:
+        if self._blocks == self._span:
             self._before, self._least, self._blocks = self._least, float("inf"), 0

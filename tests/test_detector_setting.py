@@ -5,7 +5,7 @@ import pytest
 from gateway.app import choose_detector
 from gateway.errors import SettingsError
 from gateway.settings import Settings
-from media.detector import SpeechDetector, standard
+from media.hearing.detector import SpeechDetector, standard
 from tests.media.test_detector_plugin import Clap
 
 

@@ -116,7 +116,11 @@ class Authority:
 
     def rights(self, principal: Principal, session: SessionId, opened_by: UserId) -> Rights:
         """What *principal* may do in a session of its tenant, now."""
-        return Access(principal, session, opened_by, self._revocations).rights
+        return self.access(principal, session, opened_by).rights
+
+    def access(self, principal: Principal, session: SessionId, opened_by: UserId) -> Access:
+        """The same as it changes, for as long as somebody is there."""
+        return Access(principal, session, opened_by, self._revocations)
 
     def rights_to_open(self, principal: Principal) -> Rights:
         """What *principal* would have in a new session, now."""
@@ -134,7 +138,7 @@ class Authority:
                 self.failures["void_secret"] += 1
                 raise invalid("void_secret")
             principal, resume = replace(principal, bound=session), successor
-        return Access(principal, session, opened_by, self._revocations), resume
+        return self.access(principal, session, opened_by), resume
 
     # --- giving and taking ---
 

@@ -1,6 +1,6 @@
 """An answer begins, grows and ends. Generation only: what is heard of it is ``heard``'s affair."""
 
-from gateway.core import effects as fx, events as ev, inputs as inp
+from gateway.core import effects as fx, events as ev, inputs as inp, switching
 from gateway.core.ids import Generation, ItemId, LegId, ResponseId
 from gateway.core.state import Pending, Response
 from gateway.core.step import Step
@@ -11,8 +11,12 @@ from gateway.core.values import ItemStatus
 def start_pending(step: Step) -> None:
     """Start the answer that waits, once its context is the truth.
 
-    Until then a cut has still to say where it fell, a turn what it says, or its voice goes on.
+    Until then a cut has still to say where it fell, a turn what it says, or its voice goes on. A switch of branch
+    that waits as well goes first.
     """
+    switching.perform(step)
+    if step.moment.switch is not None:
+        return
     wanted = step.moment.pending
     if wanted is None or step.moment.cuts or step.state.waits_for_words():
         return
@@ -37,7 +41,7 @@ def _open(step: Step, wanted: Pending, continues: ItemId | None) -> tuple[Respon
     generation = Generation(step.conversation.generation + 1)
     response_id = ResponseId(step.mint("resp"))
     leg = None if wanted.text_only else _loudspeaker(step, wanted.stamp.leg)
-    step.fact(ev.ResponseStarted(response_id, generation, leg, continues, wanted.metadata))
+    step.fact(ev.ResponseStarted(response_id, generation, leg, continues, wanted.metadata, wanted.replaces))
     return response_id, generation
 
 

@@ -98,8 +98,8 @@ def truncation_requested(step: Step, input: inp.ItemTruncationRequested) -> None
     """A client says how much it played: it can shorten what was heard, and lengthen nothing."""
     item_id = input.item_id
     node = step.conversation.tree.nodes.get(item_id)
-    if node is None or node.role != "assistant":
-        step.reject("item_truncate_invalid_item_id", "There is no answer with this id.", "item_id")
+    if node is None or node.role != "assistant" or not step.conversation.tree.active(item_id):
+        step.reject("item_truncate_invalid_item_id", "There is no answer with this id on the active path.", "item_id")
         return
     alive = [r for r in step.state.alive() if r.item_id == item_id]
     said = step.moment.said.get(item_id)

@@ -87,6 +87,25 @@ class Policy:
     """A button's pause that is older becomes a cut: whoever pressed it has gone, and half a sentence means nothing
     after a minute (design)."""
 
+    presence_grace: float = 4.0
+    """A device that is lost has so long to come back before others are told that it left: a reload or a change of
+    network takes a second or two. Together with the noticing of a dead socket it stays below 15 s, and below 5 s
+    where that is known at once."""
+
+    presence_every: float = 0.1
+    """Changes of presence within this time are told together: more often nobody can follow."""
+
+    presence_data_bytes: int = 1024
+    """What a device may tell of itself, which each other device is sent."""
+
+    reaction_every: float = 0.1
+    """A device claps ten times a second at most, and ten times at once: each of them goes to everybody."""
+
+    reactions_at_once: int = 10
+
+    typing_for: float = 6.0
+    """Typing ends so long after it was last told: two of the three seconds' reminders of a page may be lost."""
+
     after_empty_cut: str = "continue"
     """What follows a cut with nothing said after it: ``continue`` speaks the unheard rest, ``ask`` lets the model ask
     what was meant, ``silent`` does neither."""

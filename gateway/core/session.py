@@ -8,9 +8,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
-from gateway.core import answering, effects as fx, events as ev, floor, heard, inputs as inp, pausing, steering, turns
+from gateway.core import (
+    answering,
+    branching,
+    effects as fx,
+    events as ev,
+    floor,
+    heard,
+    inputs as inp,
+    messages,
+    pausing,
+    presence,
+    redacting,
+    steering,
+    turns,
+)
 from gateway.core.policy import Policy
-from gateway.core.state import KEYS_KEPT, Moment, State, Voice, evolve
+from gateway.core.state import KEYS_KEPT, Conversation, Moment, State, Voice, evolve
 from gateway.core.step import Step
 from gateway.core.truncating import truncate
 from gateway.core.values import Failure
@@ -50,9 +64,16 @@ class Session:
         self.state = State()
 
     @classmethod
-    def replay(cls, facts: Iterable[ev.Fact], policy: Policy | None = None) -> "Session":
-        """The session that a log describes. Runs no effects; follow it with ``SessionRecovered``."""
+    def replay(
+        cls, facts: Iterable[ev.Fact], policy: Policy | None = None, onto: Conversation | None = None
+    ) -> "Session":
+        """The session that a log describes: the whole of it, or what follows a snapshot, which it then goes on with.
+
+        Runs no effects; follow it with ``SessionRecovered``.
+        """
         session = cls(policy)
+        if onto is not None:
+            session.state.conversation = onto
         for fact in facts:
             evolve(session.state.conversation, fact)
         return session
@@ -63,7 +84,9 @@ class Session:
         duplicate = self._applied_before(step)
         if not duplicate and not step.rejected:
             _dispatch(step, input)
+            branching.settle(step)
             pausing.settle(step)
+            presence.settle(step, input)
             if stamp.key and not step.rejected:
                 step.fact(ev.CommandApplied(stamp.key, stamp.digest, stamp.wall))
         return Outcome(
@@ -91,6 +114,9 @@ class Session:
 
 
 def _dispatch(step: Step, input: inp.Input) -> None:
+    if isinstance(input, inp.OfPresence):
+        presence.take(step, input)
+        return
     match input:
         case (
             inp.SpeechSuspected()
@@ -115,21 +141,27 @@ def _dispatch(step: Step, input: inp.Input) -> None:
         case inp.DeadlineReached():
             pausing.deadline(step)
             floor.deadline(step)
+            presence.deadline(step)
         case inp.SessionOpened() | inp.SessionRecovered() | inp.VoiceJoined() | inp.LegLeft() | inp.SettingsSubmitted():
             _connection(step, input)
         case _:
             _command(step, input)
 
 
+OfMessages = (
+    inp.EditSubmitted | inp.CorrectionSubmitted | inp.BranchRequested | inp.ReactionRequested | inp.ReactionWithdrawn
+)
 Command = (
     inp.ItemSubmitted
     | inp.ItemDeletionRequested
+    | inp.ItemRedactionRequested
     | inp.ItemTruncationRequested
     | inp.ResponseRequested
     | inp.CancelRequested
     | inp.OutputClearRequested
     | inp.PauseRequested
     | inp.ResumeRequested
+    | OfMessages
 )
 
 
@@ -139,6 +171,8 @@ def _command(step: Step, input: Command) -> None:
             steering.item_submitted(step, input)
         case inp.ItemDeletionRequested():
             steering.item_deletion_requested(step, input)
+        case inp.ItemRedactionRequested():
+            redacting.item_redaction_requested(step, input)
         case inp.ItemTruncationRequested():
             heard.truncation_requested(step, input)
         case inp.ResponseRequested():
@@ -151,6 +185,22 @@ def _command(step: Step, input: Command) -> None:
             pausing.pause_requested(step)
         case inp.ResumeRequested():
             pausing.resume_requested(step)
+        case _:
+            _message(step, input)
+
+
+def _message(step: Step, input: OfMessages) -> None:
+    match input:
+        case inp.EditSubmitted():
+            branching.edit_submitted(step, input)
+        case inp.BranchRequested():
+            branching.branch_requested(step, input)
+        case inp.CorrectionSubmitted():
+            messages.correction_submitted(step, input)
+        case inp.ReactionRequested():
+            messages.reaction_requested(step, input)
+        case inp.ReactionWithdrawn():
+            messages.reaction_withdrawn(step, input)
         case _:
             assert_never(input)
 
@@ -192,6 +242,7 @@ def _connection(step: Step, input: Connection) -> None:
             pausing.joined(step)
         case inp.LegLeft():
             _leg_left(step)
+            presence.left(step, goodbye=input.goodbye)
         case inp.SessionRecovered():
             _recovered(step, input)
 
@@ -211,7 +262,8 @@ def _leg_left(step: Step) -> None:
 
 def _recovered(step: Step, input: inp.SessionRecovered) -> None:
     """Close what the end of the owner's process left open: every response ends exactly once."""
-    step.state.moment = Moment(voices=step.moment.voices)
+    replaced = (it.replaces for it in step.conversation.responses.values() if it.replaces is not None)
+    step.state.moment = Moment(voices=step.moment.voices, presence=step.moment.presence, replaced=next(replaced, None))
     for response in list(step.conversation.responses.values()):
         item_id = response.item_id
         leg, lost_at = response.leg, response.lost_at

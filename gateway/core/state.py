@@ -13,6 +13,7 @@ from typing import Final
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId, TenantId, UserId
 from gateway.core.inputs import Stamp
+from gateway.core.members import Presence
 from gateway.core.tree import Tree
 from gateway.core.values import CutReason, Settings
 
@@ -42,6 +43,9 @@ class Response:
 
     lost_at: tuple[int, int] | None = None
     """Code points and milliseconds that were heard when the leg that spoke it was lost; it goes on in writing."""
+
+    replaces: ItemId | None = None
+    """The answer beside which it stands."""
 
 
 @dataclass(slots=True)
@@ -185,6 +189,20 @@ class Pending:
     rest: Unheard | None = None
     """What is to be spoken without a model; None when a model is asked."""
 
+    replaces: ItemId | None = None
+    """The answer beside which it will stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The active path is to end elsewhere, once no answer runs and every turn has its words."""
+
+    to: ItemId | None
+    """None: before the first message."""
+
+    whole: bool
+    """True to go on to the end of the branch with that item, False to end at it."""
+
 
 @dataclass(slots=True)
 class Awaited:
@@ -226,11 +244,21 @@ class Moment:
 
     said: dict[ItemId, Said] = field(default_factory=dict)
     """The last few spoken answers that are over, oldest first."""
+
+    switch: Switch | None = None
+    replaced: ItemId | None = None
+    """The answer that is being given again: it comes back if the new one comes to nothing."""
+
+    choices: dict[ItemId, tuple[ItemId, ...]] = field(default_factory=dict)
+    """Which items of the active path have siblings, as clients were told."""
+
     paused_until: float | None = None
     """When a button's pause becomes a cut (monotonic); None while no button holds the answer."""
 
     last_typed: str = ""
     """What was typed since an answer was last asked for: a typed "stop" wants none."""
+
+    presence: Presence = field(default_factory=Presence)
 
 
 @dataclass(slots=True)
@@ -258,6 +286,7 @@ class State:
             due += [awaited.due, awaited.go_on]
         due += [cut.due for cut in moment.cuts.values()]
         yield from (when for when in due if when is not None)
+        yield from moment.presence.deadlines()
 
     def by_generation(self, generation: Generation) -> Response | None:
         """The living response of a generation; None when it is over."""
@@ -267,10 +296,8 @@ class State:
 def evolve(state: Conversation, fact: ev.Fact) -> None:
     """Fold one fact into the conversation. Content is not needed: redacted logs fold alike."""
     match fact:
-        case ev.SessionOpened():
-            state.settings, state.tenant, state.opened_by = fact.settings, fact.tenant, fact.user
-        case ev.SettingsChanged(settings):
-            state.settings = settings
+        case ev.SessionOpened() | ev.SettingsChanged():
+            _evolve_session(state, fact)
         case ev.ItemAdded():
             state.tree.add(fact)
             _own(state, fact)
@@ -281,13 +308,36 @@ def evolve(state: Conversation, fact: ev.Fact) -> None:
             node.truncated, node.seen, node.broken_off = True, fact.seen, fact.reason != "interrupted"
         case ev.ItemRemoved(item_id):
             state.tree.remove(item_id)
+        case ev.ItemRedacted(item_id):
+            node = state.tree.nodes[item_id]
+            node.redacted, node.awaits_words = True, False
         case ev.CommandApplied(key, digest, wall):
             state.applied[key] = (digest, wall)
             _forget_commands(state.applied, wall - KEYS_KEPT)
         case ev.ItemTranscribed(item_id) | ev.ItemTranscriptionFailed(item_id):
             state.tree.nodes[item_id].awaits_words = False
+        case ev.BranchSelected() | ev.ItemCorrected() | ev.ReactionAdded() | ev.ReactionRemoved():
+            _evolve_tree(state.tree, fact)
         case _:
             _evolve_response(state, fact)
+
+
+def _evolve_session(state: Conversation, fact: ev.SessionOpened | ev.SettingsChanged) -> None:
+    state.settings = fact.settings
+    if isinstance(fact, ev.SessionOpened):
+        state.tenant, state.opened_by = fact.tenant, fact.user
+
+
+def _evolve_tree(
+    tree: Tree, fact: ev.BranchSelected | ev.ItemCorrected | ev.ReactionAdded | ev.ReactionRemoved
+) -> None:
+    match fact:
+        case ev.BranchSelected(tip):
+            tree.select(tip)
+        case ev.ItemCorrected():
+            tree.correct(fact)
+        case _:
+            tree.react(fact)
 
 
 def _forget_commands(applied: dict[str, tuple[str, float]], before: float) -> None:
@@ -309,7 +359,9 @@ ResponseFact = ev.ResponseStarted | ev.ResponseEnded | ev.PlayoutStarted | ev.Pl
 def _evolve_response(state: Conversation, fact: ResponseFact) -> None:
     if isinstance(fact, ev.ResponseStarted):
         state.generation = fact.generation
-        state.responses[fact.response_id] = Response(fact.response_id, fact.generation, fact.leg, fact.continues)
+        state.responses[fact.response_id] = Response(
+            fact.response_id, fact.generation, fact.leg, fact.continues, replaces=fact.replaces
+        )
         return
     response = state.responses[fact.response_id]
     match fact:

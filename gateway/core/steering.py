@@ -1,8 +1,10 @@
 """What clients ask for: add and remove messages, answer, stop. Each is taken, or refused with a reason."""
 
-from gateway.core import answering, events as ev, floor, heard, inputs as inp
+from dataclasses import replace
+
+from gateway.core import answering, branching, events as ev, floor, heard, inputs as inp, redacting, switching
 from gateway.core.ids import ItemId
-from gateway.core.state import Pending
+from gateway.core.state import Pending, Switch
 from gateway.core.step import Step
 
 
@@ -10,18 +12,21 @@ def item_submitted(step: Step, input: inp.ItemSubmitted) -> None:
     """Put a client's message into the conversation, at its end or after the item it names."""
     tree = step.conversation.tree
     item_id = input.item_id or ItemId(step.mint("item"))
-    announced = {voice.turn for voice in step.moment.voices.values()}
-    if item_id in tree.nodes or item_id in announced:
+    if step.knows(item_id):
         step.reject("item_create_duplicate_item_id", "An item with this id exists already.", "item.id")
         return
-    if input.previous and ItemId(input.previous) not in tree.nodes:
-        step.reject("previous_item_not_found", "There is no item with this id.", "previous_item_id")
+    if input.previous and not tree.active(ItemId(input.previous)):
+        step.reject("previous_item_not_found", "There is no item with this id on the active path.", "previous_item_id")
         return
-    parent = tree.tip if input.previous is None else ItemId(input.previous) if input.previous else None
-    before = tree.follower(parent) if parent != tree.tip else None
-    step.fact(
-        ev.ItemAdded(item_id, parent, input.role, "completed", input.text, device=step.stamp.device, before=before)
-    )
+    added = ev.ItemAdded(item_id, tree.tip, input.role, "completed", input.text, device=step.stamp.device)
+    if input.previous is not None:
+        parent = ItemId(input.previous) if input.previous else None
+        step.fact(replace(added, parent=parent, before=tree.follower(parent)))
+    elif step.moment.switch is not None:  # it belongs to where the conversation goes
+        step.fact(replace(added, parent=switching.coming(step), aside=True))
+        step.moment.switch = Switch(item_id, whole=False)
+    else:
+        step.fact(added)
     if input.role == "user":
         step.moment.last_typed = input.text
 
@@ -32,26 +37,19 @@ def item_deletion_requested(step: Step, input: inp.ItemDeletionRequested) -> Non
         step.reject("item_delete_invalid_item_id", "There is no item with this id.", "item_id")
     elif any(r.item_id == input.item_id for r in step.conversation.responses.values()):
         step.reject("item_in_use", "This answer is still being given; cancel it first.", "item_id")
+    elif step.moment.switch is not None and step.moment.switch.to == input.item_id:
+        step.reject("item_in_use", "The conversation is about to go on from this message.", "item_id")
     else:
-        _forget(step, input.item_id)
-        step.fact(ev.ItemRemoved(input.item_id, "deleted"))
+        redacting.forget(step, input.item_id)
+        step.fact(ev.ItemRemoved(input.item_id, "deleted", not step.conversation.tree.active(input.item_id)))
         answering.start_pending(step)
-
-
-def _forget(step: Step, item_id: ItemId) -> None:
-    """Words that were deleted are neither awaited nor spoken."""
-    moment = step.moment
-    moment.transcribing.pop(item_id, None)
-    moment.over_answers.pop(item_id, None)
-    moment.said.pop(item_id, None)
-    if moment.unheard is not None and moment.unheard.item_id == item_id:
-        moment.unheard = None
-    if moment.pending is not None and moment.pending.rest is not None and moment.pending.rest.item_id == item_id:
-        moment.pending = None
 
 
 def response_requested(step: Step, input: inp.ResponseRequested) -> None:
     """Answer, unless an answer is being generated; ``interrupt`` cuts it (and what sounds) first."""
+    if input.replaces is not None:
+        branching.regeneration_requested(step, input, input.replaces)
+        return
     wanted = Pending(step.stamp, input.instructions, input.text_only, input.metadata)
     alive = step.state.alive()
     if input.on_active == "interrupt":

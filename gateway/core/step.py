@@ -70,6 +70,11 @@ class Step:
         if response.response_id not in self.conversation.responses and response.item_id is not None:
             self.moment.texts.pop(response.item_id, None)
 
+    def knows(self, item_id: ItemId) -> bool:
+        """Does an item have this id, or a turn that is being spoken?"""
+        announced = {voice.turn for voice in self.moment.voices.values()}
+        return item_id in self.conversation.tree.nodes or item_id in announced
+
     def is_stop_word(self, text: str) -> bool:
         """Does the whole utterance ask for silence, in this session?"""
         settings = self.conversation.settings

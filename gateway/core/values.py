@@ -1,7 +1,10 @@
 """Small values that inputs, facts and effects share."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
+
+from gateway.core.ids import DeviceId
 
 Role = Literal["user", "assistant", "system"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
@@ -22,6 +25,20 @@ class Failure:
     message: str
 
 
+OnEdit = Literal["interrupt", "reject"]
+"""What an edit, a regeneration or a switch of branch does while an answer runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A correction of a message in its place: which text it is (the first is 1), by whom and when."""
+
+    number: int
+    by: DeviceId
+    wall: float
+    """Seconds since the epoch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The part of a session that all its connections share."""
@@ -35,3 +52,7 @@ class Settings:
 
     backchannels: tuple[str, ...] | None = None
     """Utterances that only say that somebody listens; None stands for the list of the language."""
+
+    on_edit: OnEdit = "interrupt"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What the conversation is about, in its clients' own terms."""

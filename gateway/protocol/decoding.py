@@ -2,13 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from gateway.errors import ProtocolViolation
 from gateway.protocol.extension import AnyClientEvent
 from gateway.protocol.realtime import AudioAppend
+
+T = TypeVar("T")
 
 MAX_DEPTH: Final = 32
 """How deep JSON may nest: far beyond any client event, far below what exhausts a stack."""
@@ -40,9 +42,9 @@ def decode(data: str | bytes, limits: Limits) -> AnyClientEvent:
     # The head or the tail names the type in every client seen; one that hides it is held to the small limit.
     bulky = _APPEND in raw[:512] or _APPEND in raw[-512:]
     _check_size(raw, limits.append_bytes if bulky else limits.event_bytes)
-    if not bulky and _too_deep(raw):
-        raise ProtocolViolation("invalid_json", f"JSON may nest {MAX_DEPTH} levels deep at most.", event_id=_id_of(raw))
-    event = _decoded(raw)
+    if not bulky:
+        _check_depth(raw)
+    event = _decoded(raw, _decoder)
     if not isinstance(event, AudioAppend):
         _check_size(raw, limits.event_bytes)
     return event
@@ -54,13 +56,24 @@ def _check_size(raw: bytes, limit: int) -> None:
         raise ProtocolViolation("event_too_large", message, event_id=_id_of(raw))
 
 
-def _decoded(raw: bytes) -> AnyClientEvent:
+def decode_as(kind: type[T], raw: bytes) -> T:
+    """The body of a request, as *kind*. Raises as :func:`decode`; how long it is has been looked at."""
+    _check_depth(raw)
+    return _decoded(raw, msgspec.json.Decoder(kind))
+
+
+def _decoded(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     try:
-        return _decoder.decode(raw)
+        return decoder.decode(raw)
     except msgspec.ValidationError as error:
         raise _violation(str(error), raw) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise ProtocolViolation("invalid_json", "This is not a JSON object.", event_id=_id_of(raw)) from None
+
+
+def _check_depth(raw: bytes) -> None:
+    if _too_deep(raw):
+        raise ProtocolViolation("invalid_json", f"JSON may nest {MAX_DEPTH} levels deep at most.", event_id=_id_of(raw))
 
 
 def _too_deep(raw: bytes) -> bool:

@@ -10,6 +10,8 @@ from gateway.protocol.auth import (
     AuthRefresh as AuthRefresh,
     AuthRefreshRequired as AuthRefreshRequired,
 )
+from gateway.protocol.messages import BranchSelect, ItemUpdate, OfMessages, ReactionAdd, ReactionRemove, TreeRetrieve
+from gateway.protocol.presence import OfPresence, PresenceUpdate, ReactionSend, TypingStart, TypingStop
 from gateway.protocol.realtime import (
     AudioAppend,
     AudioClear,
@@ -27,6 +29,7 @@ from gateway.protocol.realtime import (
     ServerEvent,
     SessionUpdate,
 )
+from gateway.protocol.redaction import ItemRedact as ItemRedact, ItemRedacted as ItemRedacted
 
 SUBPROTOCOL = "bargein.v1"
 
@@ -38,16 +41,23 @@ class ExtendedEvent(ServerEvent):
 
 
 class SessionSnapshot(ExtendedEvent, tag="session.snapshot"):
-    """The whole active path; it replaces what the client holds."""
+    """The active path; it replaces what the client holds."""
 
     session_id: str
     items: list[Item]
+    has_before: bool | UnsetType = UNSET
+    """True when only the newest items are here: older ones come by ``GET …/items?before=``."""
+
+    running: list[str] = msgspec.field(default_factory=list)
+    """Ids of the responses that are being generated, oldest first."""
 
 
 class SessionResumed(ExtendedEvent, tag="session.resumed"):
     """What follows the client's cursor comes next, flagged ``replay``."""
 
     session_id: str
+    retry_after_ms: Count | UnsetType = UNSET
+    """How long to wait before resuming the next time. Set while many resume at once, and different for each."""
 
 
 class SessionReset(ExtendedEvent, tag="session.reset"):
@@ -55,6 +65,14 @@ class SessionReset(ExtendedEvent, tag="session.reset"):
 
     session_id: str
     reason: str
+
+
+class SessionClosing(ExtendedEvent, tag="session.closing"):
+    """The gateway ends this connection; the session goes on. ``reason`` is the close code's name in lower case."""
+
+    reason: str
+    retry_after_ms: Count
+    """How long to wait before connecting again; different for each client, so that not all come back at once."""
 
 
 class SpeechSuspected(ExtendedEvent, tag="input_audio_buffer.speech_suspected"):
@@ -112,7 +130,7 @@ class Mute(ClientEvent, tag="input_audio_buffer.mute"):
     muted: bool
 
 
-OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | AuthRefresh
+OfTheExtension = OutputPause | OutputResume | PushToTalk | Mute | ItemRedact | OfMessages | OfPresence | AuthRefresh
 
 
 class SessionResume(ClientEvent, tag="session.resume"):
@@ -154,6 +172,16 @@ AnyClientEvent = (
     | SessionResume
     | PlaybackReport
     | AuthRefresh
+    | PresenceUpdate
+    | TypingStart
+    | TypingStop
+    | ReactionSend
+    | ItemUpdate
+    | BranchSelect
+    | TreeRetrieve
+    | ReactionAdd
+    | ReactionRemove
+    | ItemRedact
 )
 
 __all__ = ["SUBPROTOCOL", "UNSET", "AnyClientEvent"]

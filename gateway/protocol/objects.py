@@ -14,6 +14,30 @@ class Content(msgspec.Struct, omit_defaults=True):
     transcript: str | None | UnsetType = UNSET
 
 
+class Siblings(msgspec.Struct):
+    """Which of the messages at its place in the tree this is: ``ids[index]``, oldest first."""
+
+    index: int
+    count: int
+    ids: list[str]
+
+
+class Version(msgspec.Struct):
+    """Which text of a message this is (the first is 1), who gave it, and when (whole seconds since the epoch)."""
+
+    number: int
+    by: str
+    at: int
+
+
+class Reaction(msgspec.Struct):
+    """How many gave it; ``by`` names the first of them."""
+
+    reaction: str
+    count: int
+    by: list[str]
+
+
 class Item(msgspec.Struct):
     """A message. ``heard_text``, ``unheard_text`` and ``seen_text`` are ours: set on an answer that was cut."""
 
@@ -29,6 +53,17 @@ class Item(msgspec.Struct):
     """What of ``unheard_text`` had been shown as text."""
 
     device: str | UnsetType = UNSET
+    siblings: Siblings | UnsetType = UNSET
+    """Ours, where there are any."""
+
+    version: Version | UnsetType = UNSET
+    """Ours: set on a message that was corrected."""
+
+    reactions: list[Reaction] | UnsetType = UNSET
+    """Ours, where there are any."""
+
+    redacted: bool | UnsetType = UNSET
+    """Ours: True where its words were removed for good."""
 
 
 class Part(msgspec.Struct):
@@ -100,6 +135,9 @@ class Response(msgspec.Struct):
     object: Literal["realtime.response"] = "realtime.response"
     continues: str | UnsetType = UNSET
     """Ours: the id of the cut answer of which this one speaks the unheard rest."""
+
+    replaces: str | UnsetType = UNSET
+    """Ours: the id of the answer beside which this one stands."""
 
 
 class TurnDetection(msgspec.Struct):

@@ -7,16 +7,16 @@ The order of events follows ``docs/protocol.md``: an answer opens with its item 
 part, closes them in the reverse order, and ``response.done`` comes last.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import UNSET
 
 from gateway.core import events as ev
 from gateway.core.ids import ItemId, LegId, ResponseId
 from gateway.core.values import Failure, ItemStatus, ResponseStatus, Role
-from gateway.protocol import extension as ext, realtime as rt
+from gateway.protocol import extension as ext, messages, presence, realtime as rt
 
 
 @dataclass(slots=True)
@@ -42,9 +42,15 @@ class View:
 
     metadata: dict[ResponseId, dict[str, str]] = field(default_factory=dict)
     continues: dict[ResponseId, str] = field(default_factory=dict)
+    replaces: dict[ResponseId, str] = field(default_factory=dict)
 
 
 Wire: TypeAlias = list[rt.ServerEvent]
+
+Words: TypeAlias = Mapping[ItemId, tuple[str, str]]
+"""What messages say, and the unheard rest of those that were cut."""
+
+NO_WORDS: Final[Words] = {}
 
 
 def item(
@@ -73,13 +79,15 @@ def item(
     return shown
 
 
-def project(event: ev.Event, view: View) -> Wire:
-    """The server events by which this connection learns of *event*."""
+def project(event: ev.Event, view: View, words: Words = NO_WORDS) -> Wire:
+    """The server events by which this connection learns of *event*; *words* are those of messages that it brings back.
+
+    They are looked up when it is told, since a fact that only moves messages does not hold them; what was removed
+    meanwhile is empty.
+    """
     match event:
         case ev.ItemAdded():
             return _item_added(event, view)
-        case ev.TextAppended():
-            return [_delta(event, view)]
         case ev.ItemCompleted():
             return _item_completed(event, view)
         case ev.ResponseStarted():
@@ -92,13 +100,26 @@ def project(event: ev.Event, view: View) -> Wire:
             return [rt.SessionUpdated(session=view.settings_changed())]
         case ev.PlayoutStarted() | ev.PlayoutStopped() | ev.PlayoutCleared():
             return _playout(event, view)
-        case ev.ItemTranscribed() | ev.ItemTranscriptionFailed() | ev.ItemTruncated() | ev.ItemRemoved():
-            return [_item_changed(event)]
+        case (
+            ev.ItemTranscribed()
+            | ev.ItemTranscriptionFailed()
+            | ev.ItemTruncated()
+            | ev.ItemRemoved()
+            | ev.ItemRedacted()
+        ):
+            told = _item_changed(event)
+            return [told] if view.extended or not (told.extension or _beside(event)) else []
+        case ev.BranchSelected() | ev.ItemCorrected() | ev.ReactionAdded() | ev.ReactionRemoved():
+            return _of_message(event, view, words)
         case _:
             return _signal(event, view)
 
 
 def _item_added(event: ev.ItemAdded, view: View) -> Wire:
+    if event.role == "assistant" and event.response_id is not None and not event.spoken:
+        view.spoken.discard(event.response_id)  # its device was lost before the first word: it is written
+    if event.aside:
+        return []  # it is told when it enters the path
     spoken = event.spoken or event.response_id in view.spoken
     shown = item(event.item_id, event.role, event.status, event.text, spoken=spoken, device=event.device)
     if event.response_id is None:
@@ -113,6 +134,47 @@ def _item_added(event: ev.ItemAdded, view: View) -> Wire:
         rt.ItemAdded(item=empty, previous_item_id=event.parent),
         rt.PartAdded(response_id=event.response_id, item_id=event.item_id, part=part),
     ]
+
+
+def _of_message(
+    event: ev.BranchSelected | ev.ItemCorrected | ev.ReactionAdded | ev.ReactionRemoved, view: View, words: Words
+) -> Wire:
+    match event:
+        case ev.BranchSelected():
+            return _branch_selected(event, view, words)
+        case ev.ItemCorrected():
+            return [_item_corrected(event)]
+        case _:
+            return [messages.told(event)] if view.extended else []
+
+
+def _branch_selected(event: ev.BranchSelected, view: View, words: Words) -> Wire:
+    told: Wire = [rt.ItemDeleted(item_id=item_id, reason="branch_left") for item_id in reversed(event.left)]
+    for entered in event.entered:
+        text, unheard = words.get(entered.item_id, ("", ""))
+        shown = item(
+            entered.item_id,
+            entered.role,
+            entered.status,
+            text,
+            spoken=entered.spoken,
+            unheard=unheard if entered.truncated else None,
+            seen=entered.seen,
+            device=entered.device,
+        )
+        if entered.redacted:
+            shown.redacted = True
+        told += [
+            rt.ItemAdded(item=shown, previous_item_id=entered.parent),
+            rt.ItemDone(item=shown, previous_item_id=entered.parent),
+        ]
+    return [*told, messages.BranchSelected(item_id=event.tip)] if view.extended else told
+
+
+def _item_corrected(event: ev.ItemCorrected) -> rt.ServerEvent:
+    shown = item(event.item_id, "user", "completed", event.text, spoken=event.spoken, device=event.device)
+    shown.version = rt.Version(event.version, event.by, int(event.wall))
+    return rt.ItemDone(item=shown, previous_item_id=event.parent)
 
 
 def _delta(event: ev.TextAppended, view: View) -> rt.ServerEvent:
@@ -148,6 +210,8 @@ def _response_created(event: ev.ResponseStarted, view: View) -> rt.ServerEvent:
     view.metadata[event.response_id] = dict(event.metadata)
     if event.continues is not None:
         view.continues[event.response_id] = event.continues
+    if event.replaces is not None:
+        view.replaces[event.response_id] = event.replaces
     return rt.ResponseCreated(response=_response(event.response_id, "in_progress", [], view))
 
 
@@ -169,6 +233,7 @@ def _response_done(event: ev.ResponseEnded, view: View) -> rt.ServerEvent:
     view.spoken.discard(event.response_id)
     view.metadata.pop(event.response_id, None)
     view.continues.pop(event.response_id, None)
+    view.replaces.pop(event.response_id, None)
     return rt.ResponseDone(response=response)
 
 
@@ -184,6 +249,8 @@ def _response(
     )
     if response_id in view.continues:
         response.continues = view.continues[response_id]
+    if response_id in view.replaces:
+        response.replaces = view.replaces[response_id]
     return response
 
 
@@ -201,7 +268,7 @@ def _playout(event: ev.PlayoutStarted | ev.PlayoutStopped | ev.PlayoutCleared, v
 
 
 def _item_changed(
-    event: ev.ItemTranscribed | ev.ItemTranscriptionFailed | ev.ItemTruncated | ev.ItemRemoved,
+    event: ev.ItemTranscribed | ev.ItemTranscriptionFailed | ev.ItemTruncated | ev.ItemRemoved | ev.ItemRedacted,
 ) -> rt.ServerEvent:
     match event:
         case ev.ItemTranscribed():
@@ -218,7 +285,14 @@ def _item_changed(
                 reason=event.reason,
             )
         case ev.ItemRemoved():
-            return rt.ItemDeleted(item_id=event.item_id)
+            return rt.ItemDeleted(item_id=event.item_id, reason=event.reason)
+        case ev.ItemRedacted():
+            return ext.ItemRedacted(item_id=event.item_id)
+
+
+def _beside(event: ev.Fact) -> bool:
+    """Does this concern a message beside the active path, of which stock clients do not know?"""
+    return isinstance(event, ev.ItemRemoved) and event.aside
 
 
 def _seen(heard: str, unheard: str, seen: int) -> str:
@@ -226,11 +300,16 @@ def _seen(heard: str, unheard: str, seen: int) -> str:
 
 
 Announced = ev.SpeechStarted | ev.SpeechStopped | ev.InputCommitted | ev.TimeoutTriggered | ev.TruncationKept
+Live = ev.PresenceChanged | ev.ReactionSent
 Doubt = ev.SpeechSuspected | ev.SpeechConfirmed | ev.SpeechDismissed | ev.PlayoutPaused | ev.PlayoutResumed
 
 
-def _signal(event: Announced | Doubt | ev.CommandRejected, view: View) -> Wire:
+def _signal(
+    event: Announced | Doubt | Live | ev.TextAppended | ev.SiblingsChanged | ev.CommandRejected, view: View
+) -> Wire:
     match event:
+        case ev.TextAppended():
+            return [_delta(event, view)]
         case ev.SpeechStarted():
             return [rt.SpeechStarted(item_id=event.item_id, audio_start_ms=event.audio_start_ms)]
         case ev.SpeechStopped():
@@ -242,6 +321,10 @@ def _signal(event: Announced | Doubt | ev.CommandRejected, view: View) -> Wire:
             return [rt.TimeoutTriggered(item_id=event.item_id, audio_start_ms=start_ms, audio_end_ms=end_ms)]
         case ev.TruncationKept() | ev.CommandRejected():
             return [_answer(event, view.extended)] if event.leg == view.leg else []
+        case ev.PresenceChanged() | ev.ReactionSent():
+            return presence.told(event) if view.extended else []
+        case ev.SiblingsChanged():
+            return [messages.told(event)] if view.extended else []
         case _:
             return [_doubt(event)] if view.extended else []
 

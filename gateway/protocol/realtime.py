@@ -20,12 +20,15 @@ from gateway.protocol.objects import (
     Item as Item,
     OutputTokens as OutputTokens,
     Part as Part,
+    Reaction as Reaction,
     Response as Response,
     SemanticTurnDetection as SemanticTurnDetection,
     Session as Session,
+    Siblings as Siblings,
     StatusDetails as StatusDetails,
     TurnDetection as TurnDetection,
     Usage as Usage,
+    Version as Version,
 )
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
@@ -81,6 +84,8 @@ class ItemRetrieved(ServerEvent, tag="conversation.item.retrieved"):
 
 class ItemDeleted(ServerEvent, tag="conversation.item.deleted"):
     item_id: str
+    reason: str | UnsetType = UNSET
+    """Ours: ``branch_left`` when the item only left the active path, else why it is gone."""
 
 
 class ItemTruncated(ServerEvent, tag="conversation.item.truncated"):
@@ -249,12 +254,24 @@ Utterances = Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspe
 """Short utterances: longer ones are neither a stop word nor a backchannel, and more than these are no list."""
 
 
+Metadata = Annotated[
+    dict[Annotated[str, msgspec.Meta(min_length=1, max_length=64)], Annotated[str, msgspec.Meta(max_length=512)]],
+    msgspec.Meta(max_length=16),
+]
+"""As OpenAI bounds it."""
+
+
 class OwnChanges(msgspec.Struct):
     """Ours, of the session: its language (ISO 639-1), and its own lists; null brings back those of the language."""
 
     language: Annotated[str, msgspec.Meta(pattern="^[a-z]{2}$")] | UnsetType = UNSET
     stop_words: Utterances | None | UnsetType = UNSET
     backchannels: Utterances | None | UnsetType = UNSET
+    on_edit: Literal["interrupt", "reject"] | UnsetType = UNSET
+    """What an edit, a regeneration or a switch of branch does while an answer runs."""
+
+    metadata: Metadata | None | UnsetType = UNSET
+    """What the conversation is about; takes the place of all of what was there, null empties it."""
 
 
 class SessionChanges(msgspec.Struct):
@@ -305,7 +322,8 @@ class InputItem(msgspec.Struct):
     role: Literal["user", "assistant", "system"]
     content: list[InputPart]
     type: Literal["message"] = "message"
-    id: str | None = None
+    id: Annotated[str, msgspec.Meta(pattern=r"^[\w.:-]{0,128}$")] | None = None
+    """Of characters that leave others for names that the log gives to what is no item."""
 
 
 class ItemCreate(ClientEvent, tag="conversation.item.create"):
@@ -336,10 +354,11 @@ class ResponseOptions(msgspec.Struct):
 
 
 class ResponseCreate(ClientEvent, tag="response.create"):
-    """``on_active`` is ours: what to do while an answer is running."""
+    """``on_active`` is ours: what to do while an answer is running; so is ``replaces``: the answer to give again."""
 
     response: ResponseOptions | UnsetType = UNSET
     on_active: Literal["reject", "interrupt"] = "reject"
+    replaces: str | None = None
 
 
 class ResponseCancel(ClientEvent, tag="response.cancel"):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from media.frames import VOICE_RATE_HZ, Pcm, samples
 
 FADE_MS: Final = 10
-"""How long a fade lasts (:class:`media.playout.PlayoutOptions`)."""
+"""How long a fade lasts (:class:`media.speaking.playout.PlayoutOptions`)."""
 
 _SILENT: Final = 60
 _LOUD: Final = 500

@@ -12,8 +12,8 @@ from gateway.replay.line import CONNECT_TIMEOUT_S, Target, Witness, read_event
 from gateway.replay.microphone import Microphone
 from media.frames import VOICE_RATE_HZ, Pcm
 from media.peer import Peer
-from media.peering import PeerError, PeerOptions, Reason
-from media.rtp import RTP_RATE_HZ
+from media.peer.peering import PeerError, PeerOptions, Reason
+from media.rtp.inbound import RTP_RATE_HZ
 
 _OPTIONS: Final = PeerOptions(send_rate_hz=VOICE_RATE_HZ, receive_rate_hz=VOICE_RATE_HZ)
 _WRAP: Final = 1 << 32
@@ -60,7 +60,7 @@ def _why(body: bytes) -> str:
 
 
 class _Call:
-    """The ears and the mouth of the call: implements :class:`media.peering.Ears`."""
+    """The ears and the mouth of the call: implements :class:`media.peer.peering.Ears`."""
 
     def __init__(self, microphone: Microphone, witness: Witness) -> None:
         self.over = False
@@ -85,6 +85,9 @@ class _Call:
         step = (rtp_time - newest + _WRAP // 2) % _WRAP - _WRAP // 2
         self._rtp_time = newest + step
         self._witness.on_heard(pcm, self._rtp_time * VOICE_RATE_HZ // RTP_RATE_HZ, arrival)
+
+    def attentive(self) -> bool:
+        return True
 
     def on_repair(self, pcm: Pcm) -> None:
         pass

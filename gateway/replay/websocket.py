@@ -11,17 +11,15 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
-from websockets.typing import Subprotocol
 
-from gateway.protocol.extension import SUBPROTOCOL
+from gateway.client.errors import ConnectionRefused, GatewayUnreachable
+from gateway.client.wire import Wire, dial
 from gateway.replay.errors import ReplayError
-from gateway.replay.line import CONNECT_TIMEOUT_S, Target, Witness, read_event
+from gateway.replay.line import Target, Witness, read_event
 from gateway.replay.loudspeaker import Loudspeaker
 from gateway.replay.microphone import Microphone
 from media.frames import VOICE_FRAME, Pcm, silence
-from media.metronome import Pacer
+from media.rtp.metronome import Pacer
 
 _AUDIO: Final = msgspec.json.encode(
     {"type": "session.update", "session": {"type": "realtime", "output_modalities": ["audio"]}}
@@ -39,43 +37,33 @@ _SILENCE: Final = _append(silence(VOICE_FRAME))
 
 @asynccontextmanager
 async def websocket_line(target: Target, microphone: Microphone, witness: Witness) -> AsyncIterator[None]:
-    """A :data:`gateway.replay.line.Line` over WebSocket."""
-    socket = await _connect(target)
-    call = _Call(socket, microphone, witness)
+    """A :data:`gateway.replay.line.Line` over WebSocket. It does not come back: a lost call is a finding."""
+    wire = await _dial(target)
+    call = _Call(wire, microphone, witness)
     reading = asyncio.create_task(call.read())
     try:
         yield
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-        await socket.close()
+        await wire.aclose()
 
 
-async def _connect(target: Target) -> ClientConnection:
+async def _dial(target: Target) -> Wire:
     url = f"{'wss' if target.secure else 'ws'}://{target.netloc}{target.path}"
     try:
-        return await connect(
-            url,
-            subprotocols=[Subprotocol(SUBPROTOCOL)],
-            additional_headers=target.headers,
-            compression=None,
-            max_size=None,
-            max_queue=None,
-            open_timeout=CONNECT_TIMEOUT_S,
-            close_timeout=2,
-            proxy=None,
-        )
-    except InvalidHandshake as error:
-        raise ReplayError("gateway_refused", f"{url} did not take the connection: {error}.") from error
-    except (OSError, TimeoutError, InvalidURI) as error:
+        return await dial(url, token=target.token)
+    except ConnectionRefused as error:
+        raise ReplayError("gateway_refused", f"{url} did not take the connection: {error}") from error
+    except GatewayUnreachable as error:
         raise ReplayError("gateway_unreachable", f"There is no gateway at {url}.") from error
 
 
 class _Call:
     """One connection: reads until it ends, and ticks from the moment the session is ready."""
 
-    def __init__(self, socket: ClientConnection, microphone: Microphone, witness: Witness) -> None:
-        self._socket = socket
+    def __init__(self, wire: Wire, microphone: Microphone, witness: Witness) -> None:
+        self._wire = wire
         self._microphone = microphone
         self._witness = witness
         self._loudspeaker = Loudspeaker()
@@ -85,23 +73,21 @@ class _Call:
         loop = asyncio.get_running_loop()
         ticking: asyncio.Task[None] | None = None
         try:
-            async for message in self._socket:
+            async for message in self._wire:
                 event, at = read_event(message), loop.time()
                 if self._loudspeaker.take(event):
                     continue
                 self._witness.on_event(event, at)
                 if event.get("type") == "session.created":
-                    await self._socket.send(_AUDIO)
+                    await self._wire.send(_AUDIO)
                 elif event.get("type") == "session.updated" and ticking is None:
                     self._witness.on_ready(at)
                     ticking = asyncio.create_task(self._tick())
-        except ConnectionClosed:
-            pass
         finally:
             if ticking is not None:
                 ticking.cancel()
                 await asyncio.gather(ticking, return_exceptions=True)
-        self._witness.on_lost(f"close code {self._socket.close_code}", loop.time())
+        self._witness.on_lost(f"close code {self._wire.close_code}", loop.time())
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
@@ -115,7 +101,5 @@ class _Call:
                 self._witness.on_heard(heard, tick * VOICE_FRAME, at)
             frame = self._microphone.take()
             self._witness.on_sent(frame, at)
-            try:
-                await self._socket.send(_SILENCE if frame.pcm is None else _append(frame.pcm))
-            except ConnectionClosed:
+            if not await self._wire.send(_SILENCE if frame.pcm is None else _append(frame.pcm)):
                 return

@@ -11,25 +11,27 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 from gateway.core import events as ev, inputs as inp
 from gateway.core.ids import DEFAULT_TENANT, DeviceId, ItemId, LegId, SessionId, UserId
 from gateway.core.session import Outcome, Session
-from gateway.core.state import Response, State
-from gateway.core.tree import Node
+from gateway.core.state import State
 from gateway.errors import StoreError
 from gateway.runtime.clock import Clock
+from gateway.runtime.glance import Glance, glance_at
 from gateway.runtime.perform import Performer
-from gateway.runtime.ports import Agent, Published, Store, Subscriber, Verdict, VoicePort
+from gateway.runtime.ports import NO_WORDS, Agent, Content, Published, Store, Subscriber, Verdict, VoicePort, entering
 
 log = logging.getLogger(__name__)
 
 MAILBOX: Final = 1024
 """Inputs that may wait. Whoever brings more by :meth:`Actor.submit` waits too; ears and loudspeakers,
 which post, are bounded by their own clock."""
+
+T = TypeVar("T")
 
 AHEAD: Final = 256
 """Decisions that may wait for the log. A log that hangs for longer than that takes the session with it into its
@@ -48,21 +50,6 @@ class Origin:
 
 
 INSIDE: Final = Origin()
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """A session at one instant between two inputs, when its state and its log agree."""
-
-    seq: int
-    path: tuple[Node, ...]
-    """The active path, oldest first. Copies: they do not change."""
-
-    open_texts: dict[ItemId, str]
-    """Text so far of the answers that live."""
-
-    responses: tuple[Response, ...]
-    """Copies of the responses that live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +109,7 @@ class Actor:
         self._room = asyncio.Event()
         self._room.set()
         self._subscribers: dict[LegId, Subscriber] = {}
-        self._visits: set[asyncio.Future[Glance]] = set()
+        self._visits: set[asyncio.Future[Any]] = set()
         self._decided_seq = seq
         """What the log's last seq will be when all that was decided is written."""
 
@@ -164,50 +151,46 @@ class Actor:
             if leg in self._subscribers:
                 self._subscribers[leg] = subscriber
 
-        return await self._between(self._glance, enter)
+        return await self.consult(self._glance, enter)
+
+    def attach(self, leg: LegId, subscriber: Subscriber) -> None:
+        """Connect who needs not be brought up to date, and wants to know what becomes of a command."""
+        if self.ended:
+            raise SessionEnded(self.session_id)
+        self._subscribers[leg] = subscriber
+
+    def _glance(self, state: State) -> Glance:
+        return glance_at(state, self._decided_seq)
 
     async def glance(self, at_that_instant: Callable[[], object] = lambda: None) -> Glance:
         """The session as it is between two inputs; called when all of that was published, and nothing after it."""
-        return await self._between(self._glance, at_that_instant)
+        return await self.consult(self._glance, at_that_instant)
 
     async def amend(self, change: Callable[[State], inp.Input | None], origin: Origin) -> bool:
         """Derive an input from the state as it is then, and have it handled before any other; False for None.
 
         So nothing comes between: two that merge into the same settings do not undo each other.
         """
-        derived: list[inp.Input] = []
 
-        def look() -> Glance:
-            input = change(self._core.state)
+        def derive(state: State) -> bool:
+            input = change(state)
             if input is not None:
-                derived.append(input)
                 self._mailbox.appendleft(_Letter(input, origin))
-            return self._glance()
+            return input is not None
 
-        await self._between(look)
-        return bool(derived)
+        return await self.consult(derive)
 
-    def _glance(self) -> Glance:
-        conversation, moment = self._core.state.conversation, self._core.state.moment
-        return Glance(
-            self._decided_seq,
-            tuple(replace(node) for node in conversation.tree.path()),
-            dict(moment.texts),
-            tuple(replace(response) for response in conversation.responses.values()),
-        )
-
-    async def _between(
-        self, look: Callable[[], Glance], at_that_instant: Callable[[], object] = lambda: None
-    ) -> Glance:
-        answer: asyncio.Future[Glance] = asyncio.get_running_loop().create_future()
+    async def consult(self, question: Callable[[State], T], at_that_instant: Callable[[], object] = lambda: None) -> T:
+        """What *question* finds in the state between two inputs; told when all that led to it was published."""
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def visit() -> None:
-            glance = look()
+            found = question(self._core.state)
 
             def agree() -> None:
                 if not answer.done():
                     at_that_instant()
-                    answer.set_result(glance)
+                    answer.set_result(found)
 
             self._go_on(agree)
 
@@ -226,11 +209,11 @@ class Actor:
         self._performer.voices[origin.leg] = voice
         self.post(inp.VoiceJoined(revocable, answers, interrupts), origin)
 
-    def leave(self, origin: Origin) -> None:
-        """Disconnect a device. It cancels nothing."""
+    def leave(self, origin: Origin, *, goodbye: bool = False) -> None:
+        """Disconnect a device. It cancels nothing. Without a *goodbye* others wait for it to come back."""
         self._subscribers.pop(origin.leg, None)
         self.idle_since = self._clock.now()
-        self.post(inp.LegLeft(), origin)
+        self.post(inp.LegLeft(goodbye), origin)
 
     async def run(self, on_end: Callable[["Actor"], None]) -> None:
         """Handle inputs until cancelled, or until the log fails."""
@@ -303,21 +286,31 @@ class Actor:
                 self._performer.all_started()
                 self._decided.clear()
                 await self._decided.wait()
-            step, before = self._unwritten[0], self.seq
+            step, before, words = self._unwritten[0], self.seq, NO_WORDS
             if isinstance(step, _Decided) and step.outcome.facts:
                 facts = step.outcome.facts
                 self.seq = await self._store.append(self.session_id, before, facts, self._clock.wall())
-            self._finish(step, before)
+                if self.seq == self._decided_seq and self._store.snapshot_due(self.session_id):
+                    self._store.save_snapshot(self.session_id, self.seq, self._core.state.conversation)
+                words = await self._brought_back(facts)
+            self._finish(step, before, words)
             self._unwritten.popleft()
             self._written.set()
 
-    def _finish(self, step: _Decided | Callable[[], None], before: int) -> None:
+    async def _brought_back(self, facts: Sequence[ev.Fact]) -> Mapping[ItemId, Content]:
+        """What the messages say that enter the active path again by these facts."""
+        entered = entering(facts)
+        return await self._store.contents(self.session_id, entered) if entered else NO_WORDS
+
+    def _finish(
+        self, step: _Decided | Callable[[], None], before: int, words: Mapping[ItemId, Content] = NO_WORDS
+    ) -> None:
         """What is left to do with a step whose facts are in the log, after *before*."""
         if not isinstance(step, _Decided):
             step()
             return
         self._save_open(step.outcome)
-        self._publish(step.outcome, before + 1)
+        self._publish(step.outcome, before + 1, words)
         self._acknowledge(step.origin, step.outcome)
         for effect in step.outcome.starting:
             self._performer.start(effect)
@@ -343,13 +336,13 @@ class Actor:
                 if text is not None:
                     self._store.save_open(self.session_id, event.item_id, text)
 
-    def _publish(self, outcome: Outcome, seq: int) -> None:
+    def _publish(self, outcome: Outcome, seq: int, words: Mapping[ItemId, Content]) -> None:
         batch: list[Published] = []
         facts = iter(outcome.facts)
         fact = next(facts, None)
         for event in outcome.events:
             if event is fact:
-                batch.append(Published(event, seq))
+                batch.append(Published(event, seq, words))
                 seq += 1
                 fact = next(facts, None)
             else:

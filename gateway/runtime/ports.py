@@ -1,11 +1,13 @@
 """What the runtime needs from the rooms above it, as protocols. Nothing here does anything."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Literal, Protocol
 
-from gateway.core.events import Event, Fact
-from gateway.core.ids import Generation, ItemId, ResponseId, SessionId
+from gateway.core import state
+from gateway.core.events import BranchSelected, Event, Fact
+from gateway.core.ids import DEFAULT_TENANT, Generation, ItemId, ResponseId, SessionId
 from gateway.core.inputs import PlayoutCleared
 
 Role = Literal["user", "assistant", "system"]
@@ -84,14 +86,26 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A session as the store knows it."""
+    """A session as the store knows it: what a snapshot holds, and the log after it."""
 
     epoch: str
     """Identifies this incarnation of the log: a cursor ``(epoch, seq)`` of another one is void."""
 
     log: tuple[Stored, ...]
+    """Oldest first; the whole log where there is no snapshot."""
+
     open_texts: Mapping[ItemId, str]
     """Text of items that were still being generated, as far as it was saved."""
+
+    snapshot: state.Conversation | None = None
+    """What the log up to ``snapshot_seq`` folds into. It is the caller's."""
+
+    snapshot_seq: int = 0
+
+    @property
+    def seq(self) -> int:
+        """The log's last seq."""
+        return self.snapshot_seq + len(self.log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +116,55 @@ class Content:
     unheard: str = ""
 
 
+NO_WORDS: Final[Mapping[ItemId, Content]] = MappingProxyType({})
+
+
+def entering(facts: Iterable[Fact]) -> list[ItemId]:
+    """The messages that enter the active path again by these facts: their words stand elsewhere."""
+    return [entered.item_id for fact in facts if isinstance(fact, BranchSelected) for entered in fact.entered]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """What is known of a session without reading its log."""
+
+    session: SessionId
+    number: int
+    """Grows with each new session of the store: the cursor of :meth:`Store.sessions`."""
+
+    tenant: str
+    """Whose it is."""
+
+    epoch: str
+    seq: int
+    """The log's last seq."""
+
+    created: float
+    """When its first facts were appended, seconds since the epoch; 0 while there are none."""
+
+    used: float
+    """When its last facts were appended, seconds since the epoch; 0 while there are none."""
+
+    size: int
+    """Bytes of its facts and words, without what the engine needs around them."""
+
+    metadata: Mapping[str, str]
+    """That of its settings."""
+
+
 class Store(Protocol):
     """The log. Every call may raise :class:`gateway.errors.StoreError`."""
 
-    async def create(self, session: SessionId, epoch: str) -> None:
+    async def create(self, session: SessionId, epoch: str, *, tenant: str = DEFAULT_TENANT) -> None:
         """Begin an empty log. Raises ``store_conflict`` when the session exists."""
         ...
 
     async def append(self, session: SessionId, expected_seq: int, facts: Sequence[Fact], wall: float) -> int:
         """Append all of *facts* or nothing, after *expected_seq*; return the last seq.
 
-        Durable when it returns. Raises ``store_conflict`` when the log does not end at *expected_seq*.
+        Durable when it returns. Words that a fact makes void (of a redacted or deleted item, of former
+        settings) are removed for good in the same step.
+        Raises ``store_conflict`` when the log does not end at *expected_seq*.
         """
         ...
 
@@ -120,12 +172,27 @@ class Store(Protocol):
         """Remember an unfinished item's text so far, soon and without waiting. Never raises."""
         ...
 
+    def snapshot_due(self, session: SessionId) -> bool:
+        """Has so much been appended since the last snapshot that another one is worth its while? Never raises."""
+        ...
+
+    def save_snapshot(self, session: SessionId, seq: int, conversation: state.Conversation) -> None:
+        """Remember what the log up to *seq* folds into. Taken now, written soon. Never raises.
+
+        A snapshot only saves time: one that is lost or cannot be read is as good as none.
+        """
+        ...
+
     async def load(self, session: SessionId) -> Loaded | None:
-        """The whole log, oldest first; None when there is no such session."""
+        """The last snapshot and the log after it; None when there is no such session."""
         ...
 
     async def read(self, session: SessionId, after_seq: int, limit: int = 1000) -> tuple[Stored, ...]:
         """Up to *limit* facts after *after_seq*, oldest first."""
+        ...
+
+    async def read_before(self, session: SessionId, before_seq: int, limit: int = 1000) -> tuple[Stored, ...]:
+        """Up to *limit* facts right before *before_seq*, oldest first."""
         ...
 
     async def contents(self, session: SessionId, items: Sequence[ItemId]) -> dict[ItemId, Content]:
@@ -133,7 +200,44 @@ class Store(Protocol):
         ...
 
     async def redact(self, session: SessionId, item: ItemId) -> None:
-        """Remove an item's words for good, from every table and from the file."""
+        """Remove an item's words for good, from every table and from the file.
+
+        A running session is asked by ``ItemRedactionRequested`` instead, so that all its devices learn of it.
+        """
+        ...
+
+    async def info(self, session: SessionId) -> SessionInfo | None:
+        """What is known of a session; None when there is none."""
+        ...
+
+    async def sessions(
+        self,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        before: int | None = None,
+        limit: int = 20,
+    ) -> tuple[SessionInfo, ...]:
+        """Up to *limit* sessions of a tenant, newest first: those with all of *metadata*, older than number *before*.
+
+        The last one's ``number`` is the cursor of the next page; an empty page is the end.
+        """
+        ...
+
+    async def least_used(self, before: float, limit: int = 100) -> tuple[SessionInfo, ...]:
+        """Up to *limit* sessions of any tenant that have facts, but none since *before*, longest unused first."""
+        ...
+
+    async def size(self) -> int:
+        """Bytes of all sessions, each as in :class:`SessionInfo`."""
+        ...
+
+    async def remove(self, session: SessionId) -> bool:
+        """Remove a session and all its words for good; False when there is none. Its id stays unknown."""
+        ...
+
+    async def compact(self) -> None:
+        """Give the room of removed sessions back, where that is worth its while. Appends may wait for it."""
         ...
 
     async def aclose(self) -> None:
@@ -192,6 +296,9 @@ class Published:
     event: Event
     seq: int | None
     """Place in the log of a fact; None for a signal."""
+
+    words: Mapping[ItemId, Content] = field(default_factory=dict)
+    """Those of messages that it brings back, if it does."""
 
 
 @dataclass(frozen=True, slots=True)

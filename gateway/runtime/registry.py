@@ -49,7 +49,7 @@ class Registry:
         """Begin a new session, which belongs to *tenant*. Raises :class:`gateway.errors.StoreError`."""
         new = session_id(self._shard, self._clock.token())
         epoch = self._clock.token()[:8]
-        await self._store.create(new, epoch)
+        await self._store.create(new, epoch, tenant=tenant)
         actor = self._start(new, epoch, Session(self._policy), 0, tenant, user)
         actor.post(inp.SessionOpened(settings, tenant, user))
         return actor
@@ -72,18 +72,25 @@ class Registry:
             actor.idle_since = self._clock.now()  # whoever found it is about to join
         return actor
 
+    async def remove(self, unwanted: SessionId) -> bool:
+        """Remove a session for good, unless it is in memory or unknown: then False. Raises ``StoreError``."""
+        async with self._loading.setdefault(unwanted, asyncio.Lock()):
+            removed = unwanted not in self._actors and await self._store.remove(unwanted)
+        self._loading.pop(unwanted, None)
+        return removed
+
     async def _load(self, wanted: SessionId, tenant: TenantId, may: Callable[[UserId], bool]) -> Actor | None:
-        # What others have costs what costs that nobody has: a look at the first fact, and one at nothing.
-        first = [it.fact for it in await self._store.read(wanted, 0, limit=1)]
-        others = any(isinstance(it, ev.SessionOpened) and not (it.tenant == tenant and may(it.user)) for it in first)
-        loaded = await self._store.load(NOBODYS if others else wanted)
+        # What others have costs what costs that nobody has: a look at whose it is, and one at nothing.
+        info, first = await self._store.info(wanted), await self._store.read(wanted, 0, limit=1)
+        opened = [it.fact for it in first if isinstance(it.fact, ev.SessionOpened)]
+        known = info is not None and info.tenant == tenant and all(may(it.user) for it in opened)
+        loaded = await self._store.load(wanted if known else NOBODYS)
         if loaded is None:
             return None
-        core = Session.replay((stored.fact for stored in loaded.log), self._policy)
-        known = core.state.conversation
-        if known.tenant is not None and not (known.tenant == tenant and may(known.opened_by)):
-            return None
-        actor = self._start(wanted, loaded.epoch, core, len(loaded.log), tenant, known.opened_by)
+        core = Session.replay((stored.fact for stored in loaded.log), self._policy, loaded.snapshot)
+        if self._store.snapshot_due(wanted):
+            self._store.save_snapshot(wanted, loaded.seq, core.state.conversation)
+        actor = self._start(wanted, loaded.epoch, core, loaded.seq, tenant, core.state.conversation.opened_by)
         actor.post(inp.SessionOpened(Settings(), tenant))  # its process may have ended before it said so
         actor.post(inp.SessionRecovered(loaded.open_texts))
         return actor

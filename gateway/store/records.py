@@ -5,8 +5,11 @@ from the fact types, and ``tests/data/log-v1.jsonl`` holds them still: whoever c
 after a release raises :data:`VERSION`, writes the step from the old shape into :data:`UPGRADES`
 and freezes a golden file of the new version beside the old one.
 
-The fields ``text`` and ``unheard`` never enter a record. They travel as :class:`ContentRow`, so
-that they can be removed while the log stays whole.
+Words never enter a record: the fields ``text`` and ``unheard``, the instructions and metadata of
+settings, and the metadata of responses. They travel as :class:`ContentRow`, so that they can be
+removed while the log stays whole. What is left may stay: ids, statuses, times, names of models and
+voices, lists of stop words and backchannels, digests of commands, and failures, whose sentences are
+the gateway's own.
 """
 
 import re
@@ -17,7 +20,7 @@ from typing import Any, Final, TypeAlias, get_args
 
 import msgspec
 
-from gateway.core.events import Fact, ItemCompleted, ItemRemoved
+from gateway.core.events import Fact, ItemCompleted, ItemRedacted, ItemRemoved, SessionOpened, SettingsChanged
 from gateway.core.ids import ItemId
 from gateway.errors import StoreError
 
@@ -33,6 +36,10 @@ UPGRADES: Final[Upgrades] = MappingProxyType({})
 
 CONTENT_FIELDS: Final = ("text", "unheard")
 """Fields of facts that hold words."""
+
+INSTRUCTIONS: Final = ItemId("*instructions")
+METADATA: Final = ItemId("*metadata")
+"""What the words of settings stand under, beside those of items. No client can name an item with a ``*``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,11 @@ FACTS: Final[Mapping[str, type[Fact]]] = MappingProxyType({_tag(kind): kind for 
 _TAGS: Final[Mapping[type, str]] = MappingProxyType({kind: tag for tag, kind in FACTS.items()})
 
 
+def tag_of(fact: Fact) -> str:
+    """What the records of a fact's type are called."""
+    return _TAGS[type(fact)]
+
+
 def encode(fact: Fact) -> tuple[bytes, tuple[ContentRow, ...]]:
     """A fact's record, and its words if its type has any (empty words too).
 
@@ -64,7 +76,7 @@ def encode(fact: Fact) -> tuple[bytes, tuple[ContentRow, ...]]:
     if tag is None:
         raise StoreError("store_unavailable", f"{type(fact).__name__} is not a fact")
     try:
-        fields: Fields = msgspec.to_builtins(fact, enc_hook=_plain)
+        fields: Fields = msgspec.to_builtins(fact, enc_hook=plain)
         contents = _take_content(fields)
         data = msgspec.json.encode({"v": VERSION, "t": tag, **fields})
         decode(data, contents)
@@ -112,6 +124,27 @@ def ended_item(fact: Fact) -> ItemId | None:
     return fact.item_id if isinstance(fact, ItemCompleted | ItemRemoved) else None
 
 
+def made_void(fact: Fact) -> tuple[ItemId, ...]:
+    """What *fact* makes void: the words that stand under these, in this fact's place of the log or before."""
+    match fact:
+        case ItemRedacted(item_id, response_id):
+            return (item_id,) if response_id is None else (item_id, _metadata_of(response_id))
+        case ItemRemoved(item_id, "deleted"):
+            return (item_id,)
+        case _:
+            return ()
+
+
+def replaces_settings(fact: Fact) -> bool:
+    """Do the words of the settings before it no longer matter once this fact is in the log?"""
+    return isinstance(fact, SessionOpened | SettingsChanged)
+
+
+def weight(data: bytes, contents: Sequence[ContentRow]) -> int:
+    """Bytes of a record and its words."""
+    return len(data) + sum(len(row.text.encode()) + len(row.unheard.encode()) for row in contents)
+
+
 def storable(text: str) -> str:
     """*text* with each lone surrogate, which UTF-8 cannot hold, replaced: offsets stay what they were."""
     return text.encode("utf-8", "replace").decode("utf-8")
@@ -124,7 +157,8 @@ def _parse(data: bytes) -> Fields:
         raise StoreError("store_unavailable", "a record of the log is damaged") from fault
 
 
-def _plain(value: object) -> dict[Any, Any]:
+def plain(value: object) -> dict[Any, Any]:
+    """Mappings as msgspec takes them. Raises ``TypeError`` for anything else."""
     # msgspec knows dict alone of all mappings; the facts say Mapping.
     if isinstance(value, Mapping):
         return dict(value)
@@ -133,11 +167,48 @@ def _plain(value: object) -> dict[Any, Any]:
 
 def _take_content(fields: Fields) -> tuple[ContentRow, ...]:
     words = {name: storable(fields.pop(name)) for name in CONTENT_FIELDS if name in fields}
-    return (ContentRow(item_id=fields["item_id"], **words),) if words else ()
+    if words:
+        return (ContentRow(item_id=fields["item_id"], **words),)
+    if "settings" in fields:
+        settings = fields["settings"]
+        instructions, metadata = settings.pop("instructions"), settings.pop("metadata")
+        return ContentRow(INSTRUCTIONS, storable(instructions)), ContentRow(METADATA, _map_as_text(metadata))
+    if metadata := fields.pop("metadata", None):
+        return (ContentRow(_metadata_of(fields["response_id"]), _map_as_text(metadata)),)
+    return ()
 
 
 def _put_content(fields: Fields, kind: type[Fact], contents: Sequence[ContentRow]) -> None:
-    row = next((row for row in contents if row.item_id == fields.get("item_id")), None)
+    found = {row.item_id: row for row in contents}
+    words = found.get(fields.get("item_id", ""), ContentRow(ItemId("")))
     for name in CONTENT_FIELDS:
         if name in kind.__dataclass_fields__:
-            fields[name] = getattr(row, name, "")
+            fields[name] = getattr(words, name)
+    if isinstance(settings := fields.get("settings"), dict):
+        put_settings(settings, {item: row.text for item, row in found.items()})
+    elif "metadata" in kind.__dataclass_fields__ and (row := found.get(_metadata_of(fields.get("response_id")))):
+        fields["metadata"] = as_map(row.text)
+
+
+def _metadata_of(response_id: object) -> ItemId:
+    """What the metadata of a response stands under."""
+    return ItemId(f"*{response_id}")
+
+
+def put_settings(settings: Fields, words: Mapping[ItemId, str]) -> None:
+    """Give settings their words back; those that are missing are empty."""
+    settings["instructions"] = words.get(INSTRUCTIONS, "")
+    settings["metadata"] = as_map(words.get(METADATA, ""))
+
+
+def as_map(text: str) -> dict[str, str]:
+    """Metadata as it is stored. Raises ``store_unavailable`` for what is none."""
+    try:
+        return msgspec.json.decode(text, type=dict[str, str]) if text else {}
+    except (msgspec.DecodeError, UnicodeEncodeError) as fault:
+        raise StoreError("store_unavailable", "metadata in the log is damaged") from fault
+
+
+def _map_as_text(metadata: Mapping[str, str]) -> str:
+    storables = {storable(key): storable(value) for key, value in metadata.items()}
+    return msgspec.json.encode(storables, order="deterministic").decode() if storables else ""

@@ -8,18 +8,19 @@ import asyncio
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Self, TypeVar, get_args
 
 from gateway.core.events import Fact
-from gateway.core.ids import ItemId, SessionId
+from gateway.core.ids import DEFAULT_TENANT, ItemId, SessionId
+from gateway.core.state import Conversation
 from gateway.errors import SettingsError, StoreError
-from gateway.runtime.ports import Content, Loaded, Stored
-from gateway.store import sqlite_tables as tables
-from gateway.store.records import encode, ended_item, storable
+from gateway.runtime.ports import Content, Loaded, SessionInfo, Stored
+from gateway.store import snapshots, sqlite_catalogue as catalogue, sqlite_tables as tables
+from gateway.store.records import encode, ended_item, made_void, replaces_settings, storable, weight
 from gateway.store.sqlite_tables import Row, Synchronous
 from gateway.store.sqlite_writer import FAULTS, Writer, closed, fault_name, unavailable
 
@@ -50,6 +51,7 @@ class SqliteStore:
                 raise StoreError("store_unavailable", f"{place} cannot be opened ({fault_name(fault)})") from fault
             undo.pop_all()
         self._writer = Writer(writing)
+        self._growth = snapshots.Growth()
         self._reader = ThreadPoolExecutor(1, "log-reader")
         self._closing = threading.Lock()
         self._closed = False
@@ -59,31 +61,63 @@ class SqliteStore:
         """Open or create the file. Raises ``store_locked``, ``store_too_new``, ``store_unavailable``."""
         return await asyncio.to_thread(cls, path, synchronous=synchronous)
 
-    async def create(self, session: SessionId, epoch: str) -> None:
+    async def create(self, session: SessionId, epoch: str, *, tenant: str = DEFAULT_TENANT) -> None:
         """Begin an empty log. Raises ``store_conflict`` when the session exists."""
-        await self._writer.submit(lambda db: tables.insert_session(db, session, epoch))
+        await self._writer.submit(lambda db: tables.insert_session(db, session, epoch, tenant))
 
     async def append(self, session: SessionId, expected_seq: int, facts: Sequence[Fact], wall: float) -> int:
         """Append all of *facts* or nothing; return the last seq. Raises ``store_conflict``."""
         rows = tuple(
-            Row(seq, wall, *encode(fact), ended_item(fact)) for seq, fact in enumerate(facts, expected_seq + 1)
+            Row(seq, wall, *encode(fact), ended_item(fact), made_void(fact), replaces_settings(fact))
+            for seq, fact in enumerate(facts, expected_seq + 1)
         )
-        return await self._writer.submit(lambda db: tables.insert_facts(db, session, expected_seq, rows))
+
+        def write(db: sqlite3.Connection) -> int:
+            last = tables.insert_facts(db, session, expected_seq, rows)
+            for item in (item for row in rows for item in row.void):
+                self._writer.drop_open((session, item))
+            if catalogue.void_words(db, session, rows):
+                self._writer.removed()
+            return last
+
+        may_remove = any(row.void or row.replaces_settings for row in rows)
+        last = await self._writer.submit(write, purge="soon" if may_remove else "no")
+        self._growth.add(session, len(rows), sum(weight(row.data, row.contents) for row in rows))
+        return last
 
     def save_open(self, session: SessionId, item: ItemId, text: str) -> None:
         """Remember an unfinished item's text so far; that of an item that has ended is ignored."""
         self._writer.save_open((SessionId(storable(session)), ItemId(storable(item))), storable(text))
 
+    def snapshot_due(self, session: SessionId) -> bool:
+        """Has so much been appended since the last snapshot that another one is worth its while?"""
+        return self._growth.due(session)
+
+    def save_snapshot(self, session: SessionId, seq: int, conversation: Conversation) -> None:
+        """Remember what the log up to *seq* folds into. Taken now, written soon."""
+        data = snapshots.encode(conversation)
+        self._growth.set(session, 0, 0)
+        with suppress(StoreError):
+            saved = self._writer.submit(lambda db: tables.write_snapshot(db, session, seq, data))
+            saved.add_done_callback(lambda saved: saved.cancelled() or saved.exception())  # one that is lost is no loss
+
     async def load(self, session: SessionId) -> Loaded | None:
-        """The whole log, with all that was asked of the store before; None when there is no such session."""
+        """The last snapshot and the log after it, with all that was asked of the store before."""
         # What the disk refuses to take now it may still be able to give.
         with suppress(StoreError):
             await self._writer.settle()
-        return await self._query(lambda db: tables.select_session(db, session))
+        loaded = await self._query(lambda db: tables.select_session(db, session))
+        if loaded is not None:
+            self._growth.set(session, len(loaded.log), 0)
+        return loaded
 
     async def read(self, session: SessionId, after_seq: int, limit: int = 1000) -> tuple[Stored, ...]:
         """Up to *limit* facts after *after_seq*, oldest first; none when there is no such session."""
         return await self._query(lambda db: tables.select_facts(db, session, after_seq, max(limit, 0)))
+
+    async def read_before(self, session: SessionId, before_seq: int, limit: int = 1000) -> tuple[Stored, ...]:
+        """Up to *limit* facts right before *before_seq*, oldest first; none when there is no such session."""
+        return await self._query(lambda db: tables.select_facts_before(db, session, before_seq, max(limit, 0)))
 
     async def contents(self, session: SessionId, items: Sequence[ItemId]) -> dict[ItemId, Content]:
         """The latest words of these items; those whose content is missing are left out."""
@@ -99,7 +133,55 @@ class SqliteStore:
             self._writer.drop_open((session, item))
             return tables.redact(db, session, item)
 
-        await self._writer.submit(write, purge=True)
+        await self._writer.submit(write, purge="now")
+
+    async def info(self, session: SessionId) -> SessionInfo | None:
+        """What is known of a session; None when there is none."""
+        return await self._query(lambda db: catalogue.select_info(db, session))
+
+    async def sessions(
+        self,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        before: int | None = None,
+        limit: int = 20,
+    ) -> tuple[SessionInfo, ...]:
+        """Up to *limit* sessions of a tenant, newest first: those with all of *metadata*, older than *before*."""
+        wanted = dict(metadata or {})
+        return await self._query(lambda db: catalogue.select_sessions(db, wanted, tenant, before, max(limit, 0)))
+
+    async def least_used(self, before: float, limit: int = 100) -> tuple[SessionInfo, ...]:
+        """Up to *limit* sessions of any tenant that have facts, but none since *before*, longest unused first."""
+        return await self._query(lambda db: catalogue.select_least_used(db, before, max(limit, 0)))
+
+    async def size(self) -> int:
+        """Bytes of all sessions."""
+        return await self._query(catalogue.total_size)
+
+    async def remove(self, session: SessionId) -> bool:
+        """Remove a session and all its words for good, from the file too; False when there is none.
+
+        When it failed, its words may still be in the write-ahead file, which is emptied as soon as it can be.
+        """
+
+        def write(db: sqlite3.Connection) -> int:
+            self._writer.drop_session(session)
+            return catalogue.remove_session(db, session)
+
+        self._growth.set(session, 0, 0)
+        return bool(await self._writer.submit(write, purge="now"))
+
+    async def compact(self) -> None:
+        """Give the room of removed sessions back, where that is worth its while. Appends may wait for it."""
+
+        def write(db: sqlite3.Connection) -> int:
+            done = catalogue.compact(db)
+            if done:
+                self._writer.removed()
+            return done
+
+        await self._writer.submit(write, purge="soon")
 
     async def aclose(self) -> None:
         """Write what is queued and close. Calling it twice is harmless."""

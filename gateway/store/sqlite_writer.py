@@ -14,10 +14,15 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
+from gateway.core.ids import SessionId
 from gateway.errors import StoreError
 from gateway.store.sqlite_tables import BUSY_S, OpenKey, write_open
+
+Purge: TypeAlias = Literal["no", "soon", "now"]
+"""What may be left in the write-ahead file, when a call ends, of what it removed: anything; nothing, if it said that it
+removed something and no reader prevents it, else nothing soon; or nothing, else it fails."""
 
 GROUP: Final = 256
 """Calls that share one transaction, at most."""
@@ -52,6 +57,10 @@ class OpenTexts:
         """Forget an item's text."""
         self._texts.pop(key, None)
 
+    def drop_session(self, session: SessionId) -> None:
+        """Forget the texts of a session's items."""
+        self._texts = {key: text for key, text in self._texts.items() if key[0] != session}
+
     def hurry(self) -> None:
         """Make what is there due at once."""
         if self._due is not None:
@@ -80,8 +89,7 @@ class _Job:
 
     write: Callable[[sqlite3.Connection], int]
     future: asyncio.Future[int]
-    purge: bool = False
-    """True when nothing of what it removed may be left in the write-ahead file."""
+    purge: Purge = "no"
 
     outcome: int | StoreError = 0
 
@@ -97,10 +105,11 @@ class Writer:
         self._closing = False
         self._unsettled = False
         self._purge_owed = False
+        self._removed = False
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, write: Callable[[sqlite3.Connection], int], *, purge: bool = False) -> asyncio.Future[int]:
+    def submit(self, write: Callable[[sqlite3.Connection], int], *, purge: Purge = "no") -> asyncio.Future[int]:
         """Queue a write; the future ends when it is durable, or with :class:`StoreError`."""
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         with self._wake:
@@ -122,6 +131,15 @@ class Writer:
         with self._wake:
             self._open.drop(key)
 
+    def drop_session(self, session: SessionId) -> None:
+        """Forget the texts of a session's open items that wait to be written."""
+        with self._wake:
+            self._open.drop_session(session)
+
+    def removed(self) -> None:
+        """Words were removed: for a write to say, on the writer's own thread."""
+        self._removed = True
+
     def settle(self) -> asyncio.Future[int]:
         """Ends when all that was queued before, open texts too, is in the file."""
         with self._wake:
@@ -142,8 +160,8 @@ class Writer:
                 open_s = self._open.wait_s(monotonic())
                 if group or open_s == 0:
                     self._commit(group)
-                    _deliver([job for job in group if not job.purge])
-                    self._purge([job for job in group if job.purge])
+                    _deliver([job for job in group if job.purge == "no"])
+                    self._purge([job for job in group if job.purge != "no"])
                 elif open_s is None:
                     self._checkpoint("TRUNCATE" if self._purge_owed else "PASSIVE")
             self._checkpoint("TRUNCATE")
@@ -207,10 +225,12 @@ class Writer:
             job.outcome = unavailable(fault)
 
     def _purge(self, group: Sequence[_Job]) -> None:
-        """Empty the write-ahead file, which holds what these jobs removed, and end them."""
-        self._purge_owed |= bool(group)
-        if group and not self._checkpoint("TRUNCATE"):
-            for job in group:
+        """Empty the write-ahead file, if it holds what these jobs removed, and end them."""
+        needed = self._removed or any(job.purge == "now" for job in group)
+        self._removed = False
+        self._purge_owed |= needed
+        if needed and not self._checkpoint("TRUNCATE"):
+            for job in (job for job in group if job.purge == "now"):
                 job.outcome = StoreError("store_unavailable", "what was removed is still in the write-ahead file")
         _deliver(group)
 

@@ -8,7 +8,7 @@ A *call* carries sound: a WebRTC call, or a WebSocket that hears and speaks. Eve
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Final, NoReturn, Protocol, TypeAlias
@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.errors import ProtocolViolation
-from gateway.transports.failures import failure
+from gateway.transports.failures import Endpoint, failure
 from gateway.transports.overload import Load, Overload, Rule
 
 log = logging.getLogger(__name__)
@@ -104,6 +104,11 @@ class Admission:
         """How the process stands."""
         return self._overload.load
 
+    @property
+    def connections(self) -> int:
+        """How many connections there are that are no WebRTC calls."""
+        return len(self._connections)
+
     def call(self) -> Place:
         """A place for a call. Raises :class:`Overloaded`."""
         if self._full(len(self._calls), self._limits.calls):
@@ -114,7 +119,7 @@ class Admission:
         return Place(self._calls)
 
     def connection(self) -> Place:
-        """A place for a WebSocket. Raises :class:`Overloaded`."""
+        """A place for a WebSocket or a reader of an event stream. Raises :class:`Overloaded`."""
         if self._full(len(self._connections), self._limits.connections):
             self._refuse("This gateway has as many connections as it takes. Try again in a while.", 10)
         return Place(self._connections)
@@ -194,9 +199,6 @@ def overloaded(error: Overloaded) -> JSONResponse:
     response = failure(503, error.code, str(error))
     response.headers["Retry-After"] = str(error.retry_after_s)
     return response
-
-
-Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 def admitted(create: Endpoint) -> Endpoint:

@@ -8,8 +8,9 @@ from msgspec import UNSET
 
 from gateway.core import inputs as inp
 from gateway.core.ids import ItemId, ResponseId
-from gateway.protocol import extension as ext, realtime as rt
+from gateway.protocol import extension as ext, messages, presence as wire, realtime as rt
 from gateway.protocol.decoding import canonical
+from gateway.transports import presence
 
 Command: TypeAlias = (
     rt.ItemCreate
@@ -19,6 +20,9 @@ Command: TypeAlias = (
     | rt.OutputClear
     | ext.OutputPause
     | ext.OutputResume
+    | wire.OfPresence
+    | messages.Command
+    | ext.ItemRedact
 )
 
 
@@ -31,6 +35,8 @@ def command(event: Command, located: Callable[[str, int], tuple[int, int] | None
 
     *located* tells how many code points, and ms of its sound, the ms hold that this client says it played of an item.
     """
+    if isinstance(event, wire.OfPresence):
+        return presence.command(event)
     match event:
         case rt.ItemCreate(item=item):
             text = "".join(part.text for part in item.content)
@@ -38,6 +44,8 @@ def command(event: Command, located: Callable[[str, int], tuple[int, int] | None
             return inp.ItemSubmitted(item.role, text, ItemId(item.id) if item.id else None, previous)
         case rt.ItemDelete():
             return inp.ItemDeletionRequested(ItemId(event.item_id))
+        case ext.ItemRedact():
+            return inp.ItemRedactionRequested(ItemId(event.item_id))
         case rt.ItemTruncate():
             played = located(event.item_id, event.audio_end_ms)
             return inp.ItemTruncationRequested(ItemId(event.item_id), event.audio_end_ms, played)
@@ -49,6 +57,25 @@ def command(event: Command, located: Callable[[str, int], tuple[int, int] | None
             return inp.PauseRequested()
         case ext.OutputResume():
             return inp.ResumeRequested()
+        case _:
+            return _of_message(event)
+
+
+def _of_message(event: messages.Command) -> inp.Input:
+    item_id = ItemId(event.item_id)
+    match event:
+        case messages.ItemUpdate(content=content):
+            text = "".join(part.text for part in content)
+            if event.mode == "correct":
+                return inp.CorrectionSubmitted(item_id, text)
+            new_id = ItemId(event.new_item_id) if event.new_item_id else None
+            return inp.EditSubmitted(item_id, text, new_id, event.response)
+        case messages.BranchSelect():
+            return inp.BranchRequested(item_id)
+        case messages.ReactionAdd():
+            return inp.ReactionRequested(item_id, event.reaction)
+        case messages.ReactionRemove():
+            return inp.ReactionWithdrawn(item_id, event.reaction)
 
 
 def request(event: rt.ResponseCreate, modalities: tuple[str, ...]) -> inp.ResponseRequested:
@@ -59,6 +86,7 @@ def request(event: rt.ResponseCreate, modalities: tuple[str, ...]) -> inp.Respon
         instructions=wanted.instructions,
         text_only=tuple(wanted.output_modalities or modalities) == ("text",),
         metadata=wanted.metadata or {},
+        replaces=ItemId(event.replaces) if event.replaces else None,
     )
 
 

@@ -10,7 +10,7 @@ from gateway.core.policy import normalised
 from gateway.core.values import Settings
 from gateway.errors import ProtocolViolation
 from gateway.protocol import realtime as rt
-from media.endpoint import TurnOptions
+from media.hearing.endpoint import TurnOptions
 
 MIN_IDLE_MS: Final = 5_000
 MAX_IDLE_MS: Final = 30_000
@@ -138,16 +138,20 @@ def shared(settings: Settings, changes: rt.SessionChanges) -> Settings:
             settings = replace(settings, voice=str(voice.get("id", "")))
         elif voice is not UNSET:
             settings = replace(settings, voice=voice or "")
-    return settings if changes.bargein is UNSET else _with_words(settings, changes.bargein)
+    return settings if changes.bargein is UNSET else _with_own(settings, changes.bargein)
 
 
-def _with_words(settings: Settings, changes: rt.OwnChanges) -> Settings:
+def _with_own(settings: Settings, changes: rt.OwnChanges) -> Settings:
     if changes.language is not UNSET:
         settings = replace(settings, language=changes.language)
     if changes.stop_words is not UNSET:
         settings = replace(settings, stop_words=_listed(changes.stop_words, "stop_words"))
     if changes.backchannels is not UNSET:
         settings = replace(settings, backchannels=_listed(changes.backchannels, "backchannels"))
+    if changes.on_edit is not UNSET:
+        settings = replace(settings, on_edit=changes.on_edit)
+    if changes.metadata is not UNSET:
+        settings = replace(settings, metadata=changes.metadata or {})
     return settings
 
 

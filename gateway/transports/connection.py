@@ -7,7 +7,7 @@ connection; what the session publishes becomes wire events, numbered for this cl
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -20,16 +20,18 @@ from gateway.errors import ProtocolViolation, StoreError
 from gateway.protocol import extension as ext, realtime as rt
 from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.decoding import Limits, decode
+from gateway.protocol.messages import TreeRetrieve
 from gateway.runtime.actor import Actor, Origin, SessionEnded
 from gateway.runtime.clock import Clock
 from gateway.runtime.ports import Published, Store, Verdict
 from gateway.runtime.registry import Registry
-from gateway.transports import config as conf, hands, history
+from gateway.transports import config as conf, hands, looking, presence
 from gateway.transports.admission import Admission
 from gateway.transports.commands import command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
 from gateway.transports.microphone import Microphone
 from gateway.transports.permits import Permit, Refused
+from gateway.transports.storm import Storm
 from gateway.transports.telling import Caller, Teller
 from gateway.transports.voice import Voice
 from media.leg import Engines
@@ -69,6 +71,7 @@ class Services:
 
     authority: Authority | None = None
     """Tells connections when their rights change; None where nobody takes any away."""
+    storm: Storm = field(default_factory=Storm)
 
 
 class Connection:
@@ -95,6 +98,9 @@ class Connection:
         Raises :class:`gateway.errors.ProtocolViolation` when there is no place for another call.
         """
 
+        self.present = True
+        """False for a reader that is no device which others would want to know of."""
+
         self.takes_audio = False
         """True when sound comes as ``input_audio_buffer.append``, and goes as ``response.output_audio.delta``."""
 
@@ -106,6 +112,7 @@ class Connection:
         self.teller = Teller(services.store, actor, caller, self._session, buffered=self._buffered, send=send)
         tell = self.teller.tell if caller.extended else None
         self.permit = Permit(caller.access, services.authority, tell, close)
+        self.teller.retry_after_ms = lambda: services.storm.resumed(services.clock.now())
         self._microphone = Microphone()
         self._events = Bucket(EVENTS_A_SECOND, EVENTS_A_SECOND)
         self._stops = Bucket(STOPS_A_SECOND, STOPS_A_SECOND)
@@ -117,6 +124,8 @@ class Connection:
         """Join the session and bring the client up to date."""
         self.teller.sends_sound = self.takes_audio and not self.caller.extended
         self.permit.begin()
+        if self.present:
+            presence.join(self.actor, self.caller)
         try:
             await self.teller.greet(await self.actor.join(self.caller.leg, self))
         except (StoreError, SessionEnded):
@@ -127,20 +136,23 @@ class Connection:
         self.teller.tell(rt.Error(error=rt.ErrorDetail("server_error", code, message)))
 
     def end_soon(self, code: CloseCode) -> None:
-        """Close, after what the client was told before."""
+        """Close, after what the client was told before. There is nothing wrong with it, so that it is to come back."""
+        if self.caller.extended:
+            wait_ms = self._services.storm.leaving(self._services.admission.connections)
+            self.teller.tell(ext.SessionClosing(reason=code.name.lower(), retry_after_ms=wait_ms))
         self._close(code)
 
     def _give_up(self) -> None:
         session = self.actor.session_id
         log.warning("a connection could not be served any more", extra={"session": session}, exc_info=True)
-        self._close(CloseCode.INTERNAL_ERROR)
+        self.end_soon(CloseCode.INTERNAL_ERROR)
 
-    async def aclose(self) -> None:
-        """Leave the session. Nothing is cancelled by that."""
+    async def aclose(self, *, goodbye: bool = False) -> None:
+        """Leave the session. Nothing is cancelled by that. *goodbye*: its client said that it goes."""
         self.permit.end()
         if self.voice is not None:
             await self.voice.aclose()
-        self.actor.leave(self.origin)
+        self.actor.leave(self.origin, goodbye=goodbye)
 
     @property
     def origin(self) -> Origin:
@@ -187,14 +199,15 @@ class Connection:
 
     def end(self, code: str) -> None:
         """The session ends. Implements ``Subscriber``."""
-        self._close(CloseCode.GOING_AWAY if code == "shutdown" else CloseCode.INTERNAL_ERROR)
+        self.end_soon(CloseCode.GOING_AWAY if code == "shutdown" else CloseCode.INTERNAL_ERROR)
 
     def _session(self) -> rt.Session:
         settings = self.actor.state.conversation.settings
+        reads = self.caller.access.may(Right.READ)
         session = rt.Session(
             self.actor.session_id,
             settings.model,
-            settings.instructions if self.caller.access.may(Right.READ) else "",
+            settings.instructions if reads else "",
             list(self.config.modalities),
             self.config.audio(settings.voice),
         )
@@ -204,6 +217,8 @@ class Connection:
             "seq": self.teller.last_seq,
             "device": self.caller.device,
             **self.permit.told(),
+            "metadata": dict(settings.metadata) if reads else {},
+            "on_edit": settings.on_edit,
             **self._services.about,
         }
         return session
@@ -218,8 +233,7 @@ class Connection:
         event: ext.AnyClientEvent | None = None
         try:
             event = decode(data, self._services.limits)
-            self.permit.check(event)
-            await self._take(event)
+            await self.take(event)
         except (StoreError, SessionEnded):
             self._give_up()
         except ProtocolViolation as violation:
@@ -244,7 +258,12 @@ class Connection:
         if not self._errors.take(self._services.clock.now()):
             self._close(code)
 
-    async def _take(self, event: ext.AnyClientEvent) -> None:
+    async def take(self, event: ext.AnyClientEvent) -> None:
+        """Do what a client event asks for.
+
+        Raises :class:`gateway.errors.ProtocolViolation`, :class:`gateway.errors.StoreError` and ``SessionEnded``.
+        """
+        self.permit.check(event)
         if not self.caller.extended and isinstance(event, ext.OfTheExtension | ext.SessionResume | ext.PlaybackReport):
             raise ProtocolViolation("unknown_event_type", "This event belongs to bargein.v1.", param="type")
         match event:
@@ -252,7 +271,7 @@ class Connection:
                 self._listen(event)
             case rt.SessionUpdate():
                 await self._update(event)
-            case rt.ItemRetrieve():
+            case rt.ItemRetrieve() | TreeRetrieve():
                 await self._retrieve(event)
             case ext.SessionResume():
                 await self.teller.resume(event)
@@ -282,6 +301,8 @@ class Connection:
                 self._clear()
             case ext.PushToTalk() | ext.Mute():
                 hands.hold(self.hear_and_speak(), event)
+                if isinstance(event, ext.Mute):
+                    self.actor.post(inp.MicrophoneMuted(event.muted), self.origin)
 
     def _commanded(self, event: rt.ClientEvent) -> Origin:
         return replace(
@@ -309,6 +330,8 @@ class Connection:
             self.actor.post(inp.TurnDiscarded(), self.origin)
 
     async def _update(self, event: rt.SessionUpdate) -> None:
+        # What cannot be taken is refused here: raised within the actor, it would end the session.
+        conf.shared(self.actor.state.conversation.settings, event.session)
         before, self.config = self.config, conf.updated(self.config, event.session)
         if self.voice is not None and self.config.turn_detection != before.turn_detection:
             self._listen_anew(self.voice, before)
@@ -324,10 +347,5 @@ class Connection:
             self.teller.tell(rt.SessionUpdated(session=self._session()))
             self.accept(Verdict(event.event_id, self.actor.seq, duplicate=False))
 
-    async def _retrieve(self, event: rt.ItemRetrieve) -> None:
-        glance = await self.actor.glance()
-        node = next((node for node in glance.path if node.item_id == event.item_id), None)
-        if node is None:
-            raise ProtocolViolation("item_retrieve_invalid_item_id", "There is no item with this id.", param="item_id")
-        contents = await self._services.store.contents(self.actor.session_id, [node.item_id])
-        self.teller.tell(rt.ItemRetrieved(item=history.shown(node, glance.open_texts, contents)))
+    async def _retrieve(self, event: rt.ItemRetrieve | TreeRetrieve) -> None:
+        self.teller.tell(await looking.answer(self.actor, self._services.store, event, extended=self.caller.extended))

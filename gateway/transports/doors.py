@@ -6,6 +6,7 @@ from starlette.requests import HTTPConnection
 
 from gateway.auth.access import Access
 from gateway.auth.authority import Authority, Visitor
+from gateway.auth.passes import SECRET
 from gateway.auth.rights import Right, Rights
 from gateway.core.ids import SessionId, UserId
 from gateway.core.values import Settings
@@ -54,8 +55,10 @@ async def found(request: HTTPConnection, registry: Registry, wanted: SessionId) 
     return actor, rights(actor.opened_by)
 
 
-async def enter(request: HTTPConnection, registry: Registry, wanted: SessionId | None, settings: Settings) -> Entry:
-    """Join a session, or open one. A client secret is used up by that.
+async def enter(
+    request: HTTPConnection, registry: Registry, wanted: SessionId | None, settings: Settings, *, stays: bool = True
+) -> Entry:
+    """Join a session, or open one. A client secret is used up by that, and so is a resume token by who *stays*.
 
     Raises ``ProtocolViolation`` (``session_not_found``, ``missing_right_…``), ``AuthError``, ``StoreError``.
     """
@@ -67,5 +70,7 @@ async def enter(request: HTTPConnection, registry: Registry, wanted: SessionId |
     else:
         demand(authority.rights_to_open(principal), Right.SEND)
         actor = await registry.open(settings, principal.tenant, principal.user)
+    if not stays and not visitor.value.startswith(SECRET):
+        return Entry(actor, authority.access(principal, actor.session_id, actor.opened_by), "")
     access, resume_token = authority.admit(visitor, actor.session_id, actor.opened_by)
     return Entry(actor, access, resume_token)

@@ -19,11 +19,11 @@ from gateway.auth.authority import Authority
 from gateway.auth.passes import SECRET
 from gateway.auth.rights import Right
 from gateway.errors import AuthError
-from gateway.transports.failures import failure, refusal
+from gateway.transports.failures import RESUME_TOKEN, failure, refusal
 from gateway.transports.permits import MissingRight
 
-OPEN_PATHS = frozenset({"/", "/healthz"})
-"""What may be asked for without a token: the page, which then asks for one, and whether we live."""
+OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/asyncapi.json", "/healthz"})
+"""What may be asked for without a token: the page, which then asks for one, what may be asked, and whether we live."""
 
 OPEN_FILES = "/web/"
 
@@ -31,7 +31,7 @@ LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 LOOKS_ITSELF: Final = re.compile(
     r"/v1/realtime(/ice_servers|/client_secrets|/calls(/[^/]+(/hangup)?)?)?"
-    r"|/v1/sessions/[^/]+/items"
+    r"|/v1/sessions(/[^/]+(/items|/events)?)?"
     r"|/v1/auth/revocations|/readyz"
 )
 """Paths that look at the rights of who asks. All others are for the operator alone: nothing new is open by
@@ -39,6 +39,16 @@ oversight."""
 
 KEY_PROTOCOL = "openai-insecure-api-key."
 """What OpenAI's clients put in front of a key that they offer as a subprotocol."""
+
+
+HEADERS_TAKEN = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-None-Match",
+    "Last-Event-ID",
+    "X-OpenAI-Agents-SDK",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +114,9 @@ class Guard:
         self._shared: ASGIApp = CORSMiddleware(
             self._guarded,
             allow_origins=rules.origins,
-            allow_methods=("GET", "POST", "DELETE"),
-            allow_headers=("Authorization", "Content-Type", "X-OpenAI-Agents-SDK"),
-            expose_headers=("Location",),
+            allow_methods=("GET", "HEAD", "POST", "PATCH", "DELETE"),
+            allow_headers=HEADERS_TAKEN,
+            expose_headers=("ETag", "Location", "Retry-After", RESUME_TOKEN),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,7 +7,7 @@ closed.
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
@@ -42,6 +42,9 @@ class _Path:
         if self._paths.sound is self:
             self._paths.ears.on_audio(pcm, rtp_time, arrival)
 
+    def attentive(self) -> bool:
+        return self._paths.ears.attentive()
+
     def on_repair(self, pcm: Pcm) -> None:
         if self._paths.sound is self:
             self._paths.ears.on_repair(pcm)
@@ -65,8 +68,10 @@ class _Path:
 class Paths:
     """Hands on to *ears* what the peers bring: the channel's opening and the end once, for all of them."""
 
-    def __init__(self, ears: Ears, pull: Pull) -> None:
+    def __init__(self, ears: Ears, pull: Pull, on_gap: Callable[[bool], None] = lambda _broken: None) -> None:
+        """*on_gap* is told True when there is no peer left and the call waits for another one, False when it came."""
         self.ears = ears
+        self._on_gap = on_gap
         self.pull = pull
         self.sound: _Path | None = None
         """What carries the sound, both ways."""
@@ -105,13 +110,22 @@ class Paths:
     def send(self, text: str) -> None:
         """Send *text*, or keep it until there is a peer. Raises :class:`PeerError`: ``channel_full``, ``closed``,
         ``channel_closed``, ``message_too_large``."""
-        carrier = next((each for each in (self._events, self.sound) if each is not None and each.alive), None)
+        carrier = self._carrier()
         if carrier is not None:
             carrier.peer.send(text)
         elif len(self._held) < MAX_HELD:
             self._held.append(text)
         else:
             raise PeerError("channel_full", f"more than {MAX_HELD} messages wait for a peer")
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much is under way to the client, or waits to be."""
+        carrier = self._carrier()
+        return carrier.peer.waiting_bytes if carrier is not None else 0
+
+    def _carrier(self) -> _Path | None:
+        return next((each for each in (self._events, self.sound) if each is not None and each.alive), None)
 
     def stats(self) -> PeerStats | None:
         """The counts of the peer that carries the sound."""
@@ -155,6 +169,7 @@ class Paths:
             if reason == "disconnected" or self._next is not None:
                 log.info("a call waits for another peer")
                 self._giving_up = asyncio.get_running_loop().call_later(LINGER_S, self._give_up, reason)
+                self._on_gap(True)
             else:
                 self._give_up(reason)
 
@@ -171,6 +186,8 @@ class Paths:
         if self._next is not path or not path.alive or old is None:
             return
         self.sound, self._next = path, None
+        if self._giving_up is not None:
+            self._on_gap(False)
         self._wait_no_more()
         held, self._held = self._held, []
         try:

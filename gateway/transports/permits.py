@@ -10,10 +10,13 @@ from gateway.auth.authority import Authority
 from gateway.auth.principal import invalid
 from gateway.auth.rights import ALL, NONE, Right, Rights, names
 from gateway.errors import AuthError, ProtocolViolation
-from gateway.protocol import auth, extension as ext, realtime as rt
+from gateway.protocol import auth, extension as ext, messages, realtime as rt
 from gateway.protocol.close_codes import CloseCode
 
 _READ, _SEND, _STEER, _CANCEL = (frozenset({it}) for it in (Right.READ, Right.SEND, Right.STEER, Right.CANCEL))
+
+_BRANCH: Final = _STEER | _CANCEL
+"""Going on from elsewhere changes what the model is told, and ends an answer that is running."""
 
 NEEDS: Final[Mapping[str, Rights]] = {
     "auth.refresh": NONE,
@@ -32,6 +35,16 @@ NEEDS: Final[Mapping[str, Rights]] = {
     "conversation.item.retrieve": _READ,
     "conversation.item.truncate": _CANCEL,
     "conversation.item.delete": _STEER,
+    "conversation.item.update": _STEER,  # and what a new branch needs, see below
+    "conversation.item.redact": _STEER,
+    "conversation.branch.select": _BRANCH,
+    "conversation.tree.retrieve": _READ,
+    "reaction.add": _SEND,
+    "reaction.remove": _SEND,
+    "reaction.send": _SEND,
+    "presence.update": _SEND,
+    "typing.start": _SEND,
+    "typing.stop": NONE,
     "response.create": _SEND,
     "response.cancel": _CANCEL,
 }
@@ -63,8 +76,10 @@ def needed(event: rt.ClientEvent) -> Rights:
     match event:
         case rt.SessionUpdate(session=changes) if _for_all(changes):
             rights |= {Right.CHANGE_SETTINGS}
-        case rt.ResponseCreate(on_active=on_active):
-            rights |= ON_ACTIVE.get(on_active, NONE)
+        case rt.ResponseCreate(on_active=on_active, replaces=replaces):
+            rights |= ON_ACTIVE.get(on_active, NONE) | (_BRANCH if replaces else NONE)
+        case messages.ItemUpdate(mode="branch", response=answered):
+            rights |= _BRANCH | (_SEND if answered else NONE)
         case _:
             pass
     return rights

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gateway.protocol import realtime as rt
-from media.device import Device
 from media.frames import PTIME_MS, Pcm
+from media.speaking.device import Device
 
 
 class Source(Protocol):

@@ -5,7 +5,9 @@ from typing import TypeAlias, assert_never
 from gateway.core import inputs as inp
 from gateway.core.ids import Generation, ItemId
 from gateway.core.values import Failure
-from media import edges, endpoint, idleness, leg, playout, scribe
+from media import leg
+from media.hearing import edges, endpoint, idleness, scribe
+from media.speaking import playout
 
 _Turn: TypeAlias = endpoint.TurnStarted | endpoint.TurnEnded | endpoint.Pressed | endpoint.Discarded
 _Words: TypeAlias = scribe.Heard | scribe.Judged | scribe.Transcribed | scribe.TranscriptionFailed

@@ -1,17 +1,18 @@
 """What a connection has to be told again, and what its view has to know for that."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Final
 
 from gateway.core import events as ev
 from gateway.core.ids import ItemId, ResponseId, SessionId
 from gateway.protocol import realtime as rt
+from gateway.protocol.messages import siblings_of
 from gateway.protocol.projection import View
-from gateway.runtime.actor import Glance
+from gateway.runtime.glance import Glance
 from gateway.runtime.ports import Store, Stored
 
 PAGE: Final = 256
-"""Facts read at once on the way back to where an answer began."""
+"""Facts read at once."""
 
 
 def void(epoch: str, seq: int, current: str, last: int) -> str | None:
@@ -23,19 +24,30 @@ def void(epoch: str, seq: int, current: str, last: int) -> str | None:
     return "invalid_cursor" if seq < 0 else None
 
 
-async def missed(store: Store, session: SessionId, seq: int, glance: Glance) -> tuple[Stored, ...]:
-    """What followed *seq* up to the glance, oldest first. Raises :class:`gateway.errors.StoreError`."""
-    if seq >= glance.seq:
-        return ()
-    return await store.read(session, seq, limit=glance.seq - seq)
+async def missed(store: Store, session: SessionId, seq: int, last: int) -> AsyncIterator[tuple[Stored, ...]]:
+    """What followed *seq* up to *last*, oldest first, in pages. Raises :class:`gateway.errors.StoreError`."""
+    while seq < last:
+        page = await store.read(session, seq, limit=min(PAGE, last - seq))
+        if not page:
+            return
+        seq = page[-1].seq
+        yield page
 
 
-async def begun_before(
-    store: Store, session: SessionId, seq: int, glance: Glance, following: Sequence[Stored] = ()
-) -> list[ev.Fact]:
-    """The facts up to *seq* of answers that go on after it: in *following*, or because they live at the glance."""
-    wanted = {response.response_id for response in glance.responses} | _of(it.fact for it in following)
-    wanted -= {it.fact.response_id for it in following if isinstance(it.fact, ev.ResponseStarted)}
+def responses(page: Sequence[Stored]) -> tuple[set[ResponseId], set[ResponseId]]:
+    """The answers that begin in *page*, and all that it says something of."""
+    begun = {stored.fact.response_id for stored in page if isinstance(stored.fact, ev.ResponseStarted)}
+    return begun, _of(stored.fact for stored in page)
+
+
+def living(glance: Glance) -> set[ResponseId]:
+    """The answers that are being generated or sound at the glance."""
+    return {response.response_id for response in glance.responses}
+
+
+async def begun_before(store: Store, session: SessionId, wanted: set[ResponseId], seq: int) -> list[ev.Fact]:
+    """The facts up to *seq* of the answers *wanted*, all of which had begun by then."""
+    wanted = set(wanted)
     found: list[ev.Fact] = []
     until = seq
     while wanted and until > 0:
@@ -47,6 +59,13 @@ async def begun_before(
                 wanted.discard(stored.fact.response_id)
         until = after
     return found[::-1]
+
+
+def siblings(glance: Glance) -> rt.ServerEvent:
+    """Which messages have siblings now."""
+    event = siblings_of(glance.choices)
+    event.replay = True
+    return event
 
 
 def open_texts(glance: Glance, view: View, held: Mapping[str, int]) -> list[rt.ServerEvent]:

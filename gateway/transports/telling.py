@@ -5,15 +5,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import UNSET
+
 from gateway.auth.access import Access
 from gateway.auth.rights import Right
 from gateway.core import events as ev
-from gateway.core.ids import DeviceId, LegId
-from gateway.protocol import extension as ext, realtime as rt
+from gateway.core.ids import DeviceId, LegId, ResponseId
+from gateway.protocol import extension as ext, presence, realtime as rt
 from gateway.protocol.projection import View, project
-from gateway.runtime.actor import Actor, Glance
+from gateway.runtime.actor import Actor
+from gateway.runtime.glance import Glance
 from gateway.runtime.outbox import MAX_EVENTS
-from gateway.runtime.ports import Published, Store, Stored
+from gateway.runtime.ports import Published, Store, entering
 from gateway.transports import history, resuming
 from gateway.transports.stock import SoundFirst
 
@@ -28,12 +31,24 @@ class Caller:
     resume: tuple[str, int] | None = None
     """Epoch and seq of the last event it has seen; None when it begins or wants a snapshot."""
 
+    name: str = ""
+    """What others are shown for the device."""
     access: Access = field(default_factory=Access)
     resume_token: str = field(default="", repr=False)
     """With this the client comes back, where it came with a client secret."""
 
+    kind: str = ""
+    """``browser``, ``phone``, ``desktop``, ``server``, or what its client calls it."""
 
-NOBODY_HELD: Final[Mapping[str, int]] = {}
+    held: Mapping[str, int] = field(default_factory=dict)
+    """How many code points of each unfinished item it holds, if it resumes."""
+
+
+MOST_BYTES: Final = 768 * 1024
+"""Many WebSocket clients take no frame beyond 1 MiB."""
+
+MAX_MISSED: Final = 10_000
+"""Facts that are told again one by one; after more of them the conversation as it is now is sooner told."""
 
 
 async def _at_once() -> None:
@@ -62,12 +77,20 @@ class Teller:
         self.drained: Callable[[], Awaitable[None]] = _at_once
         """Waits until the client was sent what is queued for it, so that a long history does not flood it."""
 
+        self.most_bytes = MOST_BYTES
+        """How much of the conversation one event may hold."""
+
         self._store = store
         self._actor = actor
         self._caller = caller
         self._session = session
         self._view = View(caller.leg, caller.extended, session, buffered)
-        self._send = send
+        self.deliver: Callable[[rt.ServerEvent], None] = lambda event: send(rt.encode(event))
+        """Sends one event; a carrier that needs more than its JSON puts its own in place."""
+
+        self.retry_after_ms: Callable[[], int] = lambda: 0
+        """How long this client shall wait before it resumes the next time; asked once for each resume."""
+
         self._waiting: list[Published] | None = []
         """What was published before the client was brought up to date; None from then on."""
 
@@ -81,7 +104,7 @@ class Teller:
         """Send one event."""
         self._sent += 1
         event.event_id = f"event_{self._sent}"
-        self._send(rt.encode(event))
+        self.deliver(event)
 
     def tell_sound(self, event: rt.AudioDelta) -> None:
         """Send a piece of an answer's sound; what is left of one whose cut was announced (its fade) is dropped."""
@@ -109,7 +132,8 @@ class Teller:
     def _tell(self, published: Published, *, replay: bool = False) -> None:
         if isinstance(published.event, ev.PlayoutCleared):
             self._cleared.append(published.event.response_id)
-        wire = project(published.event, self._view)
+        words = {item_id: (content.text, content.unheard) for item_id, content in published.words.items()}
+        wire = project(published.event, self._view, words)
         if wire and published.seq is not None:
             # The last one alone: a client whose connection drops between two of them is told the fact again.
             last = wire[-1]
@@ -134,9 +158,10 @@ class Teller:
         if not self._may_read:
             self._waiting = None
         elif resume is not None:
-            await self._resume(*resume, glance, NOBODY_HELD)
+            await self._resume(*resume, glance, self._caller.held)
         else:
             await self._tell_everything(glance)
+        self._tell_company(glance)
         self._catch_up()
 
     async def resume(self, event: ext.SessionResume) -> None:
@@ -145,53 +170,81 @@ class Teller:
         told: list[int] = []
         glance = await self._actor.glance(lambda: told.append(len(waiting)))
         await self._resume(event.epoch, event.seq, glance, event.open)
+        self._tell_company(glance)
         self._catch_up(*told)
 
     def _catch_up(self, told: int = 0) -> None:
         """From now on events go straight to the client, after those that waited; it has been *told* the first ones."""
         waiting, self._waiting = self._waiting or [], None
-        # Of those there is nothing more to tell but signals, and text is no signal of its own: it was told whole.
-        signals = [it for it in waiting[:told] if it.seq is None and not isinstance(it.event, ev.TextAppended)]
+        # Of those there is nothing more to tell but signals, and text and presence were told whole.
+        whole = ev.TextAppended | ev.PresenceChanged
+        signals = [it for it in waiting[:told] if it.seq is None and not isinstance(it.event, whole)]
         self.publish([*signals, *waiting[told:]])
 
-    async def _prime(self, seq: int, glance: Glance, following: Sequence[Stored] = ()) -> None:
-        """Let the view know the answers that had begun at *seq* and go on."""
-        for fact in await resuming.begun_before(self._store, self._actor.session_id, seq, glance, following):
+    async def _prime(self, wanted: set[ResponseId], seq: int) -> None:
+        """Let the view know these answers, which had begun at *seq* and go on."""
+        for fact in await resuming.begun_before(self._store, self._actor.session_id, wanted, seq):
             project(fact, self._view)
+
+    def _tell_company(self, glance: Glance) -> None:
+        """Who is here stands in no log, so that it is told anew whenever something may have been missed."""
+        if self._caller.extended and self._may_read:
+            you = self._actor.state.moment.presence.of(self._caller.leg)
+            for event in presence.snapshot(glance.company, you.member_id if you is not None else None):
+                self.tell(event)
 
     async def _tell_everything(self, glance: Glance) -> None:
         session = self._actor.session_id
-        await self._prime(glance.seq, glance)
-        items = await history.items(self._store, session, glance)
+        await self._prime(resuming.living(glance), glance.seq)
         self.last_seq = glance.seq
         if self._caller.extended:
-            snapshot = ext.SessionSnapshot(session_id=session, items=items)
+            part = await history.newest(self._store, session, glance, self.most_bytes)
+            running: list[str] = [response.response_id for response in glance.responses if response.generating]
+            before = part.has_before or UNSET
+            snapshot = ext.SessionSnapshot(session_id=session, items=part.items, has_before=before, running=running)
             snapshot.seq, snapshot.epoch = glance.seq, self._actor.epoch
             await self.drained()  # one that is larger than all that may wait fits where nothing waits
             self.tell(snapshot)
             return
-        for event in history.told(items):
+        for event in history.told(await history.items(self._store, session, glance)):
             await self.drained()
             self.tell(event)
 
     async def _resume(self, epoch: str, seq: int, glance: Glance, held: Mapping[str, int]) -> None:
         """Tell what followed the client's cursor, or why that cannot be told, and then everything."""
         session, extended = self._actor.session_id, self._caller.extended
+        wait_ms = self.retry_after_ms()
         reason = resuming.void(epoch, seq, self._actor.epoch, glance.seq)
         if reason is not None:
             if extended:
                 self.tell(ext.SessionReset(session_id=session, reason=reason))
             await self._tell_everything(glance)
             return
-        missed = await resuming.missed(self._store, session, seq, glance)
-        await self._prime(seq, glance, missed)
+        if glance.seq - seq > MAX_MISSED:
+            await self._tell_everything(glance)
+            return
         if extended:
-            resumed = ext.SessionResumed(session_id=session)
+            resumed = ext.SessionResumed(session_id=session, retry_after_ms=wait_ms or UNSET)
             resumed.seq, resumed.epoch = glance.seq, self._actor.epoch
             self.tell(resumed)
         self.last_seq = seq
-        for stored in missed:
-            await self.drained()
-            self._tell(Published(stored.fact, stored.seq), replay=True)
+        await self._replay(seq, glance)
         for event in resuming.open_texts(glance, self._view, held):
             self.tell(event)
+
+    async def _replay(self, seq: int, glance: Glance) -> None:
+        """Tell what followed *seq* up to the glance, a page at a time: no gap is ever held in memory whole."""
+        known: set[ResponseId] = set()
+        removed = False
+        async for page in resuming.missed(self._store, self._actor.session_id, seq, glance.seq):
+            begun, mentioned = resuming.responses(page)
+            await self._prime(mentioned - begun - known, seq)
+            known |= mentioned
+            removed = removed or any(isinstance(stored.fact, ev.ItemRemoved) for stored in page)
+            words = await self._store.contents(self._actor.session_id, entering(stored.fact for stored in page))
+            for stored in page:
+                await self.drained()
+                self._tell(Published(stored.fact, stored.seq, words), replay=True)
+        await self._prime(resuming.living(glance) - known, seq)
+        if self._caller.extended and (glance.choices or removed):
+            self.tell(resuming.siblings(glance))

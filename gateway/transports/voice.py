@@ -6,9 +6,11 @@ from gateway.core import inputs as inp
 from gateway.core.ids import Generation, ItemId, ResponseId
 from gateway.runtime.actor import Actor, Origin
 from gateway.transports.reports import input_of, where_it_stood
-from media import endpoint, leg, playout
-from media.device import Device
+from media import leg
 from media.frames import Pcm
+from media.hearing import endpoint
+from media.speaking import playout
+from media.speaking.device import Device
 
 
 class Voice:
@@ -47,6 +49,11 @@ class Voice:
     def hear(self, pcm: Pcm) -> None:
         """Take 16 kHz sound of the microphone."""
         self._leg.hear(pcm)
+
+    @property
+    def attentive(self) -> bool:
+        """Whether quiet sound matters now; else silence may take its place."""
+        return self._leg.attentive
 
     def repair(self, pcm: Pcm) -> None:
         """The last samples heard were these."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Final
 
 from starlette.requests import Request
@@ -14,7 +15,7 @@ from gateway.errors import AuthError, GatewayError, ProtocolViolation, StoreErro
 from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.extension import SUBPROTOCOL
 from gateway.runtime.actor import Actor
-from gateway.transports import config as conf
+from gateway.transports import config as conf, presence
 from gateway.transports.admission import SHED, Place, admitted
 from gateway.transports.connection import Connection, Services
 from gateway.transports.doors import authority_of, enter, found, visitor_of
@@ -38,6 +39,12 @@ _WAY_EVERY: Final = 50
 """Frames between two looks at the round trip, which RTCP measures about once a second."""
 
 
+SNAPSHOT_BYTES: Final = 48 * 1024
+"""What fits into a message for every client: one that does not say how much it takes, takes 64 KiB (RFC 8841, 6.1)."""
+
+LOW_BYTES: Final = 256 * 1024
+DRAINED_WITHIN_S: Final = 5.0
+
 NOTICE_S: Final = 0.3
 """How long a call that is shed goes on, so that its client reads why."""
 
@@ -48,13 +55,14 @@ class Call:
     def __init__(self, call_id: str, owner: Principal) -> None:
         self.call_id = call_id
         self._owner = owner
-        self._paths = Paths(self, self._pull)
+        self._paths = Paths(self, self._pull, self._on_gap)
         self._connection: Connection | None = None
         self._voice: Voice | None = None
         self._pulled = 0
         self._arrived: float | None = None
         """When the microphone's last packet came: the device's last sign of life."""
         self._place: Place | None = None
+        self._goodbye = False
         self._messages: asyncio.Queue[str | None] = asyncio.Queue(maxsize=1024)
 
     async def answer(self, offer: str, options: PeerOptions) -> str:
@@ -73,6 +81,8 @@ class Call:
         connection = self._connection = Connection(
             services, actor, caller, config, holds_sound=True, send=self._send, close=self._close_soon
         )
+        connection.teller.drained = self._drained
+        connection.teller.most_bytes = SNAPSHOT_BYTES
         assert services.engines is not None, "calls are refused where there are no engines"
         voice = self._voice = Voice(
             actor,
@@ -96,7 +106,7 @@ class Call:
                 else:
                     await self._connection.open()
         finally:
-            await self._connection.aclose()
+            await self._connection.aclose(goodbye=self._goodbye)
             await self.aclose()
 
     async def aclose(self) -> None:
@@ -115,8 +125,9 @@ class Call:
             self._connection.give_notice("overloaded", SHED)
         asyncio.get_running_loop().call_later(NOTICE_S, self.hang_up)
 
-    def hang_up(self) -> None:
-        """End the call."""
+    def hang_up(self, *, goodbye: bool = False) -> None:
+        """End the call; *goodbye* when its client wants it."""
+        self._goodbye = self._goodbye or goodbye
         while self._messages.full():
             self._messages.get_nowait()
         self._messages.put_nowait(None)
@@ -127,6 +138,9 @@ class Call:
         self._arrived = arrival
         if self._voice is not None and self._voice_may(Right.SEND):
             self._voice.hear(pcm)
+
+    def attentive(self) -> bool:
+        return self._voice is not None and self._voice.attentive
 
     def on_repair(self, pcm: Pcm) -> None:
         if self._voice is not None and self._voice_may(Right.SEND):
@@ -143,7 +157,12 @@ class Call:
         log.info("call ended", extra={"call": self.call_id, "reason": reason})
         if reason == "disconnected" and self._voice is not None and self._arrived is not None:
             self._voice.device.lost_since((asyncio.get_running_loop().time() - self._arrived) * 1000)
-        self.hang_up()
+        self.hang_up()  # no goodbye: a page that is reloaded closes its peer too
+
+    def _on_gap(self, broken: bool) -> None:
+        if self._connection is not None:
+            tell = presence.lose if broken else presence.join
+            tell(self._connection.actor, self._connection.caller)
 
     def _voice_may(self, right: Right) -> bool:
         return self._connection is not None and self._connection.caller.access.may(right)
@@ -168,6 +187,13 @@ class Call:
             self._paths.send(text)
         except PeerError:
             self.hang_up()  # it does not read: joining again brings it up to date
+
+    async def _drained(self) -> None:
+        """Wait until little is under way, so that a long history does not fill the channel."""
+        with suppress(TimeoutError):  # a channel that does not drain is noticed when it is full, or dead
+            async with asyncio.timeout(DRAINED_WITHIN_S):
+                while self._paths.waiting_bytes > LOW_BYTES:  # noqa: ASYNC110 - a peer that is replaced tells nobody
+                    await asyncio.sleep(0.02)
 
     def _close_soon(self, code: CloseCode) -> None:
         self.hang_up()
@@ -195,7 +221,7 @@ class Calls:
         """End a call. False for one that is unknown, or over."""
         call = self._calls.pop(call_id, None)
         if call is not None:
-            call.hang_up()
+            call.hang_up(goodbye=True)
         return call is not None
 
     async def aclose(self) -> None:

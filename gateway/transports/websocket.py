@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -124,6 +125,14 @@ class _Socket:
                 await self.websocket.close(self._code, self._code.name.lower())
 
 
+def _says_goodbye(message: Mapping[str, Any]) -> bool:
+    """Did the client close the socket, other than because its page goes away (1001), as for a reload?
+
+    Only a close frame has a reason: of a socket that is lost uvicorn tells the code 1005 too.
+    """
+    return message.get("code") in (1000, 1005) and "reason" in message
+
+
 class _Call:
     """The tasks of one connection: reading, writing and, once it speaks, pumping sound."""
 
@@ -133,6 +142,9 @@ class _Call:
         self._caller = caller
         self._connection = connection
         self._pump: asyncio.Task[None] | None = None
+        self._goodbye = False
+        """True once the client has closed the socket itself, and for good."""
+
         connection.make_voice = self._make_voice
         connection.takes_audio = True
 
@@ -174,7 +186,7 @@ class _Call:
             for result in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(result, Exception):
                     log.error("connection failed", exc_info=result)
-            await self._connection.aclose()
+            await self._connection.aclose(goodbye=self._goodbye)
             if self._place is not None:
                 self._place.leave()
 
@@ -184,6 +196,7 @@ class _Call:
             while True:
                 message = await websocket.receive()
                 if message["type"] == "websocket.disconnect":
+                    self._goodbye = _says_goodbye(message)
                     return
                 data = message.get("text")
                 await self._connection.receive(data if data is not None else message["bytes"])

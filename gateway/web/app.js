@@ -1,13 +1,14 @@
-/** Wires the page: two connections of one session, the conversation they tell, and the elements that show it. */
+/** Wires the page: a conversation, its voice, and the elements that show them. */
 
-import { Call } from "./call.js";
-import { EMPTY, reduce, typed } from "./conversation.js";
+import { Conversation, freshId } from "./bargein.js";
+import { NOBODY, meet } from "./company.js";
+import { describe } from "./device.js";
 import { FirstSaid, QUIET, canStop, follow, orderFor, statusOf } from "./floor.js";
-import { deviceId, freshId, lastMicrophone, lastSession, rememberMicrophone, rememberSession } from "./keep.js";
+import { deviceId, lastMicrophone, lastSession, rememberMicrophone, rememberSession, token } from "./keep.js";
 import { Meter } from "./meter.js";
 import { list, obstacle, watch } from "./microphone.js";
-import { ControlSocket } from "./session.js";
 import { ShownStatus } from "./shown.js";
+import { Typing } from "./typing.js";
 import { View } from "./view.js";
 import { LINK_COPIED, SESSION_LOST, SOUND_BLOCKED, VOICE_UNAVAILABLE } from "./words.js";
 
@@ -23,26 +24,24 @@ const HARMLESS = new Set(["response_cancel_not_active"]);
 const device = deviceId();
 const loudspeaker = document.getElementById("loudspeaker");
 
-let conversation = EMPTY;
 let floor = QUIET;
-let about = null;
+let company = NOBODY;
 let drawing = false;
 const levels = { microphone: 0, answer: 0 };
-const submitted = new Map();
 const firstSaid = new FirstSaid();
 const shown = new ShownStatus(draw);
 
 const view = new View(device, {
-  ...{ talk, send, stop, fresh, link, mute, choose },
-  reconnect: () => socket.hurry(),
+  ...{ talk, send, stop, fresh, link, mute, choose, edit, again, select },
+  reconnect: () => conversation.hurry(),
   upgrade: () => call.networkChanged(),
 });
 const meter = new Meter((measured) => {
   Object.assign(levels, measured);
   view.showLevel(levels.microphone);
 });
-const socket = new ControlSocket(device, { event: fromSocket, state: socketChanged, lost: sessionLost });
-const call = new Call(() => ({ session: socket.sessionId, device }), {
+const conversation = new Conversation(location.origin, { device, token: token() });
+const call = conversation.voice({
   state: callChanged,
   event: fromCall,
   microphone: (stream) => meter.listen("microphone", stream),
@@ -51,14 +50,14 @@ const call = new Call(() => ({ session: socket.sessionId, device }), {
   error: (error) => view.notify(error.message, error.code ?? "call_failed"),
   busy: () => canStop(floor),
 });
+const typing = new Typing(document.getElementById("text"), (type) => conversation.tell(type));
 
 // --- what is told ---
 
 function fromSocket(event) {
-  if (event.type === "session.created") about = event.session.bargein ?? null;
   if (event.type === "error" || event.type === "command.rejected") refused(event);
   if (event.replay || !OF_THE_MOMENT.test(event.type) || firstSaid.isFirst("socket", event)) apply(event);
-  conversation = reduce(conversation, event);
+  company = meet(company, event);
   draw();
 }
 
@@ -79,17 +78,14 @@ function apply(event) {
 
 function refused(event) {
   const { code, message } = event.error ?? event;
-  const command = event.command_id ?? event.error?.event_id;
-  const item = submitted.get(command);
-  if (item) conversation = reduce(conversation, { type: "local.withdrawn", item_id: item });
-  submitted.delete(command);
   if (!HARMLESS.has(code)) view.notify(message, code);
 }
 
 function socketChanged(state) {
   if (state.kind === "connected") {
     firstSaid.joined("socket");
-    rememberSession(socket.sessionId);
+    rememberSession(conversation.session);
+    conversation.tell("presence.update", describe(navigator.userAgent));
     call.hurry();
     call.probe();
   } else {
@@ -116,21 +112,39 @@ function talk() {
 }
 
 function send(text) {
-  if (socket.state.kind === "connected") silence(); // otherwise the answer goes on until the command gets there
+  if (conversation.state.kind === "connected") silence(); // otherwise the answer goes on until the command gets there
+  typing.sent();
+  conversation.send(text, { onActive: "interrupt" }).catch((error) => {
+    if (error.code !== "closed") view.notify(error.message, error.code); // what the gateway refuses is told once
+  });
+}
+
+/** Say a message otherwise, and have it answered. Returns the id that it will have. */
+function edit(id, text) {
   const item = freshId("item_");
-  conversation = reduce(conversation, { type: "local.submitted", item: typed(item, text, device) });
   const content = [{ type: "input_text", text }];
-  const command = socket.command({ type: "conversation.item.create", item: { id: item, type: "message", role: "user", content } });
-  submitted.set(command, item);
-  socket.command({ type: "response.create", on_active: "interrupt" });
-  draw();
+  command("conversation.item.update", { item_id: id, content, new_item_id: item, response: true });
+  return item;
+}
+
+function again(id) {
+  command("response.create", { replaces: id });
+}
+
+function select(id) {
+  command("conversation.branch.select", { item_id: id });
+}
+
+/** What the gateway refuses comes as an event too, and is told once. */
+function command(type, fields) {
+  conversation.command(type, fields).catch(refused);
 }
 
 function stop() {
   if (!canStop(floor)) return;
   silence();
-  const event = { type: "response.cancel", event_id: freshId("evt_") };
-  if (!socket.now(event)) call.send(event);
+  const fields = { event_id: freshId("evt_") };
+  if (!conversation.tell("response.cancel", fields)) call.send({ type: "response.cancel", ...fields });
 }
 
 /** What the user has just ended is not waited for. The next answer's start gives the sound back. */
@@ -140,17 +154,17 @@ function silence() {
 
 function fresh() {
   call.stop();
-  conversation = EMPTY;
   floor = QUIET;
+  company = NOBODY;
   shown.reset();
   history.replaceState(null, "", location.pathname);
-  socket.join(null);
+  conversation.join(null);
   draw();
 }
 
 async function link() {
   const url = new URL(location.pathname, location.href);
-  url.searchParams.set("session", socket.sessionId);
+  url.searchParams.set("session", conversation.session);
   try {
     await navigator.clipboard.writeText(url);
     view.notify(LINK_COPIED);
@@ -161,6 +175,7 @@ async function link() {
 
 function mute() {
   call.muted = !call.muted;
+  call.send({ type: "input_audio_buffer.mute", muted: call.muted });
   draw();
 }
 
@@ -210,7 +225,7 @@ function draw() {
 
 function model() {
   return {
-    connection: socket.state,
+    connection: conversation.state,
     items: conversation.items,
     status: shown.now,
     trail: shown.trail,
@@ -218,8 +233,9 @@ function model() {
     call: call.state,
     via: call.via,
     muted: call.muted,
-    obstacle: obstacle()?.message ?? (about?.voice === false ? VOICE_UNAVAILABLE : null),
-    about,
+    company,
+    obstacle: obstacle()?.message ?? (conversation.about?.voice === false ? VOICE_UNAVAILABLE : null),
+    about: conversation.about,
   };
 }
 
@@ -229,15 +245,16 @@ function model() {
 window.bargein = Object.freeze({
   get state() {
     return {
-      session: socket.sessionId,
+      session: conversation.session,
       device,
-      connection: socket.state.kind,
+      connection: conversation.state.kind,
       call: call.state,
       via: call.via,
       paths: call.paths,
       status: statusOf(floor),
       trail: [...shown.trail],
       items: structuredClone(conversation.items),
+      company: structuredClone(company),
       muted: loudspeaker.muted,
       levels: { ...levels },
     };
@@ -245,7 +262,7 @@ window.bargein = Object.freeze({
 });
 
 function networkChanged() {
-  socket.renew();
+  conversation.renew();
   call.networkChanged();
 }
 
@@ -259,4 +276,8 @@ navigator.connection?.addEventListener("change", () => {
 window.addEventListener("pagehide", () => call.stop());
 watch(offerMicrophones);
 offerMicrophones();
-socket.join(new URLSearchParams(location.search).get("session") ?? lastSession());
+conversation.addEventListener("event", ({ detail }) => fromSocket(detail));
+conversation.addEventListener("items", draw);
+conversation.addEventListener("state", ({ detail }) => socketChanged(detail));
+conversation.addEventListener("lost", sessionLost);
+conversation.join(new URLSearchParams(location.search).get("session") ?? lastSession());

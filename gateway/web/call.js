@@ -21,6 +21,11 @@ const UPGRADE_AT_LATEST_MS = 300_000;
 /** Refusals that no other path would change. */
 const FINAL = new Set(["voice_unavailable"]);
 
+const SILENT = {
+  ...{ state: () => {}, event: () => {}, microphone: () => {}, sound: () => {}, error: () => {} },
+  ...{ busy: () => false, latency: () => 0 },
+};
+
 export class Call {
   #place;
   #on;
@@ -35,14 +40,14 @@ export class Call {
   #retry = new Retry(() => this.#connect());
 
   /**
-   * `place()` gives `{session, device}`. `on.state(state)` is told off, asking, connecting, live, waiting;
-   * `on.event(event)` gets what comes by the path; `on.microphone(stream)`, `on.sound(stream)` the streams;
-   * `on.error(error)` what went wrong; it is off then. `on.busy()` says whether an answer is on
-   * its way, `on.latency()` the sound card's latency in seconds.
+   * `place()` gives `{address, session, device}`. What `on` holds is called, and may be left out: `on.state(state)` is
+   * told off, asking, connecting, live, waiting; `on.event(event)` gets what comes by the path; `on.microphone(stream)`,
+   * `on.sound(stream)` the streams; `on.error(error)` what went wrong; it is off then. `on.busy()` says whether an answer
+   * is on its way, `on.latency()` the sound card's latency in seconds.
    */
   constructor(place, on) {
     this.#place = place;
-    this.#on = on;
+    this.#on = { ...SILENT, ...on };
   }
 
   get state() {

@@ -12,7 +12,7 @@ export class Capture {
   }
 
   async open() {
-    await this.#context.audioWorklet.addModule("/web/capture-worklet.js");
+    await this.#context.audioWorklet.addModule(new URL("capture-worklet.js", import.meta.url));
     this.#node = new AudioWorkletNode(this.#context, "capture", { numberOfOutputs: 1 });
     this.#node.port.onmessage = (message) => this.#onAudio(base64(new Uint8Array(message.data)));
     this.#node.connect(this.#context.destination); // silent, but what leads nowhere is not run

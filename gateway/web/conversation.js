@@ -1,10 +1,12 @@
 /**
- * The conversation as the page shows it: a pure function of the server's events. Applying an event twice changes
- * nothing more, so that what a resume tells again is not doubled.
+ * The conversation: a pure function of the server's events. Applying an event twice changes nothing more, so that what
+ * a resume tells again is not doubled. The Python client folds alike (gateway/client/items.py).
  *
- * An item is `{id, role, spoken, text, unheard, status, device, awaited, pending, ended, continues}`: `text` is what
- * was said or heard, `unheard` the rest of a cut answer (null when it was not cut), `awaited` true while a spoken
- * message has no words yet, `pending` true while only this page knows it, `ended` how an answer ended if not by itself.
+ * An item is `{id, role, status, text, spoken, unheard, seen, device, awaited, pending, ended, continues, siblings}`: `text`
+ * is what was said or heard, `unheard` the rest of a cut answer (null when it was not cut), `seen` what of that had been
+ * shown, `awaited` true while a spoken message has no words yet, `pending` true while only this page knows it, `ended`
+ * how an answer ended if not by itself, `siblings` which of the messages at its place it is (`{index, count, ids}`; null
+ * when there is no other). `answers` holds, by response, what is being generated.
  */
 
 export const EMPTY = Object.freeze({ items: Object.freeze([]), answers: Object.freeze({}) });
@@ -21,12 +23,16 @@ const RULES = {
   "conversation.item.done": (state, event) => added(state, event.item, undefined),
   "conversation.item.deleted": (state, event) => without(state, event.item_id),
   "conversation.item.truncated": truncated,
+  "conversation.item.redacted": redacted,
+  "conversation.siblings": siblingsChanged,
   "conversation.item.input_audio_transcription.completed": (state, event) =>
     changed(state, event.item_id, { text: event.transcript, awaited: false }),
   "conversation.item.input_audio_transcription.failed": (state, event) =>
     changed(state, event.item_id, { awaited: false, ended: { kind: "not-understood" } }),
   "response.created": responseCreated,
   "response.output_item.added": (state, event) => owned(state, event.response_id, event.item.id),
+  "response.content_part.added": (state, event) =>
+    event.part.type === "audio" ? changed(state, event.item_id, { spoken: true }) : state,
   "response.output_text.delta": appended,
   "response.output_audio_transcript.delta": appended,
   "response.output_text.done": (state, event) => whole(state, event.item_id, event.text),
@@ -46,8 +52,30 @@ export function typed(id, text, device) {
 
 /** The first `count` code points of `text`: offsets count code points, strings count UTF-16 units. */
 export function firstPoints(text, count) {
-  return Array.from(text).slice(0, count).join("");
+  return PAIRED.test(text) ? Array.from(text).slice(0, count).join("") : text.slice(0, count);
 }
+
+/** How many code points `text` has. */
+function points(text) {
+  return PAIRED.test(text) ? Array.from(text).length : text.length;
+}
+
+const PAIRED = /[\ud800-\udfff]/;
+
+/** How many code points are known of each item that is not finished. */
+export function heldOf(state) {
+  const open = state.items.filter((item) => item.status === "in_progress" && !item.pending);
+  return Object.fromEntries(open.map((item) => [item.id, points(item.text)]));
+}
+
+/** True for text whose beginning was never told. */
+export function lacks(state, event) {
+  if (!DELTAS.has(event.type)) return false;
+  const item = state.items.find((one) => one.id === event.item_id);
+  return item !== undefined && item.unheard === null && event.offset > points(item.text);
+}
+
+const DELTAS = new Set(["response.output_text.delta", "response.output_audio_transcript.delta"]);
 
 function fromWire(item, pending = false) {
   const parts = item.content ?? [];
@@ -58,13 +86,23 @@ function fromWire(item, pending = false) {
     spoken: parts.some((part) => part.type.endsWith("audio")),
     text: parts.map((part) => part.transcript ?? part.text ?? "").join(""),
     unheard,
+    seen: item.seen_text ?? "",
     status: item.status,
     device: item.device ?? "",
     awaited: item.role === "user" && parts.some((part) => part.type === "input_audio" && part.transcript == null),
     pending,
     ended: item.status === "incomplete" ? { kind: "interrupted" } : null,
     continues: null,
+    siblings: item.siblings ?? null,
   };
+}
+
+function siblingsChanged(state, event) {
+  const items = state.items.map((item) => {
+    const siblings = event.siblings[item.id] ?? null;
+    return JSON.stringify(siblings) === JSON.stringify(item.siblings) ? item : { ...item, siblings };
+  });
+  return { ...state, items };
 }
 
 function snapshot(state, event) {
@@ -74,10 +112,15 @@ function snapshot(state, event) {
     item.awaited && index < answered ? { ...item, awaited: false, ended: { kind: "not-understood" } } : item,
   );
   const known = new Set(shown.map((item) => item.id));
-  return { items: [...shown, ...state.items.filter((item) => item.pending && !known.has(item.id))], answers: {} };
+  return { items: [...shown, ...state.items.filter((item) => item.pending && !known.has(item.id))], answers: running(event) };
+}
+
+function running({ running: ids = [] }) {
+  return Object.fromEntries(ids.map((id) => [id, { itemId: null, continues: null }]));
 }
 
 function added(state, wire, previous) {
+  if (!Array.isArray(wire?.content)) return state; // an item of a kind that is not known here
   const item = fromWire(wire);
   const known = state.items.find((one) => one.id === item.id);
   if (known && !known.pending) return changed(state, item.id, merged(known, item));
@@ -98,7 +141,7 @@ function placeAfter(items, previous) {
 function merged(known, item) {
   if (known.unheard !== null && item.unheard === null) return { status: item.status };
   const words = item.text || !known.text ? { text: item.text, awaited: item.awaited } : {};
-  return { ...words, status: item.status, spoken: known.spoken || item.spoken, unheard: item.unheard };
+  return { ...words, status: item.status, spoken: known.spoken || item.spoken, unheard: item.unheard, seen: item.seen };
 }
 
 function changed(state, id, changes) {
@@ -109,9 +152,15 @@ function without(state, id) {
   return { ...state, items: state.items.filter((item) => item.id !== id) };
 }
 
+function redacted(state, event) {
+  const item = state.items.find((one) => one.id === event.item_id);
+  return changed(state, event.item_id, { text: "", unheard: item?.unheard == null ? null : "", seen: "", awaited: false });
+}
+
 function truncated(state, event) {
   if (event.heard_text === undefined) return state;
-  return changed(state, event.item_id, { text: event.heard_text, unheard: event.unheard_text ?? "" });
+  const seen = event.seen_text ?? "";
+  return changed(state, event.item_id, { text: event.heard_text, unheard: event.unheard_text ?? "", seen });
 }
 
 function appended(state, event) {
@@ -134,7 +183,8 @@ function responseCreated(state, event) {
 }
 
 function owned(state, responseId, itemId) {
-  const answer = state.answers[responseId] ?? { continues: null };
+  const answer = state.answers[responseId];
+  if (answer === undefined) return state;
   return { ...state, answers: { ...state.answers, [responseId]: { ...answer, itemId } } };
 }
 

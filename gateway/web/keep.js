@@ -1,5 +1,7 @@
 /** What the page remembers between visits. A browser that refuses to store merely forgets. */
 
+import { freshId } from "./ids.js";
+
 const PREFIX = "bargein.";
 
 function read(storage, name) {
@@ -17,12 +19,6 @@ function write(storage, name, value) {
   } catch {
     // Private windows may refuse; everything works without it.
   }
-}
-
-/** An id that nobody else has. Works in insecure contexts too, where `crypto.randomUUID` is missing. */
-export function freshId(prefix) {
-  const bytes = crypto.getRandomValues(new Uint8Array(12));
-  return prefix + Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** The conversation to return to, or null. */
@@ -51,6 +47,3 @@ export function token() {
   }
   return read("sessionStorage", "token") ?? "";
 }
-
-/** Headers that present the token. */
-export const authorisation = () => (token() ? { Authorization: `Bearer ${token()}` } : {});

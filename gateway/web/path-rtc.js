@@ -1,6 +1,6 @@
 /** A way for the sound: WebRTC, with the data channel `oai-events`. One peer; a call may have several, one after another. */
 
-import { authorisation } from "./keep.js";
+import { SUBPROTOCOL } from "./address.js";
 import { Playback } from "./playback.js";
 
 const CHANNEL = "oai-events";
@@ -20,6 +20,7 @@ export class PathError extends Error {
 export class RtcPath {
   via = "webrtc";
   location;
+  #place;
   #on;
   #peer = null;
   #channel = null;
@@ -29,11 +30,11 @@ export class RtcPath {
   #closed = false;
 
   /**
-   * `on.event(event)`, `on.broken()` as they happen; `on.latency()` gives the sound card's, in seconds. `location` is that of the call to go on with, or null for a new
-   * one in the session that `place()` gives.
+   * `on.event(event)`, `on.broken()` as they happen; `on.latency()` gives the sound card's, in seconds. `location` is
+   * that of the call to go on with, or null for a new one at the gateway and in the session that `place()` gives.
    */
   constructor(place, location, on) {
-    this.place = place;
+    this.#place = place;
     this.location = location;
     this.#on = on;
   }
@@ -57,7 +58,7 @@ export class RtcPath {
   }
 
   async #open(track, signal) {
-    const peer = new RTCPeerConnection({ iceServers: await iceServers(signal) });
+    const peer = new RTCPeerConnection({ iceServers: await this.#iceServers(signal) });
     this.#peer = peer;
     peer.addTransceiver(track ?? "audio", { direction: "sendrecv", streams: track ? [new MediaStream([track])] : [] });
     this.#playback = new Playback(peer, (event) => this.send(event), this.#on.latency);
@@ -100,16 +101,21 @@ export class RtcPath {
   }
 
   async #post(offer, signal) {
-    const { session, device } = this.place();
-    const query = new URLSearchParams({ session, device, ext: "bargein.v1" });
-    let response = this.location ? await post(this.location, offer, signal) : null;
-    if (response === null || response.status === 404) response = await post(`/v1/realtime/calls?${query}`, offer, signal);
+    const { address, session, device } = this.#place();
+    const fresh = address.http("/v1/realtime/calls");
+    for (const [name, value] of Object.entries({ session, device, ext: SUBPROTOCOL })) fresh.searchParams.set(name, value);
+    const post = (url) => {
+      const headers = { "Content-Type": "application/sdp", ...address.headers };
+      return fetch(url, { method: "POST", headers, body: offer, signal });
+    };
+    let response = this.location ? await post(address.located(this.location)) : null;
+    if (response === null || response.status === 404) response = await post(fresh);
     if (!response.ok) {
       const { error } = await response.json();
       throw new PathError(error.code, error.message);
     }
     const location = response.headers.get("Location");
-    if (this.#closed && location !== this.location) hangUp(location);
+    if (this.#closed && location !== this.location) this.#hangUp(location);
     this.location = location;
     return response.text();
   }
@@ -135,7 +141,19 @@ export class RtcPath {
   /** End the call. The gateway is told before the peer closes, which would end it too. */
   hangUp() {
     this.#end();
-    Promise.resolve(this.location && hangUp(this.location)).then(() => this.#peer?.close());
+    Promise.resolve(this.location && this.#hangUp(this.location)).then(() => this.#peer?.close());
+  }
+
+  /** Tell the gateway, even while the page is being closed; it would notice by itself, only later. */
+  #hangUp(location) {
+    const { address } = this.#place();
+    return fetch(address.located(location), { method: "DELETE", headers: address.headers, keepalive: true }).catch(() => {});
+  }
+
+  async #iceServers(signal) {
+    const { address } = this.#place();
+    const response = await fetch(address.http("/v1/realtime/ice_servers"), { headers: address.headers, signal });
+    return response.ok ? (await response.json()).ice_servers : [];
   }
 
   #end() {
@@ -166,21 +184,6 @@ async function bytesReceived(peer) {
     if (report.type === "transport" && report.bytesReceived !== undefined) return report.bytesReceived;
   }
   return null;
-}
-
-async function iceServers(signal) {
-  const response = await fetch("/v1/realtime/ice_servers", { headers: authorisation(), signal });
-  return response.ok ? (await response.json()).ice_servers : [];
-}
-
-function post(url, offer, signal) {
-  const headers = { "Content-Type": "application/sdp", ...authorisation() };
-  return fetch(url, { method: "POST", headers, body: offer, signal });
-}
-
-/** Tell the gateway, even while the page is being closed; it would notice by itself, only later. */
-function hangUp(location) {
-  return fetch(location, { method: "DELETE", headers: authorisation(), keepalive: true }).catch(() => {});
 }
 
 function gathered(peer) {

@@ -3,7 +3,6 @@
  * it takes the microphone and the loudspeaker away and nothing else. PCM, 16 bits, 24 kHz, both ways.
  */
 
-import { protocols, socketUrl } from "./address.js";
 import { Capture } from "./capture.js";
 import { PathError } from "./path-rtc.js";
 import { Player } from "./player.js";
@@ -48,7 +47,8 @@ export class SocketPath {
   #connect(signal) {
     return new Promise((resolve, reject) => {
       const failed = () => reject(new PathError("socket_failed", "The WebSocket for the sound could not be opened."));
-      const socket = new WebSocket(socketUrl(this.#place()), protocols());
+      const { address, session, device } = this.#place();
+      const socket = new WebSocket(address.socket({ session, device }), address.protocols());
       this.#socket = socket;
       signal.addEventListener("abort", failed);
       socket.addEventListener("message", (message) => {

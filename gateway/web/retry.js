@@ -1,22 +1,43 @@
-/** When to try again: exponential back-off with jitter, and a timer that can be hurried. Times in milliseconds. */
+/** When to try again: exponential, with full jitter, and a timer that can be hurried. Times in milliseconds. */
 
 const FIRST_MS = 500;
 const LONGEST_MS = 15_000;
 
-/** How long to wait before attempt `tries` (from 0): half of it certain, half random, so that clients spread. */
-export function backOffMs(tries, random = Math.random) {
-  const whole = Math.min(LONGEST_MS, FIRST_MS * 2 ** tries);
-  return whole / 2 + (whole / 2) * random();
+/** How long each attempt waits. Pure but for `random`, which gives anything from 0 up to 1. */
+export class Backoff {
+  #first;
+  #longest;
+  #random;
+  #tries = 0;
+
+  constructor({ firstMs = FIRST_MS, longestMs = LONGEST_MS, random = Math.random } = {}) {
+    this.#first = firstMs;
+    this.#longest = longestMs;
+    this.#random = random;
+  }
+
+  /** The wait before the next attempt. What the server asks for (`hintMs`) is waited in full, and spread on top. */
+  next(hintMs = 0) {
+    const whole = Math.min(this.#longest, this.#first * 2 ** Math.min(this.#tries, 30));
+    this.#tries += 1;
+    return Math.max(0, hintMs) + whole * this.#random();
+  }
+
+  /** It worked: the next failure is a first one again. */
+  succeeded() {
+    this.#tries = 0;
+  }
 }
 
 /** One pending attempt. */
 export class Retry {
   #attempt;
+  #backoff;
   #timer = null;
-  #tries = 0;
 
-  constructor(attempt) {
+  constructor(attempt, backoff = new Backoff()) {
     this.#attempt = attempt;
+    this.#backoff = backoff;
   }
 
   /** True while an attempt is scheduled. */
@@ -25,9 +46,9 @@ export class Retry {
   }
 
   /** Schedule the next attempt; returns when it will be made, on the clock of `Date.now()`. */
-  later() {
+  later(hintMs = 0) {
     this.cancel();
-    const wait = backOffMs(this.#tries++);
+    const wait = this.#backoff.next(hintMs);
     this.#timer = setTimeout(() => this.now(), wait);
     return Date.now() + wait;
   }
@@ -46,6 +67,6 @@ export class Retry {
   /** It worked: the next failure is a first one again. */
   succeeded() {
     this.cancel();
-    this.#tries = 0;
+    this.#backoff.succeeded();
   }
 }

@@ -1,6 +1,7 @@
 /** The page's elements: shows a model, and tells what the user does. Knows no protocol. */
 
 import { share } from "./meter.js";
+import { showPeople } from "./people.js";
 import { Transcript } from "./transcript.js";
 import { CONNECTION, STATUS, STEP, TALK, TEXT_ALONE, aboutText, countdownText, modeText } from "./words.js";
 
@@ -16,9 +17,12 @@ export class View {
   #countDown = null;
   #following = true;
 
-  /** `on` has talk, send(text), stop, fresh, link, reconnect, choose(microphoneId), mute, upgrade. */
+  /**
+   * `on` has talk, send(text), stop, fresh, link, reconnect, choose(microphoneId), mute, upgrade, and for messages
+   * edit(id, text), again(id), select(id).
+   */
   constructor(device, on) {
-    this.#transcript = new Transcript(byId("transcript"), device);
+    this.#transcript = new Transcript(byId("transcript"), device, on);
     this.#listen(on);
     this.#listenToText(on);
     this.#listenToScroll();
@@ -30,6 +34,7 @@ export class View {
     this.#showConnection();
     this.#showFloor(model);
     this.#showVoice(model);
+    showPeople(byId("people"), model.company);
     byId("welcome").hidden = model.items.length > 0;
     this.#transcript.show(model.items);
     if (this.#following) toEnd();

@@ -82,12 +82,41 @@ export function modeText(call, via, muted, obstacle) {
   }
 }
 
+export const EDIT = "Edit";
+export const AGAIN = "Answer again";
+
+/** Which of the messages at its place one sees. */
+export function siblingText({ index, count }) {
+  return `Version ${index + 1} of ${count}`;
+}
+
 export const TALK = { off: "Talk", asking: "Cancel", connecting: "Cancel", waiting: "Cancel", live: "End talk" };
 
 export const VOICE_UNAVAILABLE = "This gateway serves text alone: install bargein[offline] there to talk.";
 export const SESSION_LOST = "That conversation is not on this gateway (any more). This is a new one.";
 export const LINK_COPIED = "Link copied. Open it in another window to join this conversation.";
 export const SOUND_BLOCKED = "The browser holds the sound back. Press Talk once more.";
+
+export const YOU = "You";
+
+const DOING = {
+  suspected: "may be speaking",
+  speaking: "speaking",
+  typing: "typing…",
+  holding: "holds the answer",
+  playing: "plays the answer",
+  muted: "muted",
+  listening: "on a call",
+};
+
+/** What a device does: the foremost of it, or "". */
+export function doingText(doing) {
+  const foremost = Object.keys(DOING).find((one) => doing.includes(one));
+  return foremost ? DOING[foremost] : "";
+}
+
+/** How many others are not shown. */
+export const moreText = (count) => `and ${count} more`;
 
 /** Who said a message. `mine` is false when it came from another device. */
 export function whoText(item, mine) {

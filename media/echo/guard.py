@@ -88,8 +88,9 @@ class EchoGuard:
     and the echo still lies behind what was sent. Silence that is sent earlier than that has not begun: the client
     still plays what it was sent at once."""
 
-    HOLE: Final = 4_800
-    """Samples, 0.3 s: a microphone farther away from the reference has missed something, or its client has."""
+    HOLE: Final = 8_000
+    """Samples, 0.5 s: a microphone farther away from the reference has missed something, or its client has. Quiet
+    packets may come 0.3 s late (:mod:`media.rtp.doze`)."""
 
     STRANGE: Final = 0.25
     """A share of the microphone's power that no echo explains, and that makes us look for it elsewhere."""

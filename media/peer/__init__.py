@@ -1,8 +1,8 @@
 """WebRTC: :class:`Peer`, and how late the packets of all peers leave. aiortc, aioice and PyAV have no other home."""
 
-from media.metronome import Lateness, send_lateness
 from media.peer.connection import Peer
-from media.peering import CHANNEL, Ears, IceServer, Media, PeerError, PeerOptions, PeerStats, Pull, Reason
+from media.peer.peering import CHANNEL, Ears, IceServer, Media, PeerError, PeerOptions, PeerStats, Pull, Reason
+from media.rtp.metronome import Lateness, send_lateness
 
 __all__ = [
     "CHANNEL",

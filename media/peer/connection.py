@@ -25,15 +25,15 @@ from aiortc import (
 from aiortc.codecs import get_capabilities
 from aiortc.exceptions import OperationError
 
-from media import fragments, ice, sdp
-from media.channel import Channel
 from media.frames import Pcm
-from media.ice import Line
-from media.negotiation import want, with_packet_time
+from media.peer import fragments, ice, sdp
+from media.peer.channel import Channel
 from media.peer.direct import Direct
 from media.peer.hooks import CONNECTION, has_media, has_network
+from media.peer.ice import Line
+from media.peer.negotiation import want, with_levels, with_packet_time
+from media.peer.peering import CHANNEL, Ears, PeerError, PeerOptions, PeerStats, Pull, Reason
 from media.peer.stock import Stock
-from media.peering import CHANNEL, Ears, PeerError, PeerOptions, PeerStats, Pull, Reason
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +95,7 @@ class Peer:
         self._closing: asyncio.Task[None] | None = None
         self._channel = Channel()
         self._line = Line(self._lost)
+        self._level_id: int | None = None
         servers = [RTCIceServer(each.url, each.username, each.credential) for each in options.ice_servers]
         self._pc = _connection(RTCConfiguration(iceServers=servers, bundlePolicy=bundle))
         self._transceiver = self._pc.addTransceiver("audio", "sendrecv")
@@ -104,7 +105,7 @@ class Peer:
         self._media: Direct | Stock = (
             Stock(self._pc, self._transceiver, pull, self._hear, options, broken)
             if options.media == "stock" or not has_media()
-            else Direct(self._transceiver, pull, self._hear, self._mend, options, broken)
+            else Direct(self._transceiver, pull, self._hear, self._mend, ears.attentive, options, broken)
         )
         self._pc.on("connectionstatechange", self._look)
         self._pc.on("datachannel", self._adopt)
@@ -118,6 +119,9 @@ class Peer:
         remote = sdp.read(offer_sdp, private=options.private_candidates, codecs=options.codecs)
         peer = cls(ears, pull, options, RTCBundlePolicy.BALANCED)
         async with peer._building():
+            if isinstance(peer._media, Direct):
+                peer._level_id = remote.level_id
+                peer._media.expect_levels(remote.level_id)
             await peer._pc.setRemoteDescription(RTCSessionDescription(remote.sdp, "offer"))
             for other in peer._pc.getTransceivers()[1:]:
                 other.direction = "inactive"
@@ -158,7 +162,8 @@ class Peer:
 
     @property
     def _described(self) -> str:
-        return with_packet_time(sdp.announce(self._pc.localDescription.sdp, self._options.public_address))
+        text = with_levels(self._pc.localDescription.sdp, self._level_id)
+        return with_packet_time(sdp.announce(text, self._options.public_address))
 
     async def wait_connected(self, timeout_s: float) -> None:
         """Wait until sound flows. Raises :class:`PeerError`: ``connect_timeout``, ``closed``."""
@@ -178,6 +183,11 @@ class Peer:
         if self._state is _State.CLOSED:
             raise PeerError("closed", "the peer is closed")
         self._channel.send(text)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much of what was sent is not on its way yet."""
+        return self._channel.waiting_bytes
 
     def stats(self) -> PeerStats:
         """The counts so far; also of a peer that is closed."""

@@ -19,14 +19,15 @@ from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import HeaderExtensions, RtpPacket
 from pylibsrtp import Error as SrtpError, Session
 
-from media import formats
-from media.codec import Encoder, Format, Name
+from media.codecs import formats
+from media.codecs.codec import Encoder, Format, Name
 from media.frames import Pcm
-from media.metronome import metronome
-from media.outbound import OPUS_PAUSE, Outbound
 from media.peer.hooks import RECEIVER, SENDER
-from media.peering import PeerOptions, PeerStats, Pull
-from media.rtp import Counts, Inbound
+from media.peer.peering import PeerOptions, PeerStats, Pull
+from media.rtp.doze import Doze
+from media.rtp.inbound import Counts, Inbound
+from media.rtp.metronome import metronome
+from media.rtp.outbound import OPUS_PAUSE, Outbound
 
 MAX_SOURCES: Final = 8
 """Streams (SSRC) one call may have had. A browser needs one, and each costs memory in three libraries."""
@@ -42,6 +43,7 @@ _HEADER: Final = Struct("!BBHII")
 _PADDED: Final = 0x20
 _EXTENDED: Final = 0x10
 _SOURCES: Final = 0x0F
+_ONE_BYTE_FORM: Final = b"\xbe\xde"
 
 _HALF_32: Final = 1 << 31
 _MASK_32: Final = (1 << 32) - 1
@@ -56,6 +58,7 @@ class Direct:
         pull: Pull,
         deliver: Callable[[Pcm, int, float], None],
         repair: Callable[[Pcm], None],
+        attentive: Callable[[], bool],
         options: PeerOptions,
         on_broken: Callable[[], None],
     ) -> None:
@@ -63,18 +66,24 @@ class Direct:
         self._pull = pull
         self._deliver = deliver
         self._repair = repair
+        self._attentive = attentive
         self._sender = _Sender(transceiver, self._tick, self._encoder, on_broken)
         self._receiver = _Receiver(transceiver.receiver, self._inbound, on_broken)
 
     def _encoder(self, form: Format) -> Encoder:
         return formats.encoder(form, self._options.send_rate_hz, self._options.bitrate_bps)
 
-    def _inbound(self, form: Format) -> Inbound:
+    def _inbound(self, form: Format) -> tuple[Inbound, Doze]:
         options = self._options
         decoder = formats.decoder(form, options.receive_rate_hz)
-        return Inbound(
+        inbound = Inbound(
             decoder, self._deliver, self._repair, rtp_rate_hz=form.rtp_rate_hz, fill_pauses=options.fill_pauses
         )
+        return inbound, Doze(inbound, decoder, self._attentive)
+
+    def expect_levels(self, number: int | None) -> None:
+        """Each packet tells how loud it is (RFC 6464), in the header extension of this *number*."""
+        self._receiver.level_id = number
 
     def _tick(self) -> Pcm | None:
         self._receiver.idle()
@@ -210,6 +219,25 @@ def _named(transport: RTCDtlsTransport, mid: str | None) -> bytes:
     return b"".join((profile.to_bytes(2, "big"), (len(value) // 4).to_bytes(2, "big"), value)) if value else b""
 
 
+def audio_level(extension: bytes, number: int) -> int | None:
+    """How many dB below full scale a packet says that it is (RFC 6464), in the element *number* of its one-byte header
+    *extension* (RFC 8285, 4.2); None when it does not say."""
+    if extension[:2] != _ONE_BYTE_FORM:
+        return None
+    at = 4
+    while at < len(extension) - 1:
+        element = extension[at]
+        if element == 0:  # padding
+            at += 1
+        elif element >> 4 == number:
+            return extension[at + 1] & 0x7F
+        elif element >> 4 == 15:
+            return None
+        else:
+            at += 2 + (element & 0x0F)
+    return None
+
+
 class _Header:
     """What the statistics read of a packet of one source."""
 
@@ -229,11 +257,17 @@ class _Receiver:
     """Takes the place of what is behind an aiortc receiver, from the datagram on."""
 
     def __init__(
-        self, receiver: RTCRtpReceiver, make: Callable[[Format], Inbound], on_flood: Callable[[], None]
+        self, receiver: RTCRtpReceiver, make: Callable[[Format], tuple[Inbound, Doze]], on_flood: Callable[[], None]
     ) -> None:
+        self.level_id: int | None = None
+        """The header extension that tells how loud a packet is; None when there is none."""
+
         self._make = make
         self._inbound: Inbound | None = None
         """None before the codec is known, and when nothing more is to be heard."""
+
+        self._doze: Doze
+        """In front of the inbound stream, as long as there is one."""
 
         self._counts = Counts()
         self._payload_type = 0
@@ -256,7 +290,7 @@ class _Receiver:
             hidden[f"{RECEIVER}started"] = True
             form = _format(parameters.codecs[0])
             self._payload_type, self._clock_rate_hz = form.payload_type, form.rtp_rate_hz
-            self._inbound = self._make(form)
+            self._inbound, self._doze = self._make(form)
             self._counts = self._inbound.counts
 
     def idle(self) -> None:
@@ -288,9 +322,11 @@ class _Receiver:
         first, second, sequence, rtp_time, source = _HEADER.unpack_from(packet)
         if second & 0x7F != self._payload_type:
             return
-        start = _HEADER.size + 4 * (first & _SOURCES)
+        start, level = _HEADER.size + 4 * (first & _SOURCES), None
         if first & _EXTENDED:
-            start += 4 + 4 * int.from_bytes(packet[start + 2 : start + 4], "big")
+            begin, start = start, start + 4 + 4 * int.from_bytes(packet[start + 2 : start + 4], "big")
+            if self.level_id is not None:
+                level = audio_level(packet[begin:start], self.level_id)
         end = len(packet) - (packet[-1] if first & _PADDED else 0)
         if start > end or (first & _PADDED and end == len(packet)):
             return
@@ -301,12 +337,13 @@ class _Receiver:
                 return
             stream = self._new_stream(source)
             self._headers[source] = _Header(sequence, rtp_time)
+            self._doze.wake()
             inbound.restart()
         header = self._headers[source]
         header.set(sequence, rtp_time)
         stream.add(cast(RtpPacket, header))
         if source == self._source:
-            inbound.receive(sequence, rtp_time, packet[start:end], self._now())
+            self._doze.receive(sequence, rtp_time, packet[start:end], self._now(), level)
 
     def _new_stream(self, source: int) -> StreamStatistics:
         # By this table aiortc finds to whom a sender report goes.

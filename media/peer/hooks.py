@@ -86,7 +86,7 @@ NETWORK: Final[tuple[Hook, ...]] = (
     Attribute(RTCSctpTransport, "_inbound_streams"),
     Attribute(InboundStream, "reassembly"),
 )
-"""What the care for addresses, strangers and silence (:mod:`media.ice`) and :mod:`media.fragments` need."""
+"""What the care for addresses, strangers and silence (:mod:`media.peer.ice`) and :mod:`media.peer.fragments` need."""
 
 MEDIA: Final[tuple[Hook, ...]] = (
     *NETWORK,

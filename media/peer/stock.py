@@ -16,9 +16,9 @@ from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpTransceiver
 from aiortc.mediastreams import MediaStreamError
 
 from media.frames import PTIME_MS, Pcm, samples, silence
-from media.metronome import Pacer, note_sent
-from media.peering import PeerOptions, PeerStats, Pull
-from media.rtp import PAUSE_S, RTP_RATE_HZ
+from media.peer.peering import PeerOptions, PeerStats, Pull
+from media.rtp.inbound import PAUSE_S, RTP_RATE_HZ
+from media.rtp.metronome import Pacer, note_sent
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +118,7 @@ class Stock:
             late=0,
             repaired=0,
             concealed=0,
+            dozed=0,
             undecodable=0,
             refused=0,
             jitter_ms=self._jitter_ms,

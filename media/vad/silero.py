@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from media.frames import MIC_RATE_HZ, Pcm
 from media.vad import WINDOW, SpeechModel
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, IOBinding
 
 _log = logging.getLogger(__name__)
 
@@ -74,14 +73,30 @@ def load_model(path: Path | None = None) -> SpeechModel | None:
 class Silero:
     """One stream through Silero. See :class:`media.vad.SpeechModel`."""
 
-    __slots__ = ("_input", "_session", "_state", "name")
+    __slots__ = ("_bound", "_input", "_session", "_speech", "_states", "_turn", "name")
 
     def __init__(self, session: "InferenceSession", name: str) -> None:
         self.name = name
         self._session: Final = session
-        self._input: NDArray[np.float32]
-        self._state: NDArray[np.float32]
-        self.reset()
+        self._input: Final = np.zeros((1, _CONTEXT + WINDOW), dtype=np.float32)
+        self._speech: Final = np.zeros((1, 1), dtype=np.float32)
+        self._states: Final = tuple(np.zeros((2, 1, 128), dtype=np.float32) for _ in range(2))
+        """One is read and the other written, in turns: the network reads and writes our memory, which saves a fifth of
+        the time of a call that is given arrays and returns new ones."""
+
+        self._bound: Final = tuple(self._bind(turn) for turn in range(2))
+        self._turn = 0
+        """Which of the states is read next."""
+
+    def _bind(self, turn: int) -> "IOBinding":
+        """Where the network reads and writes in that turn."""
+        bound = self._session.io_binding()
+        bound.bind_cpu_input("input", self._input)
+        bound.bind_cpu_input("state", self._states[turn])
+        bound.bind_cpu_input("sr", _RATE)
+        for output, array in zip(self._session.get_outputs(), (self._speech, self._states[1 - turn]), strict=True):
+            bound.bind_output(output.name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+        return bound
 
     def probability(self, window: Pcm) -> float:
         """The probability of speech in the next 512 samples. Raises :class:`ValueError` for another length."""
@@ -89,17 +104,18 @@ class Silero:
             raise ValueError(f"Silero takes windows of {WINDOW} samples, not {len(window)}")
         self._input[0, :_CONTEXT] = self._input[0, -_CONTEXT:]
         np.multiply(window, _FULL_SCALE, out=self._input[0, _CONTEXT:])
-        speech, self._state = self._session.run(None, {"input": self._input, "state": self._state, "sr": _RATE})
-        return float(speech[0, 0])
+        self._session.run_with_iobinding(self._bound[self._turn])
+        self._turn = 1 - self._turn
+        return float(self._speech[0, 0])
 
     def fork(self, before: Pcm) -> "Silero":
         """See :class:`media.vad.SpeechModel`. The state is this stream's, the context is the end of *before*."""
         twin = Silero(self._session, self.name)
         np.multiply(before[-_CONTEXT:], _FULL_SCALE, out=twin._input[0, -_CONTEXT:])
-        twin._state = self._state  # each run makes a new one
+        twin._states[0][:] = self._states[self._turn]
         return twin
 
     def reset(self) -> None:
         """Forget the stream: state and context are silence again."""
-        self._input = np.zeros((1, _CONTEXT + WINDOW), dtype=np.float32)
-        self._state = np.zeros((2, 1, 128), dtype=np.float32)
+        self._input[:] = 0
+        self._states[self._turn][:] = 0

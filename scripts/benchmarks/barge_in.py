@@ -31,9 +31,9 @@ from benchmarks.relay import PERFECT, Conditions
 from benchmarks.scene import Scene, over_webrtc, over_websocket, spoken_ms
 from benchmarks.silence import first_after, last_before_quiet, sounding_at, step_ms
 from gateway.replay.sound import Clip, read_clip
-from media.detector import Detector
-from media.edges import Suspected
 from media.frames import MIC_FRAME, MIC_RATE_HZ, VOICE_RATE_HZ, milliseconds
+from media.hearing.detector import Detector
+from media.hearing.edges import Suspected
 from media.resample import resample
 from media.vad.silero import load_model
 

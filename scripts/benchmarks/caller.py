@@ -7,6 +7,7 @@ it arrives. The hooks are private to aiortc 1.16.
 
 import asyncio
 import json
+import math
 import secrets
 import time
 import urllib.request
@@ -15,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+import numpy as np
 from aiortc import (
     MediaStreamTrack,
     RTCBundlePolicy,
@@ -25,9 +27,14 @@ from aiortc import (
 from aiortc.rtp import RtpPacket
 
 from benchmarks.relay import Relay
+from media.frames import Pcm
 
 CONNECT_TIMEOUT_S: Final = 20.0
 RTP_FRAME: Final = 960
+
+LEVEL_ID: Final = 2
+LEVEL_LINE: Final = f"a=extmap:{LEVEL_ID} urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+"""As browsers do, aiortc offers to tell how loud each packet is; our callers keep that."""
 
 Answer: TypeAlias = Callable[[str], Awaitable[str]]
 """Takes our offer to a server, and brings its answer."""
@@ -55,6 +62,9 @@ class Caller:
     channel: Any
     on_event: OnEvent
     payload_type: int = 0
+    tells_levels: bool = False
+    """The other side wants to know how loud each packet is (RFC 6464)."""
+
     _sequence: int = 0
     _time: int = 0
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
@@ -77,15 +87,17 @@ class Caller:
         vars(pair.protocol)["send_stun"] = lambda *_: None
         pair.protocol.transport.abort()
 
-    def send(self, payload: bytes) -> None:
-        """Send the next 20 ms, now. Does nothing once the call is over."""
+    def send(self, payload: bytes, level: int = 0) -> None:
+        """Send the next 20 ms, *level* dB below full scale, now. Does nothing once the call is over."""
         if self._wire is None:
             self._wire = self._direct()
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._time = (self._time + RTP_FRAME) & 0xFFFFFFFF
         sender = self.pc.getTransceivers()[0].sender
-        head = b"\x80" + self.payload_type.to_bytes(1, "big") + self._sequence.to_bytes(2, "big")
-        self._wire(head + self._time.to_bytes(4, "big") + sender._ssrc.to_bytes(4, "big") + payload)
+        told = self.tells_levels
+        extension = bytes((0xBE, 0xDE, 0, 1, LEVEL_ID << 4, level, 0, 0)) if told else b""
+        head = (b"\x90" if told else b"\x80") + self.payload_type.to_bytes(1, "big") + self._sequence.to_bytes(2, "big")
+        self._wire(head + self._time.to_bytes(4, "big") + sender._ssrc.to_bytes(4, "big") + extension + payload)
 
     def _direct(self) -> Callable[[bytes], None]:
         dtls = self.pc.getTransceivers()[0].sender.transport
@@ -103,6 +115,12 @@ class Caller:
 
     def _take(self, text: str | bytes) -> None:
         self.on_event(json.loads(text), time.monotonic())
+
+
+def level_of(frame: Pcm) -> int:
+    """How many dB below full scale 20 ms of sound is, as a packet says it (RFC 6464): 0 to 127."""
+    power = float(np.mean(frame.astype(np.float64) ** 2)) / 32768**2
+    return min(127, max(0, round(-10 * math.log10(power)))) if power else 127
 
 
 @asynccontextmanager
@@ -123,6 +141,7 @@ async def called(
             offer = pc.localDescription.sdp
             described = await answer(await relay.offer(offer) if relay is not None else offer)
             described = await relay.answer(described) if relay is not None else described
+            caller.tells_levels = LEVEL_LINE in described
             await pc.setRemoteDescription(RTCSessionDescription(described, "answer"))
             while pc.connectionState != "connected":
                 if pc.connectionState in ("failed", "closed"):

@@ -15,13 +15,13 @@ from rich.table import Table
 from benchmarks.common import CALLERS, DEV_CLIPS, Json, console, write
 from benchmarks.scoring import Clip, Decision, Decisions, Figures, Result, decide, figures, read_clips, score
 from gateway.replay.sound import read_clip
-from media.detector import DEFAULTS, Detector, SpeechDetector, standard
-from media.edges import Confirmed, Dismissed, Edge, Suspected
-from media.follower import Follower, Heard
 from media.frames import MIC_FRAME, MIC_RATE_HZ, VOICE_RATE_HZ, Pcm, milliseconds, silence
+from media.hearing.detector import DEFAULTS, Detector, SpeechDetector, standard
+from media.hearing.edges import Confirmed, Dismissed, Edge, Suspected
+from media.hearing.follower import Follower, Heard
+from media.hearing.listening import Attention, ModelEar
+from media.hearing.profiles import AgentState, DetectorOptions
 from media.levels import BLOCK
-from media.listening import Attention, ModelEar
-from media.profiles import AgentState, DetectorOptions
 from media.resample import resample
 from media.vad import WINDOW, SpeechModel
 from media.vad.silero import load_model

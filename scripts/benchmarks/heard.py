@@ -26,7 +26,7 @@ from gateway.runtime.ports import Conversation, SteerMode
 from media.frames import VOICE_FRAME, VOICE_RATE_HZ, Pcm, milliseconds, silence
 from media.leg import Engines
 from media.peer import Peer
-from media.peering import PeerOptions, Reason
+from media.peer.peering import PeerOptions, Reason
 from media.speech import Recognition, Speech, Synthesizer, Word
 from media.speech.clauses import Clauses
 from media.speech.espeak import Espeak
@@ -155,6 +155,9 @@ class Listener:
     def on_audio(self, pcm: Pcm, rtp_time: int, arrival: float) -> None:
         self.heard.append((asyncio.get_running_loop().time(), rtp_time // _RTP_PER_SAMPLE, pcm))
         self.news.set()
+
+    def attentive(self) -> bool:
+        return True
 
     def on_repair(self, pcm: Pcm) -> None: ...
 

@@ -19,11 +19,11 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import numpy as np
 import uvloop
 
-from benchmarks.caller import Answer, Caller, called, posted, posted_json
+from benchmarks.caller import Answer, Caller, called, level_of, posted, posted_json
 from benchmarks.common import BENCH_CLIPS, CALLERS, DEV_CLIPS
 from gateway.replay.sound import read_clip
+from media.codecs.opus import Encoder
 from media.frames import VOICE_FRAME, VOICE_RATE_HZ, Pcm, silence
-from media.opus import Encoder
 
 SLOTS: Final = 20
 """Callers are spread over the 20 ms, as real ones are."""
@@ -78,11 +78,12 @@ def _sound(role: Role) -> Pcm:
 
 
 @cache
-def payloads(role: Role) -> list[bytes]:
-    """What a caller in that role says, again and again, 20 ms each."""
+def payloads(role: Role) -> list[tuple[bytes, int]]:
+    """What a caller in that role says, again and again, 20 ms each, and how many dB below full scale each is."""
     encoder, sound = Encoder(VOICE_RATE_HZ), _sound(role)
     whole = np.concatenate((sound, silence(-len(sound) % VOICE_FRAME)))
-    return [encoder.encode(whole[at : at + VOICE_FRAME]) for at in range(0, len(whole), VOICE_FRAME)]
+    frames = [whole[at : at + VOICE_FRAME] for at in range(0, len(whole), VOICE_FRAME)]
+    return [(encoder.encode(frame), level_of(frame)) for frame in frames]
 
 
 class One:
@@ -106,7 +107,7 @@ class One:
 
     def say(self) -> None:
         if self.caller is not None:
-            self.caller.send(next(self._said))
+            self.caller.send(*next(self._said))
 
     def hear_of(self, event: dict[str, Any], at: float) -> None:
         kind = event.get("type")

@@ -13,12 +13,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from media import edges, endpoint
+from media.codecs.opus import Decoder, Encoder
 from media.echo import Defence
-from media.endpoint import TurnOptions
 from media.frames import MIC_FRAME, MIC_RATE_HZ, PTIME_MS, VOICE_FRAME, VOICE_RATE_HZ, Pcm, silence
+from media.hearing import edges, endpoint
+from media.hearing.endpoint import TurnOptions
 from media.leg import Engines, Report, VoiceLeg
-from media.opus import Decoder, Encoder
 from media.resample import Resampler
 from media.speech import Recognition, Speech
 from media.vad import SpeechModel

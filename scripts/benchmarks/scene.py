@@ -10,17 +10,17 @@ from typing import Final
 import numpy as np
 from aiortc.rtp import RtpPacket
 
-from benchmarks.caller import Answer, called
+from benchmarks.caller import Answer, called, level_of
 from benchmarks.relay import PERFECT, Conditions, relay
 from gateway.replay.line import Target, target
 from gateway.replay.microphone import MicFrame, Microphone
 from gateway.replay.sound import AUDIBLE, Clip
 from gateway.replay.story import Event
 from gateway.replay.websocket import websocket_line
+from media.codecs.opus import Decoder, Encoder, OpusError
 from media.frames import PTIME_MS, VOICE_FRAME, VOICE_RATE_HZ, Pcm
 from media.levels import peak
-from media.metronome import Pacer
-from media.opus import Decoder, Encoder, OpusError
+from media.rtp.metronome import Pacer
 
 QUIET_LINE: Final = np.random.default_rng(1).normal(0, 8, VOICE_FRAME).astype(np.int16)
 """What a microphone hears where nobody speaks: not nothing."""
@@ -111,7 +111,7 @@ async def over_webrtc(answer: Answer, seed: int) -> AsyncIterator[tuple[Scene, C
             speaking.cancel()
 
 
-async def _speak(scene: Scene, send: Callable[[bytes], None]) -> None:
+async def _speak(scene: Scene, send: Callable[[bytes, int], None]) -> None:
     loop, encoder = asyncio.get_running_loop(), Encoder(VOICE_RATE_HZ)
     pacer = Pacer(loop.time())
     while True:
@@ -119,7 +119,8 @@ async def _speak(scene: Scene, send: Callable[[bytes], None]) -> None:
         await asyncio.sleep(due - loop.time())
         frame, at = scene.microphone.take(), time.monotonic()
         scene.on_sent(frame, at)
-        send(encoder.encode(QUIET_LINE if frame.pcm is None else frame.pcm))
+        sound = QUIET_LINE if frame.pcm is None else frame.pcm
+        send(encoder.encode(sound), level_of(sound))
 
 
 @asynccontextmanager

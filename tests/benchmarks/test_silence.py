@@ -6,8 +6,8 @@ from hypothesis import given, settings, strategies as st
 
 from benchmarks.engines import rising_tone
 from benchmarks.silence import first_after, last_before_quiet, place_ms, sounding_at, step_ms
+from media.codecs.opus import Decoder, Encoder
 from media.frames import VOICE_FRAME, Pcm
-from media.opus import Decoder, Encoder
 
 SPEECH = [at * 0.02 for at in range(100)]
 """Two seconds of audible packets."""

@@ -6,8 +6,9 @@ from typing import get_args
 
 from gateway.core import effects as fx, events as ev, inputs as inp
 from gateway.core.ids import Generation, ItemId, LegId, ResponseId
+from gateway.core.members import Member, MemberId
 from gateway.core.session import Session
-from gateway.core.state import Hearing, Pending
+from gateway.core.state import Conversation, Hearing, Pending, evolve
 from tests.core.script import Talk, Told
 
 IN_DOUBT = (Hearing.CONFIRMED, Hearing.JUDGED)
@@ -31,11 +32,17 @@ class Laws:
         self.waited: Pending | None = None
         """The answer that waited before the last input."""
 
+        self.company: dict[MemberId, Member] = {}
+        """Who is here, as clients know it."""
+        self.fold = Conversation()
+        """What the facts told so far."""
+
     def after(self, told: Told) -> None:
         """Everything that can be told from one input, its consequences, and the state it left."""
         self._effects(told)
         self._follow_reflex(told)
         self._answers(told)
+        self._company(told)
         self._state()
         self.waited = self.talk.session.state.moment.pending
         if not told.outcome.accepted or told.outcome.duplicate:
@@ -79,6 +86,8 @@ class Laws:
                 self.cut.add(stopping.generation)
         for event in told.outcome.events:
             self._event(event)
+            if isinstance(event, get_args(ev.Fact)):
+                self._fold(event)
         for effect in told.outcome.starting:
             if isinstance(effect, fx.BeginSpeech | fx.Speak | fx.FinishSpeech):
                 assert effect.generation not in self.cut, "a cut answer is spoken"
@@ -105,11 +114,45 @@ class Laws:
             case _:
                 pass
 
+    def _company(self, told: Told) -> None:
+        """Clients hear of everybody's coming and going once, in that order, and of no change that is none."""
+        presence = self.talk.session.state.moment.presence
+        for event in told.outcome.events:
+            if isinstance(event, ev.PresenceChanged):
+                assert not {it.member_id for it in event.joined} & self.company.keys(), "somebody joined twice"
+                assert all(self.company[it.member_id] != it for it in event.changed), "a change that is none"
+                for member in (*event.joined, *event.changed):
+                    self.company[member.member_id] = member
+                for gone in event.left:
+                    del self.company[gone]
+                assert event.occupancy.members == len(self.company)
+        assert self.company == presence.told
+        assert presence.pending or (self.company, presence.agent) == (presence.members, presence.told_agent)
+        assert presence.members.keys() == set(presence.legs.values()) | presence.lost.keys()
+        assert not presence.lost.keys() & set(presence.legs.values()), "somebody is here and lost"
+        typing = {known for known, member in presence.members.items() if "typing" in member.doing}
+        if told.outcome.accepted and not told.outcome.duplicate:
+            assert typing == presence.typing.keys(), "typing is shown that never ends"
+        if isinstance(told.input, inp.DeadlineReached):
+            assert all(due > told.at for due in presence.deadlines()), "a deadline that was reached stands"
+
+    def _fold(self, fact: ev.Fact) -> None:
+        tree, before = self.fold.tree, self.fold.tree.path()
+        if isinstance(fact, ev.BranchSelected):
+            assert not self.fold.responses, "the path switched while an answer ran"
+        evolve(self.fold, fact)
+        if isinstance(fact, ev.BranchSelected):
+            stays = len(before) - len(fact.left)
+            assert [node.item_id for node in before[stays:]] == list(fact.left)
+            assert [node.item_id for node in tree.path()[stays:]] == [it.item_id for it in fact.entered]
+            assert before[:stays] == tree.path()[:stays]
+
     def _state(self) -> None:
         conversation, moment = self.talk.session.state.conversation, self.talk.session.state.moment
         doubts = [voice for voice in moment.voices.values() if voice.hearing is not Hearing.QUIET]
         announced = [voice for voice in moment.voices.values() if voice.turn is not None]
         open = bool(doubts or announced or moment.transcribing or moment.cuts or moment.paused_until is not None)
+        open = open or bool(moment.presence.lost or moment.presence.typing or moment.presence.pending)
         assert (self.talk.session.next_deadline() is not None) == open, "a deadline exists iff a state needs one"
         for voice in moment.voices.values():
             assert (voice.deadline is not None) == (voice.hearing is not Hearing.QUIET)
@@ -127,16 +170,25 @@ class Laws:
         if moment.pending is not None:
             asker = moment.voices.get(moment.pending.stamp.leg)
             goes_on = moment.pending.spoken and asker is not None and asker.turn is not None
-            assert moment.cuts or self.talk.session.state.waits_for_words() or goes_on, "an answer waits for nothing"
+            waits = moment.cuts or self.talk.session.state.waits_for_words() or goes_on or moment.switch
+            assert waits, "an answer waits for nothing"
+        assert moment.switch is None or moment.cuts or moment.transcribing, "a switch waits for nothing"
         self._tree()
 
     def _tree(self) -> None:
         tree = self.talk.session.state.conversation.tree
-        at, seen = tree.tip, 0
-        while at is not None:
-            at, seen = tree.nodes[at].parent, seen + 1
-            assert seen <= len(tree.nodes), "the conversation runs in a circle"
-        assert seen == len(tree.nodes), "an item is lost"
+        for node in tree.nodes.values():
+            way = tree.path_to(node.item_id)
+            assert way[0].parent is None, "an item is lost"
+            assert tree.children[node.parent].count(node.item_id) == 1
+        assert sum(map(len, tree.children.values())) == len(tree.nodes)
+        assert tree.forks == {parent for parent, followers in tree.children.items() if len(followers) > 1}
+        assert all(tree.nodes[it].parent == parent for parent, it in tree.chosen.items())
+        path = tree.path()
+        assert all(tree.follower(node.parent) == node.item_id for node in path), "the path is not the chosen one"
+        assert tree.tip is None or tree.follower(tree.tip) is None
+        told = self.talk.all(ev.SiblingsChanged)
+        assert tree.choices() == (dict(told[-1].choices) if told else {}), "clients were told of other siblings"
 
     def at_the_end(self) -> None:
         """What can be told only of the whole."""
@@ -147,10 +199,19 @@ class Laws:
         ended = Counter(fact.response_id for fact in log if isinstance(fact, ev.ResponseEnded))
         assert ended == Counter(self.generations.keys()), "an answer did not end exactly once"
         self._playouts(log)
+        self._redactions(log)
         announced = [event.item_id for event in self.talk.events if isinstance(event, ev.SpeechStarted)]
         stopped = [event.item_id for event in self.talk.events if isinstance(event, ev.SpeechStopped)]
         assert len(set(announced)) == len(announced)
         assert Counter(stopped) <= Counter(announced)
+
+    def _redactions(self, log: list[ev.Fact]) -> None:
+        gone: set[ItemId] = set()
+        for fact in log:
+            if isinstance(fact, ev.ItemRedacted):
+                gone.add(fact.item_id)
+            elif isinstance(fact, ev.ItemTranscribed | ev.ItemCompleted | ev.ItemTruncated):
+                assert fact.item_id not in gone, "words come back that were removed"
 
     def _playouts(self, log: list[ev.Fact]) -> None:
         began = Counter(fact.response_id for fact in log if isinstance(fact, ev.PlayoutStarted))

@@ -18,7 +18,9 @@ from tests.core.script import (
     ENDED,
     G1,
     G2,
+    GOODBYE,
     INTERRUPT,
+    JOINED,
     LEFT,
     PHONE,
     STOCK,
@@ -26,6 +28,8 @@ from tests.core.script import (
     SUSTAINED,
     TABLET,
     TURN_ENDED,
+    TYPING,
+    UNREACHABLE,
     Line,
     Talk,
     answering,
@@ -56,6 +60,10 @@ STORIES: Final[tuple[tuple[Line, ...], ...]] = (
     (*answering(1.0), (2.0, INTERRUPT)),
     (*answering(1.0), (1.5, ASK), (1.6, inp.TextGenerated(G2, "Again."))),
     ((1.0, CONFIRMED), (2.0, TURN_ENDED), (2.1, CONFIRMED)),
+    ((0.1, JOINED), (0.2, JOINED, CHAT), *answering(1.0)),
+    ((0.1, JOINED), (0.2, TYPING), (0.3, LEFT)),
+    (*answering(1.0), (2.0, inp.EditSubmitted(ItemId("item_0002"), "Spell, please.", ItemId("edited"), answer=True))),
+    (*answering(1.0), (2.0, cleared(G1)), (2.0, inp.ResponseRequested(replaces=ItemId("item_0004")))),
 )
 """Ways to begin, one for each state that a session can be in."""
 TEXTS: Final = ("", " ", "...", "yeah", "Stop!", "One two three.", "thrée ☃", "unknown")
@@ -63,6 +71,7 @@ TEXTS: Final = ("", " ", "...", "yeah", "Stop!", "One two three.", "thrée ☃",
 COMMANDS: Final = (
     inp.ItemSubmitted,
     inp.ItemDeletionRequested,
+    inp.ItemRedactionRequested,
     inp.ItemTruncationRequested,
     inp.SettingsSubmitted,
     inp.ResponseRequested,
@@ -70,6 +79,15 @@ COMMANDS: Final = (
     inp.OutputClearRequested,
     inp.PauseRequested,
     inp.ResumeRequested,
+    inp.PresenceUpdated,
+    inp.TypingStarted,
+    inp.TypingStopped,
+    inp.ReactionSubmitted,
+    inp.EditSubmitted,
+    inp.CorrectionSubmitted,
+    inp.BranchRequested,
+    inp.ReactionRequested,
+    inp.ReactionWithdrawn,
 )
 
 texts = st.sampled_from(TEXTS)
@@ -77,14 +95,24 @@ generations = st.sampled_from((1, 1, 1, 2, 2, 3, 4, 99)).map(Generation)
 milliseconds = st.integers(-50, 5000)
 symbols = st.sampled_from((0, 0, 0, 1, 1, 2, 3, 7)).map("#{}".format)
 items = symbols.map(ItemId)
+datas = st.none() | st.sampled_from(({}, {"at": 1}, {"at": "x" * 2000}))
 failures = st.just(Failure("broken", "It broke."))
 
 inputs: Final = st.one_of(
     st.builds(inp.SessionOpened, st.just(Settings()), st.sampled_from((DEFAULT_TENANT, TenantId("acme")))),
     st.builds(inp.SettingsSubmitted, st.builds(Settings, instructions=texts)),
+    st.builds(inp.SettingsSubmitted, st.builds(Settings, on_edit=st.sampled_from(("interrupt", "reject")))),
     st.builds(inp.SessionRecovered, st.dictionaries(items, texts, max_size=2)),
     st.builds(inp.VoiceJoined, st.booleans(), st.booleans(), st.booleans()),
     st.just(LEFT),
+    st.just(GOODBYE),
+    st.just(JOINED),
+    st.just(UNREACHABLE),
+    st.just(TYPING),
+    st.just(inp.TypingStopped()),
+    st.builds(inp.MicrophoneMuted, st.booleans()),
+    st.builds(inp.PresenceUpdated, st.none() | texts, st.none() | texts, datas),
+    st.builds(inp.ReactionSubmitted, texts),
     st.builds(
         inp.ItemSubmitted,
         st.sampled_from(("user", "assistant", "system")),
@@ -93,8 +121,15 @@ inputs: Final = st.one_of(
         st.none() | st.just("") | symbols,
     ),
     st.builds(inp.ItemDeletionRequested, items),
+    st.builds(inp.ItemRedactionRequested, items),
     st.builds(inp.ItemTruncationRequested, items, milliseconds),
     st.builds(inp.ResponseRequested, st.sampled_from(("reject", "interrupt")), st.none() | texts, st.booleans()),
+    st.builds(inp.ResponseRequested, replaces=items),
+    st.builds(inp.EditSubmitted, items, texts, st.none() | items | st.just(ItemId("edited")), st.booleans()),
+    st.builds(inp.CorrectionSubmitted, items, texts),
+    st.builds(inp.BranchRequested, items),
+    st.builds(inp.ReactionRequested, items, st.sampled_from(("+1", "☃"))),
+    st.builds(inp.ReactionWithdrawn, items, st.sampled_from(("+1", "☃"))),
     st.builds(inp.CancelRequested, st.none() | symbols.map(ResponseId)),
     st.builds(inp.OutputClearRequested),
     st.builds(inp.SpeechSuspected, milliseconds),
@@ -155,7 +190,7 @@ def close(talk: Talk, laws: Laws) -> None:
     """Whoever has yet to say something says it."""
     for _ in range(20):
         conversation, moment = talk.session.state.conversation, talk.session.state.moment
-        if not (conversation.responses or moment.transcribing or moment.voices):
+        if not (conversation.responses or moment.transcribing or moment.voices or moment.presence.told):
             return
         ending: list[tuple[inp.Input, LegId]] = [(LEFT, leg) for leg in LEGS]
         ending += [(inp.GenerationFinished(it.generation), CHAT) for it in conversation.responses.values()]

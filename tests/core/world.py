@@ -104,7 +104,7 @@ class World:
                     self.hanging.add(event.item_id)
                 case ev.ItemRemoved(item_id, "not_speech") | ev.ItemTranscriptionFailed(item_id):
                     self.hanging |= {item_id} & self.cutting
-                case ev.ResponseStarted() | ev.ItemTranscribed():
+                case ev.ResponseStarted() | ev.ItemTranscribed() | ev.BranchSelected():
                     self.hanging.clear()
                     self.cutting.clear()
                 case _:
@@ -184,6 +184,7 @@ class World:
                 found += self._ears(device) + self._mouth(device) * 6 + self._recogniser(device) * 3
         if self.said:
             found += [self._hear_model] * 8
+        found.append(self._present)
         found += [partial(self._generate, generation) for generation in self.models] * 3
         return found
 
@@ -205,6 +206,7 @@ class World:
             return
         if leg not in self.devices:
             self.devices[leg] = Device(leg)
+            self.tell(inp.DeviceJoined(leg, "phone"), leg)
             self.tell(inp.VoiceJoined(revocable=leg != STOCK), leg)
         elif not self.devices[leg].gone:
             self._leave(self.devices[leg])
@@ -214,7 +216,7 @@ class World:
         for sound in device.sounds:
             device.reports.append(inp.PlayoutCleared(sound.generation, sound.heard, 0, sound.started))
         device.sounds.clear()
-        device.reports.append(inp.LegLeft())
+        device.reports.append(inp.LegLeft(goodbye=len(self.talk.told) % 2 == 0))
 
     def _ears(self, device: Device) -> list[Callable[[int], None]]:
         moves: dict[str, list[Callable[[int], None]]] = {
@@ -329,13 +331,29 @@ class World:
             return
         n //= 2
         items, answers = self.talk.path, list(self.laws.generations)
+        known = list(self.talk.session.state.conversation.tree.nodes)
         commands: list[inp.Input] = [inp.ResponseRequested(("reject", "interrupt")[n % 2], text_only=n % 9 == 8)] * 2
         commands += [inp.ItemSubmitted("user", TYPED[n % 3])] * 2
         commands += [inp.CancelRequested(), inp.OutputClearRequested(), inp.PauseRequested(), inp.ResumeRequested()]
         commands += [inp.CancelRequested(it) for it in answers[-2:]]
         commands += [inp.ItemTruncationRequested(it, n) for it in items[-1:]]
         commands += [inp.ItemDeletionRequested(it) for it in items[n % 5 : n % 5 + 1]]
+        commands += [inp.EditSubmitted(it, TYPED[n % 3], answer=n % 2 == 0) for it in items[n % 4 : n % 4 + 1]]
+        commands += [inp.ResponseRequested(replaces=it) for it in items[-1 - n % 2 :][:1]]
+        commands += [inp.BranchRequested(it) for it in known[n % 7 :][:1]]
+        commands += [inp.ItemRedactionRequested(it) for it in items[n % 4 : n % 4 + 1]]
         self.tell(commands[n // 10 % len(commands)], leg)
+
+    def _present(self, n: int) -> None:
+        """A device tells of itself, or nothing gets through to it for a while."""
+        moves: tuple[inp.Input, ...] = (inp.TypingStarted(), inp.TypingStopped(), inp.DeviceUnreachable())
+        moves += (inp.MicrophoneMuted(n % 2 == 0), inp.ReactionSubmitted("!"), inp.PresenceUpdated(data={"n": n % 3}))
+        for device in self.devices.values():
+            if not device.gone:
+                self.tell(moves[n % len(moves)], device.leg)
+                if isinstance(moves[n % len(moves)], inp.DeviceUnreachable) and n % 5:
+                    self.tell(inp.DeviceJoined(device.leg, "phone"), device.leg)
+                return
 
     # --- the end ---
 
@@ -406,5 +424,8 @@ def _is_command(told: Told) -> bool:
         | inp.ResumeRequested
         | inp.ItemTruncationRequested
         | inp.ItemDeletionRequested
+        | inp.EditSubmitted
+        | inp.BranchRequested
+        | inp.ItemRedactionRequested
         | inp.TurnDiscarded,
     )

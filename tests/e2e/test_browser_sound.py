@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.async_api import async_playwright
 
-from media.outbound import HANGOVER_TICKS, REFRESH_TICKS
 from media.peer import Peer, PeerOptions
+from media.rtp.outbound import HANGOVER_TICKS, REFRESH_TICKS
 from tests.e2e.browser import FLAGS, NAMES
 from tests.media.calls import Listener, Tone
 

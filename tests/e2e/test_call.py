@@ -52,6 +52,9 @@ class Caller:
             self.heard += 1
             self._tell()
 
+    def attentive(self) -> bool:
+        return True
+
     def on_repair(self, pcm: Pcm) -> None: ...
 
     def on_channel_open(self) -> None: ...

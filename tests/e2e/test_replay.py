@@ -22,7 +22,7 @@ from gateway.replay.own_gateway import own_gateway
 from gateway.replay.sound import AUDIBLE
 from gateway.replay.timeline import Response
 from media.frames import VOICE_RATE_HZ, Pcm, samples
-from media.loudness import Loudness
+from media.speaking.loudness import Loudness
 from media.speech.clauses import Clauses
 from media.speech.espeak import Espeak
 

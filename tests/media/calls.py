@@ -48,6 +48,9 @@ class Listener:
         self.arrivals.append(arrival)
         self._news.set()
 
+    def attentive(self) -> bool:
+        return True
+
     def on_repair(self, pcm: Pcm) -> None:
         self.repairs.append(pcm)
         self._news.set()

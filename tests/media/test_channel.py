@@ -2,8 +2,8 @@
 
 import pytest
 
-from media.channel import DEFAULT_MESSAGE_BYTES, MAX_WAITING, Channel
-from media.peering import PeerError
+from media.peer.channel import DEFAULT_MESSAGE_BYTES, MAX_WAITING, Channel
+from media.peer.peering import PeerError
 
 
 class Wire:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from media.detector import DEFAULTS, Detector, with_threshold
-from media.edges import Confirmed, Dismissed, Edge, Ended, Suspected, Sustained
 from media.frames import Pcm, from_bytes, silence
-from media.profiles import AgentState, DetectorOptions, Profiles
+from media.hearing.detector import DEFAULTS, Detector, with_threshold
+from media.hearing.edges import Confirmed, Dismissed, Edge, Ended, Suspected, Sustained
+from media.hearing.profiles import AgentState, DetectorOptions, Profiles
 from media.vad import WINDOW
 from media.vad.webrtc import WebRtcGate
 

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from media.detector import DEFAULTS, Detector, SpeechDetector
-from media.ears import Ears
-from media.edges import Confirmed, Dismissed, Edge, Ended, Suspected
-from media.endpoint import TurnEnded, TurnOptions, TurnStarted
 from media.frames import MIC_RATE_HZ, Pcm, milliseconds, silence
+from media.hearing.detector import DEFAULTS, Detector, SpeechDetector
+from media.hearing.ears import Ears
+from media.hearing.edges import Confirmed, Dismissed, Edge, Ended, Suspected
+from media.hearing.endpoint import TurnEnded, TurnOptions, TurnStarted
+from media.hearing.profiles import AgentState, Profiles
 from media.leg import Engines, Report, VoiceLeg
 from media.levels import peak
-from media.profiles import AgentState, Profiles
 from media.vad import SpeechModel
 from tests.media.engines import LoudnessModel, ScriptedRecognizer, ToneSynthesizer
 from tests.media.test_detector import assert_well_formed, feed, kinds

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from media import detector as detector_module
-from media.detector import DEFAULTS, Detector, factory
-from media.edges import Confirmed, Ended, Suspected, Sustained
 from media.frames import Pcm, silence
+from media.hearing import detector as detector_module
+from media.hearing.detector import DEFAULTS, Detector, factory
+from media.hearing.edges import Confirmed, Ended, Suspected, Sustained
 from media.vad import SpeechModel
 from media.vad.silero import load_model
 from media.vad.webrtc import WebRtcVad

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from media.detector import standard
-from media.ears import PREROLL_MS, PUSH_PREROLL_MS, SLIP_MS, Ears
-from media.edges import Sustained
-from media.endpoint import TurnOptions
 from media.frames import MIC_RATE_HZ, Pcm, samples
-from media.profiles import DetectorOptions
+from media.hearing.detector import standard
+from media.hearing.ears import PREROLL_MS, PUSH_PREROLL_MS, SLIP_MS, Ears
+from media.hearing.edges import Sustained
+from media.hearing.endpoint import TurnOptions
+from media.hearing.profiles import DetectorOptions
 from media.vad import WINDOW
 from tests.media.engines import LoudnessModel, ScriptedRecognizer
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from media.detector import DEFAULTS, Detector
-from media.edges import Confirmed, Dismissed, Edge, Ended, Suspected, Sustained
-from media.endpoint import Endpointer, TurnEdge, TurnEnded, TurnOptions, TurnStarted
 from media.frames import Pcm
+from media.hearing.detector import DEFAULTS, Detector
+from media.hearing.edges import Confirmed, Dismissed, Edge, Ended, Suspected, Sustained
+from media.hearing.endpoint import Endpointer, TurnEdge, TurnEnded, TurnOptions, TurnStarted
 from media.vad import WINDOW
 
 OPTIONS = TurnOptions()

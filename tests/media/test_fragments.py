@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from aiortc.rtcsctptransport import SCTP_DATA_FIRST_FRAG, DataChunk, InboundStream
 
-from media import fragments
-from media.peer import PeerOptions
+from media.peer import PeerOptions, fragments
 from tests.media.calls import called, play
 
 LONGEST = 65_536

@@ -7,12 +7,12 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from media.codec import CodecError
-from media.detector import DEFAULTS, Detector
-from media.edges import Confirmed, Suspected, Sustained
+from media.codecs.codec import CodecError
+from media.codecs.g711 import Decoder, Encoder, Law, decoding, encoding
 from media.frames import Pcm, silence
-from media.g711 import Decoder, Encoder, Law, decoding, encoding
-from media.rtp import Inbound
+from media.hearing.detector import DEFAULTS, Detector
+from media.hearing.edges import Confirmed, Suspected, Sustained
+from media.rtp.inbound import Inbound
 from tests.media.sounds import harmonics, pitch, rms, sine
 from tests.media.test_detector import caller, feed, kinds
 from tests.media.test_detector_sound import real_model

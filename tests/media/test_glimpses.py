@@ -2,9 +2,9 @@
 
 from itertools import pairwise
 
-from media.ears import Edge
-from media.edges import Confirmed, Ended, Sustained
-from media.glimpses import EVERY_MS, FIRST_MS, LAST_MS, Glimpses
+from media.hearing.ears import Edge
+from media.hearing.edges import Confirmed, Ended, Sustained
+from media.hearing.glimpses import EVERY_MS, FIRST_MS, LAST_MS, Glimpses
 
 VOICE = Confirmed(1_000, 1_120)
 

@@ -8,7 +8,7 @@ from aioice.candidate import Candidate
 from aioice.ice import Connection
 
 from media.frames import silence
-from media.ice import MAX_SOURCES, Address, Line, guard, mend
+from media.peer.ice import MAX_SOURCES, Address, Line, guard, mend
 from tests.virtual_time import now, run
 
 FRIEND: Address = ("192.0.2.7", 4_000)

@@ -1,6 +1,6 @@
 """Nobody speaks after an answer."""
 
-from media.idleness import Idle, Idleness
+from media.hearing.idleness import Idle, Idleness
 
 
 def test_a_silence_is_told_once_when_it_has_lasted() -> None:

@@ -6,10 +6,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from media import edges, endpoint, leg, playout, scribe
+from media import leg
 from media.echo import NoDefence
-from media.endpoint import TurnOptions
 from media.frames import MIC_FRAME, MIC_RATE_HZ, Pcm, silence
+from media.hearing import edges, endpoint, scribe
+from media.hearing.endpoint import TurnOptions
+from media.speaking import playout
 from tests.media.engines import LoudnessModel, ScriptedRecognizer, ToneSynthesizer
 
 R = TypeVar("R")

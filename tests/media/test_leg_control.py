@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from media import ears, endpoint, idleness, scribe
-from media.endpoint import TurnOptions
+from media.hearing import ears, endpoint, idleness, scribe
+from media.hearing.endpoint import TurnOptions
 from tests.media.test_leg import LONG, QUIET, VOICE, Desk, run
 
 MUFFLED = (VOICE // 12).astype(np.int16)

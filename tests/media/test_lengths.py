@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from media.frames import VOICE_RATE_HZ
-from media.lengths import LETTERS_PER_S, Pace, at_pace, within
+from media.speaking.lengths import LETTERS_PER_S, Pace, at_pace, within
 
 
 def starts(text: str, duration: int, *pauses: tuple[int, int]) -> dict[str, int]:

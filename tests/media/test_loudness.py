@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from media.frames import VOICE_RATE_HZ, Pcm, silence
-from media.loudness import CEILING, MAX_GAIN_DB, TARGET_DB, Loudness
+from media.speaking.loudness import CEILING, MAX_GAIN_DB, TARGET_DB, Loudness
 
 PIECE = 1_440
 

@@ -7,7 +7,17 @@ from typing import Any, cast
 
 import pytest
 
-from media.metronome import CROWD, LATENESS_WINDOW_S, MAX_LATE_S, SLOT_S, SLOTS, TICK_S, LatenessMeter, Metronome, Pacer
+from media.rtp.metronome import (
+    CROWD,
+    LATENESS_WINDOW_S,
+    MAX_LATE_S,
+    SLOT_S,
+    SLOTS,
+    TICK_S,
+    LatenessMeter,
+    Metronome,
+    Pacer,
+)
 
 
 def test_ticks_are_20_ms_apart_however_late_the_caller_asks() -> None:

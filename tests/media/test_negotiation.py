@@ -2,10 +2,10 @@
 
 import pytest
 
-from media import sdp
-from media.codec import CODECS, Format, Name
-from media.negotiation import want, with_packet_time
-from media.peering import PeerError
+from media.codecs.codec import CODECS, Format, Name
+from media.peer import sdp
+from media.peer.negotiation import level_id, want, with_levels, with_packet_time
+from media.peer.peering import PeerError
 from tests.media.test_sdp import BROWSER, refusal
 
 AUDIO = "m=audio 53083 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126"
@@ -97,3 +97,29 @@ def test_our_own_description_names_the_packet_time_in_its_audio() -> None:
     sections = ["v=0", "m=audio 9 X 96", "a=mid:0", "m=application 9 Y z", "a=mid:1", ""]
     assert with_packet_time("\r\n".join(sections)).split("\r\n") == [*sections[:3], "a=ptime:20", *sections[3:]]
     assert with_packet_time("\r\n".join([*sections[:3], ""])).split("\r\n") == [*sections[:3], "a=ptime:20", ""]
+
+
+LEVELS = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        (f"a=extmap:1 {LEVELS}", 1),
+        (f"a=extmap:14/sendonly {LEVELS} vad=on", 14),
+        (f"a=extmap:3/recvonly {LEVELS}", None),
+        (f"a=extmap:15 {LEVELS}", None),
+        (f"a=extmap:0 {LEVELS}", None),
+        ("a=extmap:1 urn:ietf:params:rtp-hdrext:csrc-audio-level", None),
+        ("a=sendrecv", None),
+    ],
+)
+def test_an_offer_to_tell_levels_is_found(line: str, number: int | None) -> None:
+    assert level_id(["m=audio 9 X 96", "a=extmap:2 urn:x", line]) == number
+
+
+def test_our_own_description_takes_the_offer_of_levels_in_its_audio() -> None:
+    sections = ["v=0", "m=audio 9 X 96", "a=mid:0", "m=application 9 Y z", "a=mid:1", ""]
+    taken = with_levels("\r\n".join(sections), 4).split("\r\n")
+    assert taken == [*sections[:3], f"a=extmap:4 {LEVELS}", *sections[3:]]
+    assert with_levels("\r\n".join(sections), None).split("\r\n") == sections

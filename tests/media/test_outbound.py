@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import pytest
 from aiortc.rtp import RtpPacket
 
+from media.codecs.opus import SILENCE, Decoder, Encoder
 from media.frames import Pcm
-from media.opus import SILENCE, Decoder, Encoder
-from media.outbound import HANGOVER_TICKS, OPUS_PAUSE, REFRESH_TICKS, Outbound
+from media.rtp.outbound import HANGOVER_TICKS, OPUS_PAUSE, REFRESH_TICKS, Outbound
 from tests.media.sounds import rms, sine
 
 STEP = 960

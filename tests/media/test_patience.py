@@ -2,7 +2,7 @@
 
 import pytest
 
-from media.patience import LONGEST_MS, Eagerness, Semantic, Timer
+from media.hearing.patience import LONGEST_MS, Eagerness, Semantic, Timer
 
 
 @pytest.mark.parametrize("words", [None, "", "and", "That is all."])

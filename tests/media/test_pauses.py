@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings, strategies as st
 
 from media.frames import Pcm, silence
-from media.pauses import Pauses
+from media.speaking.pauses import Pauses
 
 
 def tone(count: int) -> Pcm:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from aiortc.rtp import RtpPacket
 
+from media.codecs.opus import SILENCE
 from media.frames import Pcm
-from media.ice import Address, Line
-from media.opus import SILENCE
-from media.outbound import HANGOVER_TICKS, REFRESH_TICKS
 from media.peer import Peer, PeerError, PeerOptions
 from media.peer.direct import MAX_SOURCES, Direct
-from media.rtp import RTP_FRAME
+from media.peer.ice import Address, Line
+from media.rtp.inbound import RTP_FRAME
+from media.rtp.outbound import HANGOVER_TICKS, REFRESH_TICKS
 from tests.media.calls import LIMIT_S, Listener, Run, Tone, called, mute, nothing_runs, on_both_loops, play
 from tests.media.sounds import pitch, rms
 from tests.media.test_sdp import BROWSER

@@ -10,7 +10,7 @@ import pytest
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.codecs import get_capabilities
 
-from media.codec import Name
+from media.codecs.codec import Name
 from media.frames import Pcm
 from media.peer import Peer, PeerOptions
 from tests.media.calls import LIMIT_S, Listener, Tone, called, nothing_runs, play

@@ -16,8 +16,7 @@ from aioice.ice import Connection
 from aiortc import InvalidStateError, RTCIceTransport, RTCPeerConnection, RTCRtpSender
 from aiortc.rtcrtpreceiver import StreamStatistics
 
-from media import ice
-from media.peer import IceServer, Peer, PeerOptions, hooks
+from media.peer import IceServer, Peer, PeerOptions, hooks, ice
 from media.peer.stock import Stock
 from tests.media.calls import LIMIT_S, Listener, Run, Tone, called, mute, nothing_runs, on_both_loops, play
 from tests.media.test_sdp import BROWSER

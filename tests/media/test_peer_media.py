@@ -11,11 +11,12 @@ import pytest
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError
 
-from media import metronome
 from media.frames import Pcm
-from media.outbound import HANGOVER_TICKS
 from media.peer import Peer, PeerOptions, send_lateness
-from media.rtp import RTP_FRAME
+from media.peer.direct import audio_level
+from media.rtp import metronome
+from media.rtp.inbound import RTP_FRAME
+from media.rtp.outbound import HANGOVER_TICKS
 from tests.media.calls import LIMIT_S, Listener, Run, Tone, called, nothing_runs, on_both_loops, play
 from tests.media.sounds import pitch, rms
 
@@ -227,3 +228,19 @@ def test_the_stock_path_ends_with_its_peer() -> None:
             assert call.at_gateway.ends == ["closed"]
 
     play(main)
+
+
+@pytest.mark.parametrize(
+    ("extension", "level"),
+    [
+        ("bede0001 10 85 0000", 5),
+        ("bede0001 50 30 107f", 127),
+        ("bede0002 00 00 31 aabb 10 11 00", 17),
+        ("bede0001 21 aabb 10", None),
+        ("bede0001 f0 00 10 11", None),
+        ("bede0000", None),
+        ("10000001 10 01 05 00", None),
+    ],
+)
+def test_a_level_is_read_from_wherever_it_stands(extension: str, level: int | None) -> None:
+    assert audio_level(bytes.fromhex(extension), 1) == level

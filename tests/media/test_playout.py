@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from media.frames import VOICE_FRAME, VOICE_RATE_HZ, Pcm, samples, silence
-from media.playout import Holder, Playout, PlayoutOptions
+from media.speaking.playout import Holder, Playout, PlayoutOptions
 from media.speech import Word
 
 FADE = samples(10, VOICE_RATE_HZ)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from media.frames import Pcm
-from media.playout import Cleared, Edge, Holder, Playout, PlayoutOptions, Started, Stopped
+from media.speaking.playout import Cleared, Edge, Holder, Playout, PlayoutOptions, Started, Stopped
 from media.speech import Word
 from tests.media.test_playout import FADE, TEXT, add, assert_fades, noise, pull, silent, speaking
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from media.frames import VOICE_FRAME, VOICE_RATE_HZ, Pcm, samples, silence
-from media.playout import Cleared, Holder, Playout, PlayoutOptions, Started, Stopped
+from media.speaking.playout import Cleared, Holder, Playout, PlayoutOptions, Started, Stopped
 from media.speech import Word
 
 FADE = samples(PlayoutOptions().fade_ms, VOICE_RATE_HZ)

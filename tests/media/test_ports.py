@@ -64,7 +64,7 @@ def test_when_every_port_is_taken_the_peer_says_so_and_leaves_nothing(monkeypatc
 @pytest.mark.parametrize("answers", [True, False])
 def test_a_stun_server_is_asked_from_the_port_of_the_range(answers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda **_: [])
-    monkeypatch.setattr("media.ice.GATHER_TIMEOUT_S", 2 if answers else 0.2)
+    monkeypatch.setattr("media.peer.ice.GATHER_TIMEOUT_S", 2 if answers else 0.2)
 
     async def main() -> None:
         loop = asyncio.get_running_loop()

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from media.codec import Decoder as AnyDecoder
+from media.codecs.codec import Decoder as AnyDecoder
+from media.codecs.opus import Decoder, Encoder
 from media.frames import Pcm
-from media.metronome import TICK_S
-from media.negotiation import UPLINK_BPS
-from media.opus import Decoder, Encoder
-from media.rtp import REPAIR_MS, RTP_FRAME, Inbound
+from media.peer.negotiation import UPLINK_BPS
+from media.rtp.inbound import REPAIR_MS, RTP_FRAME, Inbound
+from media.rtp.metronome import TICK_S
 from tests.media.sounds import harmonics
 from tests.media.test_detector import caller
 from tests.media.test_opus import browser_packets

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from media.codecs.opus import SILENCE, Decoder, Encoder
 from media.frames import Pcm, silence
-from media.metronome import TICK_S
-from media.opus import SILENCE, Decoder, Encoder
-from media.rtp import MAX_CONCEALED_MS, MAX_PACKETS_PER_S, RTP_FRAME, Inbound
+from media.rtp.inbound import MAX_CONCEALED_MS, MAX_PACKETS_PER_S, RTP_FRAME, Inbound
+from media.rtp.metronome import TICK_S
 from tests.media.sounds import harmonics, pitch, rms, sine
 from tests.media.test_opus import browser_packets
 

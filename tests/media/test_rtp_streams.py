@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from media.detector import standard
-from media.ears import Ears, Edge
-from media.endpoint import TurnEnded, TurnOptions
+from media.codecs.opus import SILENCE, Decoder
 from media.frames import Pcm, silence
+from media.hearing.detector import standard
+from media.hearing.ears import Ears, Edge
+from media.hearing.endpoint import TurnEnded, TurnOptions
 from media.levels import peak
-from media.opus import SILENCE, Decoder
-from media.rtp import MAX_MISORDER, PAUSE_S, REPAIR_MS, Inbound
+from media.rtp.inbound import MAX_MISORDER, PAUSE_S, REPAIR_MS, Inbound
 from tests.media.engines import LoudnessModel
 from tests.media.sounds import harmonics, rms
 from tests.media.test_opus import browser_packets

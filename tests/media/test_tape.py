@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings, strategies as st
 
 from media.frames import Pcm
-from media.tape import LAG, Tape
+from media.hearing.tape import LAG, Tape
 
 PIECE = 320
 

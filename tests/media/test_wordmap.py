@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, strategies as st
 
 from media.frames import Pcm, silence
+from media.speaking.wordmap import WordMap
 from media.speech import Word
-from media.wordmap import WordMap
 
 CHARS_PER_S = 15
 

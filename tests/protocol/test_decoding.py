@@ -138,6 +138,8 @@ def test_no_type_is_an_unknown_type() -> None:
         (item({"type": "input_text", "text": 5}), "invalid_value", "item.content[0].text"),
         (item({"type": "input_image", "text": "x"}), "invalid_value", "item.content[0].type"),
         (item("x"), "invalid_value", "item.content[0]"),
+        (item({"type": "input_text", "text": "x"}, id="*metadata"), "invalid_value", "item.id"),
+        (item({"type": "input_text", "text": "x"}, id="i" * 129), "invalid_value", "item.id"),
         (item({"type": "input_text", "text": "x"}, role="tool"), "invalid_value", "item.role"),
         (item({"type": "input_text", "text": "x"}, type="function_call"), "invalid_value", "item.type"),
         ('{"type":"conversation.item.truncate","item_id":"a"}', "missing_required_parameter", "audio_end_ms"),

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.members import Member, MemberId, Occupancy
 from gateway.core.values import Failure, Settings
 from gateway.protocol import realtime as rt
 from gateway.protocol.close_codes import CloseCode
@@ -68,6 +69,8 @@ def test_nothing_of_the_extension_has_a_standard_name() -> None:
 FAILURE: Final = Failure("code", "message")
 ITEM, RESPONSE, LEG, FIRST = ItemId("item"), ResponseId("resp"), LegId("leg"), Generation(1)
 
+MEMBER: Final = Member(MemberId("d"), DeviceId("d"), "name", "phone", "", 0.0)
+
 SAMPLES: Final[list[ev.Event]] = [
     ev.SessionOpened(Settings()),
     ev.SettingsChanged(Settings()),
@@ -78,12 +81,17 @@ SAMPLES: Final[list[ev.Event]] = [
     ev.ItemCompleted(ITEM, RESPONSE, "completed", "text"),
     ev.ItemTruncated(ITEM, "te", "xt", 5),
     ev.ItemRemoved(ITEM, "deleted"),
+    ev.ItemRedacted(ITEM),
     ev.ResponseStarted(RESPONSE, FIRST, LEG),
     ev.ResponseEnded(RESPONSE, FIRST, "completed", ITEM),
     ev.PlayoutStarted(RESPONSE, LEG),
     ev.PlayoutStopped(RESPONSE, LEG),
     ev.PlayoutCleared(RESPONSE, LEG),
     ev.CommandApplied("key", "digest", 0.0),
+    ev.BranchSelected(ITEM, (ITEM,), (ev.Entered(ITEM, None, "user", "completed", False, DeviceId("d"), False, 0),)),
+    ev.ItemCorrected(ITEM, "text", 2, DeviceId("d"), 0.0, None, False, DeviceId("d")),
+    ev.ReactionAdded(ITEM, "+1", DeviceId("d"), 1),
+    ev.ReactionRemoved(ITEM, "+1", DeviceId("d"), 0),
     ev.TextAppended(RESPONSE, ITEM, 0, "text"),
     ev.SpeechSuspected(LEG, 5),
     ev.SpeechConfirmed(LEG),
@@ -96,6 +104,9 @@ SAMPLES: Final[list[ev.Event]] = [
     ev.TimeoutTriggered(LEG, ITEM, 5, 6),
     ev.TruncationKept(LEG, ITEM, 5),
     ev.CommandRejected(LEG, "command", FAILURE),
+    ev.PresenceChanged((MEMBER,), (), (), "idle", Occupancy(1, 0, 0)),
+    ev.ReactionSent(MEMBER.member_id, MEMBER.device, "!"),
+    ev.SiblingsChanged(((ITEM, (ITEM, ItemId("other"))),)),
 ]
 
 

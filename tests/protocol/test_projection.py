@@ -9,6 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.members import Member
 from gateway.core.values import Failure, Settings
 from gateway.protocol import realtime as rt
 from gateway.protocol.projection import View, project
@@ -56,7 +57,7 @@ def voice_turn() -> list[ev.Event]:
 def begun(leg: LegId | None = LEG) -> list[ev.Event]:
     return [
         ev.ResponseStarted(RESPONSE, FIRST, leg, metadata={"topic": "demo"}),
-        ev.ItemAdded(ANSWER, USER, "assistant", "in_progress", response_id=RESPONSE),
+        ev.ItemAdded(ANSWER, USER, "assistant", "in_progress", spoken=leg is not None, response_id=RESPONSE),
         ev.TextAppended(RESPONSE, ANSWER, 0, "Once upon"),
         ev.TextAppended(RESPONSE, ANSWER, 9, " a time."),
     ]
@@ -146,6 +147,22 @@ def test_a_written_answer_is_text() -> None:
         "response.output_text.delta",
         "response.output_text.done",
         *CLOSING[2:],
+    ]
+
+
+def test_an_answer_whose_device_is_lost_before_its_first_word_is_told_as_written() -> None:
+    """As the item says of itself, and so who joins meanwhile is told: not one as a transcript and the other as text."""
+    events: list[ev.Event] = [
+        ev.ResponseStarted(RESPONSE, FIRST, LEG),
+        ev.ItemAdded(ANSWER, None, "assistant", "in_progress", response_id=RESPONSE),
+        ev.TextAppended(RESPONSE, ANSWER, 0, "One."),
+        ev.ItemCompleted(ANSWER, RESPONSE, "completed", "One."),
+    ]
+    wire = told(events, view(**EXTENDED))
+    assert [it["part"]["type"] for it in wire if "part" in it] == ["text", "text"]
+    assert [it["type"] for it in wire if it["type"].endswith(".delta")] == ["response.output_text.delta"]
+    assert [it["item"]["content"] for it in wire if it["type"] == "conversation.item.done"] == [
+        [{"type": "output_text", "text": "One."}]
     ]
 
 
@@ -242,6 +259,75 @@ def test_changed_settings_are_told_as_the_whole_session() -> None:
     assert wire[0]["session"]["id"] == "sess_00"
 
 
+# --- branches ---
+
+EDITED, CUT = ItemId("item_e"), ItemId("item_c")
+
+
+def switched() -> ev.BranchSelected:
+    """The path goes back to a question and its answer, which was cut."""
+    entered = (
+        ev.Entered(USER, None, "user", "completed", False, DeviceId("phone"), False, 0),
+        ev.Entered(CUT, USER, "assistant", "incomplete", True, DeviceId(""), True, 12),
+    )
+    return ev.BranchSelected(CUT, (EDITED, ANSWER), entered)
+
+
+@pytest.mark.parametrize("kind", VIEWS)
+def test_a_switch_is_told_as_messages_that_leave_and_enter_in_their_places(kind: Json) -> None:
+    seen_by = view(**kind)
+    words = {USER: ("Count.", ""), CUT: ("One two", " three.")}
+    wires = [json.loads(rt.encode(wire)) for wire in project(switched(), seen_by, words)]
+    changes = [(it["type"], it.get("item_id") or it["item"]["id"], it.get("previous_item_id")) for it in wires[:6]]
+    assert changes == [
+        ("conversation.item.deleted", ANSWER, None),
+        ("conversation.item.deleted", EDITED, None),
+        ("conversation.item.added", USER, None),
+        ("conversation.item.done", USER, None),
+        ("conversation.item.added", CUT, USER),
+        ("conversation.item.done", CUT, USER),
+    ]
+    answer = wires[5]["item"]
+    assert answer["content"] == [{"type": "output_audio", "transcript": "One two"}]
+    assert (answer["heard_text"], answer["unheard_text"], answer["seen_text"]) == ("One two", " three.", " thre")
+    rest = [{key: it[key] for key in ("type", "item_id")} for it in wires[6:]]
+    assert rest == [{"type": "conversation.branch.selected", "item_id": CUT}] * kind["extended"]
+    stock = [json.dumps(it | {"event_id": "event_1"}) for it in wires if it["type"] not in EXTENSION]
+    assert [problems(it) for it in stock] == [[]] * 6
+
+
+def test_what_enters_without_words_is_empty_and_keeps_its_place() -> None:
+    parts = [it["item"]["content"][0] for it in told([switched()], view(**EXTENDED))[2:6]]
+    assert [part.get("text", part.get("transcript")) for part in parts] == [""] * 4
+
+
+@pytest.mark.parametrize("kind", VIEWS)
+def test_what_happens_beside_the_path_is_told_to_extended_clients_at_most(kind: Json) -> None:
+    beside: list[ev.Event] = [
+        ev.ItemAdded(EDITED, None, "user", "completed", "Spell.", aside=True),
+        ev.SiblingsChanged(((USER, (USER, EDITED)),)),
+        ev.ItemRemoved(EDITED, "deleted", aside=True),
+        ev.ReactionAdded(USER, "+1", DeviceId("phone"), 1),
+    ]
+    wanted = ["conversation.siblings", "conversation.item.deleted", "conversation.item.reactions"]
+    assert types(beside, view(**kind)) == wanted * kind["extended"]
+
+
+@pytest.mark.parametrize("kind", VIEWS)
+def test_a_correction_is_the_same_message_with_other_words_and_a_version(kind: Json) -> None:
+    corrected = ev.ItemCorrected(USER, "Count.", 2, DeviceId("laptop"), 5.0, ANSWER, True, DeviceId("phone"))
+    (wire,) = told([corrected], view(**kind))
+    assert (wire["type"], wire["previous_item_id"]) == ("conversation.item.done", ANSWER)
+    assert wire["item"]["content"] == [{"type": "input_audio", "transcript": "Count."}]
+    assert wire["item"]["version"] == {"number": 2, "by": "laptop", "at": 5}
+    assert problems(json.dumps(wire | {"event_id": "event_1"})) == []
+
+
+def test_an_answer_that_is_given_again_says_beside_which_one() -> None:
+    wires = told([ev.ResponseStarted(RESPONSE, FIRST, None, replaces=CUT)], view(**SOCKET))
+    assert wires[0]["response"]["replaces"] == CUT
+
+
 # --- whose affair it is ---
 
 
@@ -282,6 +368,10 @@ def test_a_refusal_of_a_nameless_command_names_none() -> None:
 ids = st.sampled_from(["a", "b", "c"])
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
 counts = st.integers(0, 2**40)
+members = st.builds(
+    Member, texts, texts, texts, texts, texts, st.floats(0, 2**40), data=st.none() | st.dictionaries(texts, texts)
+)
+companies = st.lists(members, max_size=3).map(tuple)
 fields: Final[dict[type, st.SearchStrategy[Any]]] = {
     str: texts,
     int: counts,
@@ -290,8 +380,13 @@ fields: Final[dict[type, st.SearchStrategy[Any]]] = {
 }
 
 
+entering = st.builds(ev.Entered, ids, st.none() | ids, st.sampled_from(["user", "assistant"]), device=ids, seen=counts)
+groups = ids.map(lambda name: (name, ("x", name)))
+
+
 def any_event() -> st.SearchStrategy[ev.Event]:
-    given_ids = dict.fromkeys(("item_id", "response_id", "parent", "previous", "continues", "before"), ids)
+    places = ("item_id", "response_id", "parent", "previous", "continues", "before", "replaces", "tip")
+    given_ids = dict.fromkeys(places, ids)
     metadata = st.dictionaries(ids, texts, max_size=2)
     legs = st.sampled_from([LEG, OTHER])
 
@@ -301,8 +396,15 @@ def any_event() -> st.SearchStrategy[ev.Event]:
             for name, hint in kind.__annotations__.items()
             if name in given_ids
         }
-        own |= {name: texts for name in ("text", "unheard") if name in kind.__annotations__}
+        own |= {name: texts for name in ("text", "unheard", "reaction", "by") if name in kind.__annotations__}
+        if "entered" in kind.__annotations__:
+            own |= {"left": st.lists(ids).map(tuple), "entered": st.lists(entering).map(tuple)}
         own |= {name: counts for name in kind.__annotations__ if name.endswith("_ms") or name == "offset"}
+        own |= {name: companies for name in ("joined", "changed") if name in kind.__annotations__}
+        if "wall" in kind.__annotations__:
+            own["wall"] = st.floats(0, 2**40)
+        if "choices" in kind.__annotations__:
+            own["choices"] = st.lists(groups).map(tuple)
         if "metadata" in kind.__annotations__:
             own["metadata"] = metadata
         if "leg" in kind.__annotations__:
@@ -342,5 +444,5 @@ def test_a_view_forgets_what_is_over(events: list[ev.Event]) -> None:
     told(events, seen_by)
     ending = [ev.ResponseEnded(ResponseId(name), FIRST, "completed", ItemId(item)) for name in "abc" for item in "abc"]
     told([*ending, *(ev.PlayoutStopped(ResponseId(name), LEG) for name in "abc")], seen_by)
-    left = (seen_by.spoken, seen_by.sounding, seen_by.finished, seen_by.metadata, seen_by.continues)
-    assert [len(kept) for kept in left] == [0] * 5
+    left = (seen_by.spoken, seen_by.sounding, seen_by.finished, seen_by.metadata, seen_by.continues, seen_by.replaces)
+    assert [len(kept) for kept in left] == [0] * 6

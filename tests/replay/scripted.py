@@ -18,7 +18,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from media.frames import VOICE_FRAME, VOICE_RATE_HZ, Pcm, from_bytes, silence
 from media.levels import peak
 from media.peer import Peer
-from media.peering import PeerOptions, Reason
+from media.peer.peering import PeerOptions, Reason
 
 LOUD = 300
 TURN_ENDS_AFTER = 10
@@ -221,6 +221,9 @@ class WebRtcGateway:
     def on_audio(self, pcm: Pcm, rtp_time: int, arrival: float) -> None:
         for told in self.conversation.hear(pcm if len(pcm) else silence(VOICE_FRAME)):
             self._tell(told)
+
+    def attentive(self) -> bool:
+        return True
 
     def on_repair(self, pcm: Pcm) -> None: ...
 

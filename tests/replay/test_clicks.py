@@ -8,7 +8,7 @@ import pytest
 from gateway.replay.clicks import edges, read_answer
 from gateway.replay.sound import Recording
 from media.frames import Pcm, silence
-from media.playout import Holder, Playout
+from media.speaking.playout import Holder, Playout
 
 TONE: Pcm = (12_000 * np.sin(np.arange(24_000) / 9)).astype(np.int16)
 

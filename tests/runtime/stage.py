@@ -2,18 +2,20 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from gateway.agents.scripted import ScriptedAgent
 from gateway.core import events as ev, inputs as inp
-from gateway.core.ids import DeviceId, ItemId, LegId, SessionId
+from gateway.core.ids import DEFAULT_TENANT, DeviceId, ItemId, LegId, SessionId
+from gateway.core.state import Conversation
 from gateway.core.values import Settings
 from gateway.errors import StoreError
-from gateway.runtime.actor import Actor, Glance, Origin
-from gateway.runtime.ports import Agent, Content, Loaded, Published, Store, Stored, Verdict
+from gateway.runtime.actor import Actor, Origin
+from gateway.runtime.glance import Glance
+from gateway.runtime.ports import Agent, Content, Loaded, Published, SessionInfo, Store, Stored, Verdict
 from gateway.runtime.registry import Registry
 from gateway.runtime.scripted import ScriptedVoice
 from gateway.store.memory import MemoryStore
@@ -54,9 +56,9 @@ class GatedStore:
         self.broken = False
         self.delay = 0.0
 
-    async def create(self, session: SessionId, epoch: str) -> None:
+    async def create(self, session: SessionId, epoch: str, *, tenant: str = DEFAULT_TENANT) -> None:
         self._refuse_when_broken()
-        await self.inner.create(session, epoch)
+        await self.inner.create(session, epoch, tenant=tenant)
 
     async def append(self, session: SessionId, expected_seq: int, facts: Sequence[ev.Fact], wall: float) -> int:
         self.arrived.set()
@@ -72,6 +74,12 @@ class GatedStore:
     def save_open(self, session: SessionId, item: ItemId, text: str) -> None:
         self.inner.save_open(session, item, text)
 
+    def snapshot_due(self, session: SessionId) -> bool:
+        return self.inner.snapshot_due(session)
+
+    def save_snapshot(self, session: SessionId, seq: int, conversation: Conversation) -> None:
+        self.inner.save_snapshot(session, seq, conversation)
+
     async def load(self, session: SessionId) -> Loaded | None:
         self._refuse_when_broken()
         return await self.inner.load(session)
@@ -80,12 +88,40 @@ class GatedStore:
         self._refuse_when_broken()
         return await self.inner.read(session, after_seq, limit)
 
+    async def read_before(self, session: SessionId, before_seq: int, limit: int = 1000) -> tuple[Stored, ...]:
+        return await self.inner.read_before(session, before_seq, limit)
+
     async def contents(self, session: SessionId, items: Sequence[ItemId]) -> dict[ItemId, Content]:
         self._refuse_when_broken()
         return await self.inner.contents(session, items)
 
     async def redact(self, session: SessionId, item: ItemId) -> None:
         await self.inner.redact(session, item)
+
+    async def info(self, session: SessionId) -> SessionInfo | None:
+        return await self.inner.info(session)
+
+    async def sessions(
+        self,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        before: int | None = None,
+        limit: int = 20,
+    ) -> tuple[SessionInfo, ...]:
+        return await self.inner.sessions(metadata, tenant=tenant, before=before, limit=limit)
+
+    async def least_used(self, before: float, limit: int = 100) -> tuple[SessionInfo, ...]:
+        return await self.inner.least_used(before, limit)
+
+    async def size(self) -> int:
+        return await self.inner.size()
+
+    async def remove(self, session: SessionId) -> bool:
+        return await self.inner.remove(session)
+
+    async def compact(self) -> None:
+        await self.inner.compact()
 
     async def aclose(self) -> None:
         await self.inner.aclose()

@@ -7,11 +7,12 @@ import pytest
 
 from gateway.agents.scripted import Hold, Pause, Say, ScriptedAgent
 from gateway.core import events as ev, inputs as inp
-from gateway.core.ids import Generation, SessionId, TenantId, UserId, shard_of
+from gateway.core.ids import Generation, ItemId, SessionId, TenantId, UserId, shard_of
 from gateway.core.values import Settings
 from gateway.errors import StoreError
-from gateway.runtime.ports import Loaded, Stored
+from gateway.runtime.ports import Loaded, SessionInfo, Stored
 from gateway.runtime.registry import IDLE_SECONDS, Registry
+from gateway.store.snapshots import FACTS
 from tests.runtime.stage import GatedStore, Stage, VirtualClock, stage
 from tests.virtual_time import run, settle
 
@@ -163,6 +164,58 @@ def test_a_session_that_ended_before_its_first_fact_still_opens() -> None:
             client = await on.join(await on.found(SessionId("sess_00empty")))
             await client.ask("hello")
             await client.listener.until_heard(ev.ResponseEnded)
+
+    run(main())
+
+
+def test_a_long_session_is_read_again_from_its_snapshot() -> None:
+    async def main() -> None:
+        store = GatedStore()
+        async with stage(store=store) as before:
+            client = await before.join(await before.open())
+            for number in range(FACTS + 20):
+                await client.do(inp.ItemSubmitted("user", f"message {number}"))
+            await client.listener.until_heard(ev.ItemAdded, FACTS + 20)
+            session, path = client.actor.session_id, (await client.actor.glance()).path
+        loaded = await store.load(session)
+        assert loaded is not None
+        assert loaded.snapshot is not None
+        assert len(loaded.log) < FACTS
+        async with stage(store=store) as after:
+            assert (await (await after.found(session)).glance()).path == path
+            assert (await texts(after, session))[-1] == f"message {FACTS + 19}"
+
+    run(main())
+
+
+def test_a_long_log_without_a_snapshot_gets_one_when_it_is_read() -> None:
+    async def main() -> None:
+        store, session = GatedStore(), SessionId("sess_00long")
+        await store.create(session, "epoch")
+        facts = [ev.ItemAdded(ItemId(f"item_{n}"), None, "user", "completed") for n in range(FACTS)]
+        await store.append(session, 0, facts, 1.5)
+        async with stage(store=store) as on:
+            await on.found(session)
+        loaded = await store.load(session)
+        assert loaded is not None
+        assert (loaded.snapshot_seq, loaded.log) == (FACTS, ())
+
+    run(main())
+
+
+def test_a_snapshot_holds_nothing_that_is_not_written_yet() -> None:
+    async def main() -> None:
+        store = GatedStore()
+        async with stage(store=store) as on:
+            client = await on.join(await on.open())
+            store.delay = 0.001  # deciding runs ahead of writing
+            for number in range(FACTS + 20):
+                await client.do(inp.ItemSubmitted("user", f"message {number}"))
+            await client.listener.until_heard(ev.ItemAdded, FACTS + 20)
+            loaded = await store.load(client.actor.session_id)
+            assert loaded is not None
+            assert loaded.snapshot is not None
+            assert len(loaded.snapshot.tree.nodes) == loaded.snapshot_seq - 1
 
     run(main())
 
@@ -320,6 +373,10 @@ def test_a_session_of_others_costs_the_same_looks_at_the_log_as_one_that_nobody_
             self.looks.append("read")
             return await super().read(session, after_seq, limit)
 
+        async def info(self, session: SessionId) -> SessionInfo | None:
+            self.looks.append("info")
+            return await super().info(session)
+
         async def load(self, session: SessionId) -> Loaded | None:
             self.looks.append("load")
             return await super().load(session)
@@ -335,11 +392,11 @@ def test_a_session_of_others_costs_the_same_looks_at_the_log_as_one_that_nobody_
                     store.looks.clear()
                     assert await on.registry.find(wanted, tenant, lambda _user: False) is None
                     costs.append(list(store.looks))
-            assert costs == [["read", "load"]] * 4
+            assert costs == [["info", "read", "load"]] * 4
         async with stage(store=store) as after:
             store.looks.clear()
             assert await after.registry.find(actor.session_id, TenantId("acme"), lambda user: user == "bob") is None
-            assert store.looks == ["read", "load"]
+            assert store.looks == ["info", "read", "load"]
             found = await after.registry.find(actor.session_id, TenantId("acme"), lambda user: user == "ada")
             assert found is not None
 

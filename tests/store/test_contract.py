@@ -1,9 +1,7 @@
 """What every engine of the log promises, on each of them."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import TypeAlias, cast
+from collections.abc import Awaitable
+from typing import cast
 
 import pytest
 
@@ -12,42 +10,26 @@ from gateway.core.events import (
     Fact,
     ItemAdded,
     ItemCompleted,
+    ItemRedacted,
     ItemRemoved,
     ItemTranscribed,
     ItemTruncated,
+    ResponseStarted,
+    SessionOpened,
+    SettingsChanged,
     TextAppended,
 )
-from gateway.core.ids import ItemId, ResponseId, SessionId
+from gateway.core.ids import Generation, ItemId, ResponseId, SessionId
+from gateway.core.state import Conversation
+from gateway.core.values import Settings
 from gateway.errors import StoreError
 from gateway.runtime.ports import Content, Store
-from gateway.store.memory import MemoryStore
-from gateway.store.sqlite import SqliteStore
+from tests.store.conftest import HERE, THERE, Play
 from tests.store.test_records import SAMPLES
 
-Scenario: TypeAlias = Callable[[Store], Awaitable[None]]
-Play: TypeAlias = Callable[[Scenario], None]
-
-HERE, THERE = SessionId("sess_00a"), SessionId("sess_01b")
 A, B = ItemId("item_a"), ItemId("item_b")
 RESPONSE = ResponseId("resp_1")
 WALL = 1763640000.25
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def play(request: pytest.FixtureRequest, tmp_path: Path) -> Play:
-    """Runs a scenario on an empty store with two sessions."""
-
-    async def main(scenario: Scenario) -> None:
-        engine = MemoryStore if request.param == "memory" else lambda: SqliteStore(tmp_path / "log.db")
-        store: Store = engine()
-        try:
-            await store.create(HERE, "epoch_1")
-            await store.create(THERE, "epoch_2")
-            await scenario(store)
-        finally:
-            await store.aclose()
-
-    return lambda scenario: asyncio.run(main(scenario))
 
 
 def said(item: ItemId, text: str) -> ItemAdded:
@@ -115,11 +97,12 @@ def test_a_session_is_created_once(play: Play) -> None:
 
 def test_every_kind_of_fact_comes_back_in_order(play: Play) -> None:
     async def scenario(store: Store) -> None:
-        assert await store.append(HERE, 0, SAMPLES[:5], WALL) == 5
-        assert await store.append(HERE, 5, SAMPLES[5:], WALL + 1) == len(SAMPLES)
+        facts = [fact for fact in SAMPLES if not isinstance(fact, SettingsChanged | ItemRedacted)]
+        assert await store.append(HERE, 0, facts[:5], WALL) == 5
+        assert await store.append(HERE, 5, facts[5:], WALL + 1) == len(facts)
         log = await store.read(HERE, 0)
-        assert [stored.seq for stored in log] == list(range(1, len(SAMPLES) + 1))
-        assert tuple(stored.fact for stored in log) == SAMPLES == await facts_of(store)
+        assert [stored.seq for stored in log] == list(range(1, len(facts) + 1))
+        assert tuple(stored.fact for stored in log) == tuple(facts) == await facts_of(store)
         assert [stored.wall for stored in log[4:6]] == [WALL, WALL + 1]
 
     play(scenario)
@@ -297,6 +280,43 @@ def test_an_item_added_again_after_a_redaction_has_its_new_words(play: Play) -> 
     play(scenario)
 
 
+@pytest.mark.parametrize("end", [ItemRedacted(A, RESPONSE), ItemRemoved(A, "deleted")])
+def test_words_that_a_fact_makes_void_are_gone_with_its_append(play: Play, end: Fact) -> None:
+    async def scenario(store: Store) -> None:
+        begun = ResponseStarted(RESPONSE, Generation(1), None, metadata={"topic": "time"})
+        await store.append(HERE, 0, [begun, said(A, "one"), answered(A, "two"), said(B, "three")], WALL)
+        store.save_open(HERE, A, "half")
+        assert await store.append(HERE, 4, [end, said(B, "four")], WALL) == 6
+        metadata = {} if isinstance(end, ItemRedacted) else begun.metadata
+        left = (ResponseStarted(RESPONSE, Generation(1), None, metadata=metadata), said(A, ""), answered(A, ""))
+        assert await facts_of(store) == (*left, said(B, "three"), end, said(B, "four"))
+        assert await store.contents(HERE, [A, B]) == {B: Content("four")}
+        assert await open_texts(store) == {}
+
+    play(scenario)
+
+
+def test_words_that_came_after_a_redaction_in_the_same_append_stay(play: Play) -> None:
+    async def scenario(store: Store) -> None:
+        await store.append(HERE, 0, [said(A, "old"), ItemRemoved(A, "deleted"), said(A, "new")], WALL)
+        assert await store.contents(HERE, [A]) == {A: Content("new")}
+        assert await facts_of(store) == (said(A, ""), ItemRemoved(A, "deleted"), said(A, "new"))
+
+    play(scenario)
+
+
+def test_of_settings_the_words_of_the_latest_alone_are_kept(play: Play) -> None:
+    async def scenario(store: Store) -> None:
+        first = SessionOpened(Settings("m", "Be brief.", metadata={"customer": "Ada"}))
+        second = SettingsChanged(Settings("m", "Be verbose.", metadata={"customer": "Bob"}))
+        await store.append(HERE, 0, [first], WALL)
+        assert await facts_of(store) == (first,)
+        await store.append(HERE, 1, [second], WALL)
+        assert await facts_of(store) == (SessionOpened(Settings("m")), second)
+
+    play(scenario)
+
+
 def test_a_closed_store_refuses_with_a_code(play: Play) -> None:
     async def scenario(store: Store) -> None:
         await store.aclose()
@@ -308,8 +328,16 @@ def test_a_closed_store_refuses_with_a_code(play: Play) -> None:
             store.read(HERE, 0),
             store.contents(HERE, [A]),
             store.redact(HERE, A),
+            store.read_before(HERE, 1),
+            store.info(HERE),
+            store.sessions(),
+            store.least_used(0.0),
+            store.size(),
+            store.remove(HERE),
+            store.compact(),
         )
         assert [await refused(call) for call in calls] == ["store_unavailable"] * len(calls)
         store.save_open(HERE, A, "never raises")
+        store.save_snapshot(HERE, 0, Conversation())
 
     play(scenario)

@@ -155,15 +155,24 @@ def test_the_lock_of_a_killed_gateway_is_free(tmp_path: Path) -> None:
 def test_tables_of_a_newer_gateway_are_refused_and_the_lock_is_let_go(tmp_path: Path) -> None:
     asyncio.run(SqliteStore(tmp_path / "log.db").aclose())
     with outside(tmp_path / "log.db") as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 3")
     assert [refused(tmp_path / "log.db").code for _ in range(2)] == ["store_too_new"] * 2
+
+
+def test_tables_from_before_the_first_release_are_refused_with_a_sentence(tmp_path: Path) -> None:
+    asyncio.run(SqliteStore(tmp_path / "log.db").aclose())
+    with outside(tmp_path / "log.db") as db:
+        db.execute("PRAGMA user_version = 1")
+    fault = refused(tmp_path / "log.db")
+    assert fault.code == "store_unavailable"
+    assert "move it away" in str(fault)
 
 
 def test_a_record_of_a_newer_gateway_is_refused_and_the_rest_goes_on(tmp_path: Path) -> None:
     async def scenario(store: SqliteStore) -> None:
         await store.create(HERE, "epoch_1")
         with outside(tmp_path / "log.db") as db:
-            db.execute("INSERT INTO facts VALUES (?, 1, 1.5, ?, NULL)", (HERE, b'{"v":2,"t":"item_added"}'))
+            db.execute("INSERT INTO facts VALUES (1, 1, 1.5, ?, NULL)", (b'{"v":2,"t":"item_added"}',))
             db.execute("UPDATE sessions SET seq = 1")
         with pytest.raises(StoreError) as caught:
             await store.load(HERE)

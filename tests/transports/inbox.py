@@ -13,6 +13,9 @@ class Inbox:
     """Events in the order in which they came, and the code with which the connection was closed."""
 
     got: list[Json] = field(default_factory=list)
+    presence: list[Json] = field(default_factory=list)
+    """What came of who is here, apart from the rest: it comes at times of its own."""
+
     closed: list[int] = field(default_factory=list)
     patience_s: float = 60.0
     """How long to wait for something, on the loop's clock, be it a real one or not."""
@@ -20,7 +23,7 @@ class Inbox:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, event: Json) -> None:
-        self.got.append(event)
+        (self.presence if event["type"].startswith("presence.") else self.got).append(event)
         self._news.set()
 
     def end(self, code: int) -> None:
@@ -33,7 +36,7 @@ class Inbox:
 
     def all(self, kind: str) -> list[Json]:
         """What came of one type."""
-        return [event for event in self.got if event["type"] == kind]
+        return [event for event in (*self.got, *self.presence) if event["type"] == kind]
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until *condition* holds."""

@@ -20,6 +20,7 @@ from websockets.typing import Subprotocol
 from gateway.app import create_app
 from gateway.runtime.ports import Agent
 from gateway.settings import Settings
+from gateway.transports import keepalive
 from gateway.transports.admission import Measured
 from gateway.transports.connection import Services
 from media.leg import Engines
@@ -172,7 +173,13 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(
-    folder: Path, *, agent: Agent | None = None, engines: Engines | None = None, **settings: Any
+    folder: Path,
+    *,
+    agent: Agent | None = None,
+    engines: Engines | None = None,
+    ping_every_s: float = keepalive.PING_EVERY_S,
+    pong_within_s: float = keepalive.PONG_WITHIN_S,
+    **settings: Any,
 ) -> AsyncIterator[Gateway]:
     """Serve a gateway with its log in *folder*. It is always in time: the machine is shared with other tests."""
     given = {"agent": "offline", "synthesizer": "none", "recognizer": "none", "data": str(folder), **settings}
@@ -181,9 +188,11 @@ async def serving(
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
-        ws="websockets-sansio",
+        ws=keepalive.Protocol,
         ws_max_size=known.max_append_bytes + 1024,
         ws_per_message_deflate=False,
+        ws_ping_interval=ping_every_s,
+        ws_ping_timeout=pong_within_s,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=1,

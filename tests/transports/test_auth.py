@@ -297,7 +297,7 @@ def test_a_client_secret_is_shaped_as_openais(tmp_path: Path) -> None:
         ({"bargein": {"session_id": "sess_00nobody"}}, "session_not_found"),
         ({"bargein": {"user": ""}}, "invalid_value"),
         ([], "invalid_value"),
-        ({"session": {"instructions": "x" * 70_000}}, "body_too_large"),
+        ({"session": {"instructions": "x" * 70_000}}, "event_too_large"),
     ],
 )
 def test_a_wrong_wish_is_refused(tmp_path: Path, wish: object, code: str) -> None:

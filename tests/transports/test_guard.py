@@ -193,7 +193,14 @@ def test_a_page_of_a_trusted_origin_may_read_what_it_asked_for(tmp_path: Path) -
             assert "POST" in before.headers["access-control-allow-methods"]
             answer = await gateway.http("GET", "/readyz", headers={**trusted, **key})
             assert answer.headers["access-control-allow-origin"] == "https://app.example"
-            assert answer.headers["access-control-expose-headers"] == "Location"
+            assert (
+                answer.headers["access-control-expose-headers"] == "ETag, Location, Retry-After, Bargein-Resume-Token"
+            )
+            for method, header in (("PATCH", "idempotency-key"), ("DELETE", "if-none-match"), ("GET", "last-event-id")):
+                wanted = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": header}
+                assert (await gateway.http("OPTIONS", "/v1/sessions", headers={**trusted, **wanted})).status == 200
+            unknown = {**asked, "Access-Control-Request-Headers": "x-unknown"}
+            assert (await gateway.http("OPTIONS", calls, headers={**trusted, **unknown})).status == 400
             assert "access-control-allow-credentials" not in answer.headers
             evil = await gateway.http("OPTIONS", calls, headers={"Origin": "https://evil.example", **asked})
             assert evil.status >= 400

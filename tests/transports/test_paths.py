@@ -40,7 +40,8 @@ class Stage:
     def __init__(self) -> None:
         self.ears = Listener()
         self.tone = Tone(440)
-        self.paths = Paths(self.ears, self.tone)
+        self.gaps: list[bool] = []
+        self.paths = Paths(self.ears, self.tone, self.gaps.append)
         self.callers: list[Caller] = []
 
     async def offer(self) -> Caller:
@@ -87,7 +88,7 @@ def test_sound_and_events_go_on_over_the_new_peer_and_the_old_one_is_closed() ->
             assert old.ears.messages + new.ears.messages == ["1", "2", "3"]
             new.peer.send("hello")
             await it.ears.until(lambda: it.ears.messages == ["hello"])
-            assert (it.ears.opened, it.ears.ends) == (1, [])
+            assert (it.ears.opened, it.ears.ends, it.gaps) == (1, [], [])
 
     play(main)
 
@@ -111,6 +112,7 @@ def test_a_call_whose_path_is_dead_stands_still_and_goes_on_over_another() -> No
             assert it.tone.pulled > pulled
             assert (it.ears.opened, it.ears.ends) == (1, [])
             assert gone.pull() is None
+            assert it.gaps == [True, False]
 
     play(main)
 

@@ -13,7 +13,7 @@ from gateway.auth.rights import ALL, NONE, Grant, Right, Rights, names
 from gateway.core.ids import SessionId, TenantId, UserId
 from gateway.protocol import auth, extension as ext, realtime as rt
 from gateway.protocol.close_codes import CloseCode
-from gateway.transports.client_secrets import Narrowing, narrowed
+from gateway.transports.client_secrets import narrowed
 from gateway.transports.permits import NEEDS, MissingRight, Permit, needed
 from tests.protocol.examples import examples
 
@@ -137,20 +137,20 @@ def test_one_that_never_read_goes_on_without() -> None:
 
 def test_a_secret_is_never_wider_than_its_minter() -> None:
     minter = replace(ADA, grants=(Grant("*", frozenset({Right.READ, Right.SEND})),))
-    for wish in (Narrowing(), Narrowing(rights=["*"]), Narrowing(rights=["read", "send", "administer"])):
+    for wish in (auth.Narrowing(), auth.Narrowing(rights=["*"]), auth.Narrowing(rights=["read", "send", "administer"])):
         assert narrowed(minter, wish).rights_in(SESSION, UserId("x")) <= {Right.READ, Right.SEND}
-    assert narrowed(minter, Narrowing(rights=["read"])).rights_in(SESSION, UserId("x")) == {Right.READ}
+    assert narrowed(minter, auth.Narrowing(rights=["read"])).rights_in(SESSION, UserId("x")) == {Right.READ}
 
 
 def test_a_secret_administers_only_when_that_is_asked_for() -> None:
-    assert not {Right.ADMINISTER, Right.TAKE_OVER} & narrowed(ADA, Narrowing()).rights_in(SESSION, UserId("x"))
-    assert Right.TAKE_OVER in narrowed(ADA, Narrowing(rights=["take_over"])).rights_in(SESSION, UserId("x"))
+    assert not {Right.ADMINISTER, Right.TAKE_OVER} & narrowed(ADA, auth.Narrowing()).rights_in(SESSION, UserId("x"))
+    assert Right.TAKE_OVER in narrowed(ADA, auth.Narrowing(rights=["take_over"])).rights_in(SESSION, UserId("x"))
 
 
 def test_a_secret_for_another_user_is_minted_by_an_administrator() -> None:
-    assert narrowed(OPERATOR, Narrowing(user="bob")).user == "bob"
+    assert narrowed(OPERATOR, auth.Narrowing(user="bob")).user == "bob"
     minter = replace(ADA, grants=(Grant("*", ALL - {Right.ADMINISTER}),))
-    assert narrowed(minter, Narrowing(user="ada")).user == "ada"
+    assert narrowed(minter, auth.Narrowing(user="ada")).user == "ada"
     with pytest.raises(MissingRight) as caught:
-        narrowed(minter, Narrowing(user="bob"))
+        narrowed(minter, auth.Narrowing(user="bob"))
     assert caught.value.right is Right.ADMINISTER

@@ -8,9 +8,9 @@ from hypothesis import given, settings, strategies as st
 
 from gateway.protocol import realtime as rt
 from gateway.transports.pump import SocketPump
-from media.device import Device
 from media.frames import VOICE_FRAME, Pcm
-from media.playout import Holder, Playout, PlayoutOptions
+from media.speaking.device import Device
+from media.speaking.playout import Holder, Playout, PlayoutOptions
 
 
 @dataclass(slots=True)

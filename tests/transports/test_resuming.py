@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from gateway.agents.scripted import Hold, Pause, Say, ScriptedAgent, Step
 from gateway.core import inputs as inp
-from gateway.core.ids import Generation
+from gateway.core.ids import Generation, ItemId, SessionId
+from gateway.runtime.ports import Stored
 from gateway.runtime.scripted import ScriptedVoice
+from gateway.transports import history, resuming, telling
 from tests.protocol.stock import STANDARD, problems
+from tests.runtime.stage import GatedStore
 from tests.transports.inbox import Json
 from tests.transports.wire import Client, Line, Mirror, add_voice, line, report, update
 from tests.virtual_time import now, run, settle
@@ -130,12 +134,28 @@ def test_text_that_comes_while_a_client_resumes_is_told_once() -> None:
 pieces: st.SearchStrategy[Step] = st.one_of(
     st.sampled_from(["a", "bc ", "\U0001f600"]).map(Say), st.sampled_from([0.0, 0.01, 0.05]).map(Pause)
 )
-commands = st.sampled_from(["say", "ask", "interrupt", "cancel", "delete", "update", "played", "voice"])
+commands = st.sampled_from(
+    ["say", "ask", "interrupt", "cancel", "delete", "update", "played", "voice", "edit", "again", "back", "react"]
+)
 
 
-@settings(max_examples=60)
+BRANCHED = [
+    (0.03, command)
+    for command in ("say", "ask", "edit", "edit", "back", "again", "ask", "back", "delete", "edit", "react", "back")
+]
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resuming, "PAGE", 3)
+
+
+@pytest.mark.usefixtures("small_pages")
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(replies=[[Say("a"), Say("bc ")]] * 10, script=BRANCHED, extended=True)
+@example(replies=[[Say("a"), Pause(0.05), Say("bc ")]] * 10, script=BRANCHED, extended=False)
 @given(
-    replies=st.lists(st.lists(pieces, max_size=6), min_size=6, max_size=6),
+    replies=st.lists(st.lists(pieces, max_size=6), min_size=10, max_size=10),
     script=st.lists(st.tuples(st.sampled_from([0.0, 0.01, 0.03]), commands), min_size=1, max_size=10),
     extended=st.booleans(),
 )
@@ -148,9 +168,10 @@ def test_resuming_at_any_place_gives_the_same_view_as_having_been_connected(
             first = await at.connect(actor, extended=extended)
             first.connection.teller.sends_sound = False  # else the end of an answer waits for its sound
             voice = add_voice(first)
+            editor = await at.connect(actor, extended=True)
             for pause, command in script:
                 await asyncio.sleep(pause)
-                await act(first, voice, command)
+                await act(first, editor, voice, command)
             await asyncio.sleep(1)
             for seq in range(actor.seq + 1):
                 await compare(at, first, seq, extended)
@@ -158,9 +179,12 @@ def test_resuming_at_any_place_gives_the_same_view_as_having_been_connected(
     run(main())
 
 
-async def act(client: Client, voice: ScriptedVoice, command: str) -> None:
+async def act(client: Client, editor: Client, voice: ScriptedVoice, command: str) -> None:
     generation = client.connection.actor.state.conversation.generation
+    tree = client.connection.actor.state.conversation.tree
     match command:
+        case "edit" | "again" | "back" | "react":
+            await branch(editor, command, [node.item_id for node in tree.path()], list(tree.nodes))
         case "say":
             await client.say("typed")
         case "ask":
@@ -181,19 +205,51 @@ async def act(client: Client, voice: ScriptedVoice, command: str) -> None:
             report(client, inp.PlayoutStopped(generation, 500))
 
 
+async def branch(client: Client, command: str, path: list[ItemId], items: list[ItemId]) -> None:
+    words = [{"type": "input_text", "text": "otherwise"}]
+    match command:
+        case "edit":
+            response = len(items) % 2 == 0
+            await client.send(
+                "conversation.item.update", item_id=path[0] if path else "nobody", content=words, response=response
+            )
+        case "again":
+            await client.send("response.create", replaces=path[-1] if path else "nobody")
+        case "back":
+            await client.send("conversation.branch.select", item_id=items[len(items) // 2] if items else "nobody")
+        case _:
+            await client.send("reaction.add", item_id=path[-1] if path else "nobody", reaction="+1")
+
+
 async def compare(at: Line, first: Client, seq: int, extended: bool) -> None:
     """A client that was there until *seq* and one that was not away know the same."""
     actor = first.connection.actor
     resumed = await at.connect(actor, extended=extended, resume=(actor.epoch, seq))
     facts = [event for event in first.got if "prev_seq" in event]
     replayed = [event for event in resumed.got if "prev_seq" in event]
-    assert [comparable(it) for it in replayed] == [comparable(it) for it in facts if it["seq"] > seq]
+    gone = {event["item_id"] for event in first.got if event["type"] == "conversation.item.deleted"}
+    missed = [comparable(it) for it in facts if it["seq"] > seq]
+    assert [wordless(comparable(it), gone) for it in replayed] == [wordless(it, gone) for it in missed]
     assert all(event.get("replay") for event in resumed.got if event["type"] not in GREETINGS)
     last = max((place for place, it in enumerate(first.got) if it.get("seq", seq + 1) <= seq), default=0)
     before = first.got[: last + 1]
     known, whole = Mirror.of([*before, *resumed.got]), Mirror.of(first.got)
-    assert (known.texts, known.running) == (whole.texts, whole.running)
+    assert (known.texts, known.running, known.siblings) == (whole.texts, whole.running, whole.siblings)
+    assert list(known.texts) == [node.item_id for node in (await actor.glance()).path]
     await resumed.leave()
+
+
+WORDS = {"content", "part", "text", "transcript", "heard_text", "unheard_text", "seen_text"}
+
+
+def wordless(value: Any, gone: set[str]) -> Any:
+    """An event without the words of items that were deleted, which the log does not hold any more."""
+    if isinstance(value, list):
+        return [wordless(each, gone) for each in value]
+    if not isinstance(value, dict):
+        return value
+    hidden = WORDS if {value.get("id"), value.get("item_id")} & gone else set()
+    return {key: wordless(each, gone) for key, each in value.items() if key not in hidden}
 
 
 GREETINGS = {"session.created", "session.resumed", "session.snapshot"}
@@ -206,3 +262,77 @@ def comparable(event: Json) -> Json:
     if "session" in kept:
         kept["session"] = kept["session"]["id"]  # the settings as they are now, however old the event is
     return kept
+
+
+def test_a_gap_that_is_too_large_to_be_told_again_is_answered_by_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "MAX_MISSED", 10)
+
+    async def main() -> None:
+        async with line() as at:
+            actor = await at.open()
+            first = await at.connect(actor, extended=True)
+            for number in range(11):
+                await first.say(str(number))
+            await settle()
+            for extended in (True, False):
+                small = await at.connect(actor, extended=extended, resume=(actor.epoch, actor.seq - 10))
+                assert len(small.all("conversation.item.done")) == 10
+                assert all(event["replay"] for event in small.all("conversation.item.done"))
+            large = await at.connect(actor, extended=True, resume=(actor.epoch, actor.seq - 11))
+            assert large.types() == ["session.created", "session.snapshot"]
+            stock = await at.connect(actor, resume=(actor.epoch, actor.seq - 11))
+            assert len(stock.all("conversation.item.done")) == 11
+            for client in (large, stock):
+                assert Mirror.of(client.got).texts == Mirror.of(first.got).texts
+            await first.say("on")
+            assert (await large.get("conversation.item.done"))["prev_seq"] == actor.seq - 1
+
+    run(main())
+
+
+def test_a_gap_is_read_in_pages_and_never_held_whole() -> None:
+    async def main() -> None:
+        store = GatedStore()
+        async with line(store=store) as at:
+            actor = await at.open()
+            first = await at.connect(actor, extended=True)
+            for number in range(3 * resuming.PAGE):
+                await first.say(str(number))
+                await asyncio.sleep(0.01)
+            reads: list[int] = []
+            read = store.inner.read
+
+            async def counted(session: SessionId, after_seq: int, limit: int = 1000) -> tuple[Stored, ...]:
+                page = await read(session, after_seq, limit)
+                reads.append(len(page))
+                return page
+
+            store.inner.read = counted  # type: ignore[method-assign]
+            client = await at.connect(actor, extended=True, resume=(actor.epoch, 1))
+            assert reads == [resuming.PAGE] * 3
+            assert [it["seq"] for it in client.all("conversation.item.done")] == list(range(2, actor.seq + 1))
+
+    run(main())
+
+
+def test_who_joins_a_long_conversation_is_told_the_newest_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MOST_ITEMS", 5)
+
+    async def main() -> None:
+        async with line() as at:
+            actor = await at.open()
+            first = await at.connect(actor, extended=True)
+            for number in range(5):
+                await first.say(str(number))
+            whole = await (await at.connect(actor, extended=True)).get("session.snapshot")
+            assert (len(whole["items"]), "has_before" in whole) == (5, False)
+            await first.say("5")
+            snapshot = await (await at.connect(actor, extended=True)).get("session.snapshot")
+            assert [item["content"][0]["text"] for item in snapshot["items"]] == list("12345")
+            assert snapshot["has_before"] is True
+            glance = await actor.glance()
+            for most_bytes, count in ((1, 1), (10**6, 5)):
+                part = await history.newest(at.on.store, actor.session_id, glance, most_bytes)
+                assert (len(part.items), part.has_before, part.items[-1].content[0].text) == (count, True, "5")
+
+    run(main())

@@ -461,3 +461,63 @@ def test_typed_and_cancelled_as_fast_as_it_goes_every_answer_ends_once(tmp_path:
             Mirror.of(socket.got)
 
     served(tmp_path, talk, ScriptedAgent(*replies))
+
+
+# --- branches ---
+
+
+def test_two_clients_of_one_session_see_the_same_branch_and_so_does_who_comes_later(tmp_path: Path) -> None:
+    async def talk(gateway: Gateway) -> None:
+        async with gateway.socket() as extended:
+            session = (await extended.get("session.created"))["session"]["id"]
+            async with gateway.socket(f"session={session}", STOCK) as stock:
+                await extended.ask("first")
+                await extended.get("response.done")
+                question = Mirror.of(extended.got)
+                first = next(iter(question.texts))
+                words = [{"type": "input_text", "text": "second"}]
+                await extended.send("conversation.item.update", item_id=first, content=words, response=True)
+                await stock.get("response.done", 2)
+                await extended.get("conversation.siblings")
+                await extended.send("conversation.branch.select", item_id=first)
+                await extended.get("conversation.siblings", 2)
+                await stock.inbox.until(lambda: first in Mirror.of(stock.got).items)
+                await stock.get("conversation.item.done", len(extended.all("conversation.item.done")))
+                assert list(Mirror.of(stock.got).texts.values()) == ["first", "One."]
+                assert Mirror.of(extended.got).texts == Mirror.of(stock.got).texts
+                assert all(problems(json.dumps(event)) == [] for event in stock.got)
+                cursor = [event for event in extended.got if "seq" in event and "epoch" in event][3]
+            query = f"session={session}&resume={cursor['epoch']}.{cursor['seq']}"
+            async with gateway.socket(query) as resumed, gateway.socket(f"session={session}") as joined:
+                siblings = await resumed.get("conversation.siblings")
+                assert siblings["siblings"] == extended.all("conversation.siblings")[-1]["siblings"]
+                items = (await joined.get("session.snapshot"))["items"]
+                assert [item.get("siblings", {}).get("index") for item in items] == [0, None]
+                assert [item["content"][0]["text"] for item in items] == ["first", "One."]
+
+    served(tmp_path, talk, ScriptedAgent("One.", "Two."))
+
+
+def test_branches_outlive_their_gateway(tmp_path: Path) -> None:
+    known: dict[str, Any] = {}
+
+    async def before(gateway: Gateway) -> None:
+        async with gateway.socket() as socket:
+            known["session"] = (await socket.get("session.created"))["session"]["id"]
+            await socket.ask("first")
+            await socket.get("response.done")
+            known["first"] = next(iter(Mirror.of(socket.got).texts))
+            words = [{"type": "input_text", "text": "second"}]
+            await socket.send("conversation.item.update", item_id=known["first"], content=words)
+            await socket.get("conversation.siblings")
+
+    async def after(gateway: Gateway) -> None:
+        async with gateway.socket(f"session={known['session']}") as socket:
+            items = (await socket.get("session.snapshot"))["items"]
+            assert [item["content"][0]["text"] for item in items] == ["second"]
+            await socket.send("conversation.branch.select", item_id=known["first"])
+            await socket.get("conversation.branch.selected")
+            assert list(Mirror.of(socket.got).texts.values()) == ["first", "One."]
+
+    served(tmp_path, before, ScriptedAgent("One."))
+    served(tmp_path, after, ScriptedAgent())

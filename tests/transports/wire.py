@@ -188,6 +188,7 @@ class Mirror:
     """Responses and their status."""
 
     sounding: set[str] = field(default_factory=set)
+    siblings: dict[str, list[str]] = field(default_factory=dict)
     epoch: str = ""
 
     @classmethod
@@ -208,12 +209,16 @@ class Mirror:
             case "session.snapshot":
                 self.seq = event["seq"]
                 self.items, self.texts = {}, {}
+                self.siblings = {it["id"]: it["siblings"]["ids"] for it in event["items"] if "siblings" in it}
                 for item in event["items"]:
                     self._put(item)
             case "conversation.item.added" | "conversation.item.done" | "response.output_item.done":
+                assert event.get("previous_item_id") is None or event["previous_item_id"] in self.items, event
                 self._put(event["item"])
             case "conversation.item.deleted":
                 del self.items[event["item_id"]], self.texts[event["item_id"]]
+            case "conversation.siblings":
+                self.siblings = {item_id: it["ids"] for item_id, it in event["siblings"].items()}
             case "response.created" | "response.done":
                 self.running[event["response"]["id"]] = event["response"]["status"]
             case "output_audio_buffer.started":

@@ -12,6 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from gateway.core.events.messages import (
+    BranchSelected as BranchSelected,
+    Entered as Entered,
+    ItemCorrected as ItemCorrected,
+    ReactionAdded as ReactionAdded,
+    ReactionRemoved as ReactionRemoved,
+    SiblingsChanged as SiblingsChanged,
+)
+from gateway.core.events.presence import PresenceChanged as PresenceChanged, ReactionSent as ReactionSent
+from gateway.core.events.redaction import ItemRedacted as ItemRedacted
 from gateway.core.ids import DEFAULT_TENANT, DeviceId, Generation, ItemId, LegId, ResponseId, TenantId, UserId
 from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, Role, Settings, TruncationReason
 
@@ -45,6 +55,9 @@ class ItemAdded:
     response_id: ResponseId | None = None
     before: ItemId | None = None
     """The item that was the child of ``parent`` and now follows this one; None at the end."""
+
+    aside: bool = False
+    """True when it joins beside the active path, which stays as it is until ``BranchSelected``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +109,9 @@ class ItemRemoved:
     reason: str
     """``deleted``, ``not_speech``, ``unheard`` (an answer of which nothing was heard)."""
 
+    aside: bool = False
+    """True when it stood beside the active path."""
+
 
 @dataclass(frozen=True, slots=True)
 class ResponseStarted:
@@ -108,6 +124,8 @@ class ResponseStarted:
     """Set when no model is asked: the unheard rest of that item is spoken."""
 
     metadata: Mapping[str, str] = field(default_factory=dict)
+    replaces: ItemId | None = None
+    """The answer beside which this one stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +184,17 @@ Fact: TypeAlias = (
     | ItemCompleted
     | ItemTruncated
     | ItemRemoved
+    | ItemRedacted
     | ResponseStarted
     | ResponseEnded
     | PlayoutStarted
     | PlayoutStopped
     | PlayoutCleared
     | CommandApplied
+    | BranchSelected
+    | ItemCorrected
+    | ReactionAdded
+    | ReactionRemoved
 )
 
 
@@ -281,6 +304,9 @@ Signal: TypeAlias = (
     | TimeoutTriggered
     | TruncationKept
     | CommandRejected
+    | PresenceChanged
+    | ReactionSent
+    | SiblingsChanged
 )
 
 Event: TypeAlias = Fact | Signal

@@ -5,6 +5,24 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from gateway.core.ids import DEFAULT_TENANT, DeviceId, Generation, ItemId, LegId, ResponseId, TenantId, UserId
+from gateway.core.inputs.messages import (
+    BranchRequested as BranchRequested,
+    CorrectionSubmitted as CorrectionSubmitted,
+    EditSubmitted as EditSubmitted,
+    ReactionRequested as ReactionRequested,
+    ReactionWithdrawn as ReactionWithdrawn,
+)
+from gateway.core.inputs.presence import (
+    DeviceJoined as DeviceJoined,
+    DeviceUnreachable as DeviceUnreachable,
+    MicrophoneMuted as MicrophoneMuted,
+    OfPresence as OfPresence,
+    PresenceUpdated as PresenceUpdated,
+    ReactionSubmitted as ReactionSubmitted,
+    TypingStarted as TypingStarted,
+    TypingStopped as TypingStopped,
+)
+from gateway.core.inputs.redaction import ItemRedactionRequested as ItemRedactionRequested
 from gateway.core.values import Failure, Settings
 
 OnActive = Literal["reject", "interrupt"]
@@ -74,6 +92,9 @@ class VoiceJoined:
 class LegLeft:
     """The connection of the stamp is gone. Its playouts have been reported cleared before."""
 
+    goodbye: bool = False
+    """True when its client said that it goes, so that nobody waits for it to come back."""
+
 
 # --- commands of clients ---
 
@@ -116,6 +137,8 @@ class ResponseRequested:
     instructions: str | None = None
     text_only: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
+    replaces: ItemId | None = None
+    """The answer that is to be given again; the new one stands beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +309,7 @@ Input: TypeAlias = (
     | LegLeft
     | ItemSubmitted
     | ItemDeletionRequested
+    | ItemRedactionRequested
     | ItemTruncationRequested
     | SettingsSubmitted
     | ResponseRequested
@@ -293,6 +317,11 @@ Input: TypeAlias = (
     | OutputClearRequested
     | PauseRequested
     | ResumeRequested
+    | EditSubmitted
+    | CorrectionSubmitted
+    | BranchRequested
+    | ReactionRequested
+    | ReactionWithdrawn
     | SpeechSuspected
     | SpeechDismissed
     | SpeechConfirmed
@@ -313,4 +342,5 @@ Input: TypeAlias = (
     | GenerationFinished
     | GenerationFailed
     | DeadlineReached
+    | OfPresence
 )

@@ -1,0 +1,1 @@
+"""From a microphone's sound to turns and their words."""
