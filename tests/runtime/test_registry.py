@@ -413,3 +413,49 @@ def test_whose_a_session_is_never_changes() -> None:
             assert actor.seq == 1
 
     run(main())
+
+
+def test_a_session_of_which_the_log_says_nothing_yet_belongs_to_its_tenant_all_the_same() -> None:
+    async def main() -> None:
+        store = GatedStore()
+        empty = SessionId("sess_00empty")
+        await store.create(empty, "epoch", tenant="acme")
+        async with stage(store=store) as on:
+            assert await on.registry.find(empty) is None
+            assert await on.registry.find(empty, TenantId("other")) is None
+            found = await on.registry.find(empty, TenantId("acme"))
+            assert found is not None
+            await found.glance()
+            assert found.state.conversation.tenant == "acme"
+
+    run(main())
+
+
+def test_a_session_is_listed_for_its_tenant_alone() -> None:
+    async def main() -> None:
+        async with stage() as on:
+            ours, theirs = await on.registry.open(Settings()), await on.registry.open(Settings(), TenantId("acme"))
+            assert [it.session for it in await on.store.sessions()] == [ours.session_id]
+            assert [it.session for it in await on.store.sessions(tenant="acme")] == [theirs.session_id]
+
+    run(main())
+
+
+def test_a_session_read_from_a_snapshot_is_still_its_tenants_and_users() -> None:
+    async def main() -> None:
+        store = GatedStore()
+        async with stage(store=store) as before:
+            actor = await before.registry.open(Settings(), TenantId("acme"), UserId("ada"))
+            await actor.glance()
+            store.save_snapshot(actor.session_id, actor.seq, actor.state.conversation)
+        async with stage(store=store) as after:
+            loaded = await store.load(actor.session_id)
+            assert loaded is not None
+            assert loaded.snapshot is not None
+            assert await after.registry.find(actor.session_id) is None
+            found = await after.registry.find(actor.session_id, TenantId("acme"), lambda user: user == "ada")
+            assert found is not None
+            assert (found.tenant, found.opened_by) == ("acme", "ada")
+            assert (found.state.conversation.tenant, found.state.conversation.opened_by) == ("acme", "ada")
+
+    run(main())

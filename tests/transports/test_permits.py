@@ -58,6 +58,16 @@ def test_to_interrupt_is_to_cancel() -> None:
     assert needed(event("response.create", on_active="interrupt")) == {Right.SEND, Right.CANCEL}
 
 
+def test_to_go_on_from_elsewhere_is_to_steer_and_to_cancel() -> None:
+    both = {Right.STEER, Right.CANCEL}
+    edited = {"item_id": "item_1", "content": [{"type": "input_text", "text": "x"}]}
+    assert needed(event("conversation.branch.select", item_id="item_1")) == both
+    assert needed(event("conversation.item.update", **edited)) == both
+    assert needed(event("conversation.item.update", **edited, response=True)) == both | {Right.SEND}
+    assert needed(event("conversation.item.update", **edited, mode="correct")) == {Right.STEER}
+    assert needed(event("response.create", replaces="item_1")) == both | {Right.SEND}
+
+
 @pytest.mark.parametrize("right", list(Right))
 def test_a_missing_right_is_named_for_every_event_that_needs_it(right: Right) -> None:
     permit, _ = permitted(ALL - {right})
