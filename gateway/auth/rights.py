@@ -41,7 +41,7 @@ class Right(enum.StrEnum):
     """Change what all connections of a session share."""
 
     ADMINISTER = "administer"
-    """Revoke tokens, and mint secrets for other users."""
+    """Revoke tokens, mint secrets for other users, and put right what they said."""
 
 
 Rights: TypeAlias = frozenset[Right]

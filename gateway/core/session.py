@@ -237,7 +237,9 @@ def _connection(step: Step, input: Connection) -> None:
             if settings != step.conversation.settings:
                 step.fact(ev.SettingsChanged(settings))
         case inp.VoiceJoined():
-            voice = step.moment.voices.setdefault(step.stamp.leg, Voice(step.stamp.device, input.revocable))
+            voice = step.moment.voices.setdefault(
+                step.stamp.leg, Voice(step.stamp.device, input.revocable, user=step.stamp.user)
+            )
             voice.answers, voice.interrupts = input.answers, input.interrupts
             pausing.joined(step)
         case inp.LegLeft():

@@ -111,6 +111,8 @@ class Voice:
     turn_due: float | None = None
     """When the announced turn must have ended (monotonic); None between turns."""
 
+    user: UserId = UserId("")
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:

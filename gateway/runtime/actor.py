@@ -47,6 +47,7 @@ class Origin:
     command: str | None = None
     key: str = ""
     digest: str = ""
+    user: UserId = UserId("")
 
 
 INSIDE: Final = Origin()
@@ -327,6 +328,7 @@ class Actor:
             command=origin.command or "",
             key=origin.key,
             digest=origin.digest,
+            user=origin.user,
         )
 
     def _save_open(self, outcome: Outcome) -> None:

@@ -157,7 +157,7 @@ class Connection:
     @property
     def origin(self) -> Origin:
         """Who speaks for this connection where no command does."""
-        return Origin(self.caller.leg, self.caller.device)
+        return Origin(self.caller.leg, self.caller.device, user=self.caller.access.principal.user)
 
     def hear_and_speak(self) -> Voice | None:
         """Make this connection a voice leg, if it is none yet and the gateway has the engines, and a place for it.
@@ -283,7 +283,7 @@ class Connection:
                 await self._request(event)
             case _:
                 located = self.voice.device.located if self.voice is not None else nowhere
-                await self.actor.submit(command(event, located), self._commanded(event))
+                await self.actor.submit(self.permit.grant(command(event, located)), self._commanded(event))
 
     def _listen(self, event: rt.AudioAppend | rt.AudioCommit | rt.AudioClear | ext.PushToTalk | ext.Mute) -> None:
         """What concerns the microphone of this connection."""

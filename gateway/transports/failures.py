@@ -19,6 +19,7 @@ STATUS: Final = {
     "event_too_large": 413,
     "offer_too_large": 413,
     "unsupported_content_type": 415,
+    "idempotency_conflict": 422,
     "rate_limited": 429,
     "invalid_api_key": 401,
     "token_expired": 401,
@@ -43,9 +44,9 @@ def failure(
     return JSONResponse({"error": error}, status)
 
 
-def refusal(error: GatewayError) -> JSONResponse:
-    """What is wrong with a request, with the status that fits: 400 unless there is a better one."""
-    status = STATUS.get(error.code, 400)
+def refusal(error: GatewayError, otherwise: int = 400) -> JSONResponse:
+    """What is wrong with a request, with the status that fits; *otherwise* where no other does."""
+    status = STATUS.get(error.code, otherwise)
     at = (error.param, error.event_id) if isinstance(error, ProtocolViolation) else ()
     response = failure(status, error.code, str(error), *at)
     if status == 429:

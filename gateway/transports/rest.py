@@ -17,7 +17,7 @@ from gateway.transports import config as conf, history
 from gateway.transports.connection import STOPS_A_SECOND, Services
 from gateway.transports.doors import visitor_of
 from gateway.transports.errand import Errand, Refused
-from gateway.transports.failures import failure, told
+from gateway.transports.failures import refusal, told
 from gateway.transports.flood import Buckets
 from gateway.transports.incoming import number, read_json
 from gateway.transports.offers import changes_of
@@ -34,7 +34,6 @@ STOPPING: Final = (rt.ResponseCancel, rt.OutputClear)
 
 MAX_KEY: Final = 255
 CONFLICT: Final = 409
-UNPROCESSABLE: Final = 422
 
 
 class Posts:
@@ -143,8 +142,8 @@ async def post(request: Request) -> Response:
     try:
         verdict = await Errand(services, actor, caller).run(event)
     except Refused as no:
-        status = UNPROCESSABLE if no.code == "idempotency_conflict" else CONFLICT
-        return failure(status, no.code, str(no), no.param, correlates or None)
+        no.event_id = correlates or None
+        return refusal(no, CONFLICT)
     return _json(wire.Accepted(verdict.seq, verdict.duplicate))
 
 

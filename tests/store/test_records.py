@@ -60,7 +60,9 @@ SAMPLES: Final[tuple[Fact, ...]] = (
         Settings("gpt-4o-mini", "Be brief.", "alloy", "de", metadata={"topic": "time"}), TenantId("acme"), UserId("ada")
     ),
     SettingsChanged(Settings("offline", "", "", "en", on_edit="reject")),
-    ItemAdded(USER, None, "user", "completed", "What time is it?", True, DeviceId("phone"), None, ANSWER),
+    ItemAdded(
+        USER, None, "user", "completed", "What time is it?", True, DeviceId("phone"), None, ANSWER, user=UserId("ada")
+    ),
     ItemAdded(ANSWER, USER, "assistant", "in_progress", "", False, DeviceId(""), RESPONSE, None),
     ItemAdded(EDITED, None, "user", "completed", "What day is it?", device=DeviceId("phone"), aside=True),
     ItemTranscribed(USER, "What time is it? \N{ALARM CLOCK}"),

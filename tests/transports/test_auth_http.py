@@ -349,3 +349,26 @@ def test_words_are_removed_by_who_may_steer_alone(tmp_path: Path) -> None:
             await ada.get("conversation.item.redacted")
 
     served(tmp_path, talk)
+
+
+def test_what_another_user_said_is_put_right_by_an_administrator_alone(tmp_path: Path) -> None:
+    async def talk(gateway: Gateway) -> None:
+        async with gateway.socket(**by(token())) as ada:
+            session = await opened(ada)
+            await ada.say("helo")
+            item = (await ada.get("conversation.item.done"))["item"]["id"]
+            words = [{"type": "input_text", "text": "hello"}]
+            wish = {"type": "conversation.item.update", "mode": "correct", "item_id": item, "content": words}
+            where = f"/v1/sessions/{session}/events"
+            bob = token("bob", {"*": names(ALL - {Right.ADMINISTER})})
+            answer = await post(gateway, where, wish, bob)
+            assert (answer.status, answer.code) == (403, "missing_right_administer")
+            async with gateway.socket(f"session={session}", **by(bob)) as socket:
+                await socket.raw(json.dumps({**wish, "event_id": "b1"}))
+                assert (await socket.get("command.rejected"))["code"] == "missing_right_administer"
+            assert (await post(gateway, where, wish, token(rights={"*": ["steer"]}))).status == 200
+            assert (await ada.get("conversation.item.done", 2))["item"]["version"]["by"] == "ada"
+            assert (await post(gateway, where, wish, token("root"))).status == 200
+            assert (await ada.get("conversation.item.done", 3))["item"]["version"]["by"] == "root"
+
+    served(tmp_path, talk)

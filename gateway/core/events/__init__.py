@@ -59,6 +59,9 @@ class ItemAdded:
     aside: bool = False
     """True when it joins beside the active path, which stays as it is until ``BranchSelected``."""
 
+    user: UserId = UserId("")
+    """Who said it, ``""`` where that is not known."""
+
 
 @dataclass(frozen=True, slots=True)
 class ItemTranscribed:

@@ -54,6 +54,14 @@ class Stamp:
     digest: str = ""
     """Digest of the command's body: the same key with another body is refused."""
 
+    user: UserId = UserId("")
+    """Who it is, ``""`` where nobody said so."""
+
+    @property
+    def who(self) -> str:
+        """To whom others ascribe what is done: the user, or the device of one who is not known."""
+        return self.user or self.device
+
 
 # --- the session and its connections ---
 
