@@ -30,7 +30,8 @@ from gateway.runtime.registry import Registry
 from gateway.settings import Settings, read_secret
 from gateway.store.export import export
 from gateway.store.sqlite import SqliteStore
-from gateway.transports import admission, documents, failures, network, pages, rest, webrtc, websocket
+from gateway.tls import EVERYWHERE, own_addresses
+from gateway.transports import admission, documents, failures, links, network, pages, rest, webrtc, websocket
 from gateway.transports.connection import Services
 from gateway.transports.guard import Guard, Rules
 from gateway.transports.overload import Rule
@@ -68,8 +69,9 @@ def create_app(
     """
     agent = agent or choose_agent(settings)
     engines = engines or choose_engines(settings)
+    others = own_addresses() if settings.host in EVERYWHERE else ()
     rules = Rules(
-        tuple(host.lower() for host in (settings.host, *settings.hosts)),
+        tuple(host.lower() for host in (settings.host, *settings.hosts, *others)),
         tuple(origin.lower() for origin in settings.origins),
     )
     authority = _authority(settings, SystemClock())
@@ -127,6 +129,7 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
         app.state.authority,
     )
     app.state.calls = webrtc.Calls()
+    app.state.reach = links.Reach(own_addresses() if settings.host in EVERYWHERE else ())
     app.state.posts = rest.Posts()
     app.state.documents = documents.Documents(OPERATIONS, secured=settings.asks_who)
     app.state.offers = network.Offers(settings.max_offers)

@@ -72,8 +72,11 @@ async def _run(settings: Settings, *, open_browser: bool) -> None:
         async with contextlib.AsyncExitStack() as running:
             # Not by uvicorn: what keeps a gateway from starting is a sentence of ours, not a traceback in its log.
             await running.enter_async_context(app.router.lifespan_context(app))
+            certificate, key = _certificate(settings)
             config = uvicorn.Config(
                 app,
+                ssl_certfile=certificate,
+                ssl_keyfile=key,
                 lifespan="off",
                 ws=keepalive.Protocol,
                 ws_max_size=settings.max_append_bytes + 1024,
@@ -125,8 +128,11 @@ class _Server(uvicorn.Server):
             gc.collect()
             gc.freeze()
             host, port = self._listener.getsockname()[:2]
-            url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            scheme = "https" if self.config.is_ssl else "http"
+            url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
             typer.echo(f"listening on {url}")
+            for address in _reached_at(host):
+                typer.echo(f"on your network: {scheme}://{address}:{port}")
             if self._app.state.authority.is_open:
                 typer.echo("NO AUTHENTICATION: everybody at this machine is an administrator here.", err=True)
             sys.stdout.flush()
@@ -144,6 +150,27 @@ def _listen(settings: Settings) -> socket.socket:
         raise SettingsError(f"Cannot listen on {where}: {error.strerror}. Choose another --port.") from error
     listener.setblocking(False)
     return listener
+
+
+def _reached_at(host: str) -> tuple[str, ...]:
+    """Where others in the network reach who listens on *host*, beyond that."""
+    from gateway.tls import EVERYWHERE, own_addresses
+
+    return own_addresses() if host in EVERYWHERE else ()
+
+
+def _certificate(settings: Settings) -> tuple[str | None, str | None]:
+    """Files of the certificate and of its key; None where there is no TLS."""
+    if settings.tls != "dev":
+        return settings.tls_cert or None, settings.tls_key or None
+    from gateway.tls import development_certificate, own_addresses
+
+    names = ("localhost", "127.0.0.1", *settings.hosts, *own_addresses())
+    try:
+        certificate, key = development_certificate(Path(settings.data) / "tls", names)
+    except OSError as error:
+        raise SettingsError(f"The certificate cannot be made: {error.strerror}.") from error
+    return str(certificate), str(key)
 
 
 def _build_serve() -> Any:

@@ -40,6 +40,9 @@ class Settings:
 
     host: str = _setting("127.0.0.1", "Address to listen on. Anything but loopback needs --token or other auth.")
     port: int = _setting(8080, "Port to listen on; 0 takes a free one.")
+    tls: str = _setting("", "'dev' makes a certificate, so that a phone's browser gives its microphone.")
+    tls_cert: str = _setting("", "Or your own: a PEM file with the certificate and its chain.")
+    tls_key: str = _setting("", "And a PEM file with its key.")
     token: str = _setting("", "Secret that clients must present as 'Authorization: Bearer …'.", secret=True)
     auth_secret: str = _setting("", "Secret that signs JSON Web Tokens (HS256): 32 bytes at least.", secret=True)
     auth_secret_file: str = _setting("", "Or the file that holds it.")
@@ -86,6 +89,9 @@ class Settings:
         if ":" not in self.recognizer:
             _one_of("recognizer", self.recognizer, ("", "sphinx", "openai", "none"))
         _one_of("after_empty_cut", self.after_empty_cut, ("continue", "ask", "silent"))
+        _one_of("tls", self.tls, ("", "dev"))
+        _require(bool(self.tls_cert) == bool(self.tls_key), "tls_cert", "it goes with --tls-key")
+        _require(not (self.tls and self.tls_cert), "tls", "give --tls dev or a certificate, not both")
         _one_of("media", self.media, ("direct", "stock"))
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
         known = self.agent in ("", "offline", "openai_chat") or ":" in self.agent

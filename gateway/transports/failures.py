@@ -15,6 +15,7 @@ from gateway.runtime.actor import SessionEnded
 
 STATUS: Final = {
     "session_not_found": 404,
+    "not_reachable": 409,
     "item_not_found": 404,
     "event_too_large": 413,
     "offer_too_large": 413,

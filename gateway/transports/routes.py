@@ -17,6 +17,7 @@ from gateway.transports import (
     client_secrets,
     documents,
     health,
+    links,
     network,
     pages,
     reading,
@@ -123,6 +124,15 @@ OPERATIONS: Final = (
         rest.read,
         {200: Answer("The session as it is now.", {JSON: wire.SessionObject})},
         UNKNOWN,
+        (SESSION,),
+    ),
+    Operation(
+        "GET",
+        "/v1/sessions/{session_id}/link",
+        "Let another device join",
+        links.link,
+        {200: Answer("Where another device finds the session, and a QR code of that as SVG.", ANY_OBJECT)},
+        {**UNKNOWN, 409: "not_reachable"},
         (SESSION,),
     ),
     Operation(

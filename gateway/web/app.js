@@ -1,8 +1,10 @@
 /** Wires the page: a conversation, its voice, and the elements that show them. */
 
+import { Address } from "./address.js";
 import { Conversation, freshId } from "./bargein.js";
 import { NOBODY, meet } from "./company.js";
 import { describe } from "./device.js";
+import { showElsewhere } from "./elsewhere.js";
 import { FirstSaid, QUIET, canStop, follow, orderFor, statusOf } from "./floor.js";
 import { deviceId, lastMicrophone, lastSession, rememberMicrophone, rememberSession, token } from "./keep.js";
 import { Meter } from "./meter.js";
@@ -10,7 +12,7 @@ import { list, obstacle, watch } from "./microphone.js";
 import { ShownStatus } from "./shown.js";
 import { Typing } from "./typing.js";
 import { View } from "./view.js";
-import { LINK_COPIED, SESSION_LOST, SOUND_BLOCKED, VOICE_UNAVAILABLE } from "./words.js";
+import { SESSION_LOST, SOUND_BLOCKED, VOICE_UNAVAILABLE } from "./words.js";
 
 /** What the call may tell before the socket does: who speaks, and what sounds. The rest comes by the socket alone. */
 const OF_THE_MOMENT = /^(input_audio_buffer|output_audio_buffer)\./;
@@ -162,15 +164,10 @@ function fresh() {
   draw();
 }
 
-async function link() {
+function link() {
   const url = new URL(location.pathname, location.href);
   url.searchParams.set("session", conversation.session);
-  try {
-    await navigator.clipboard.writeText(url);
-    view.notify(LINK_COPIED);
-  } catch {
-    view.notify(url.href);
-  }
+  return showElsewhere(document.getElementById("elsewhere"), new Address(location.origin, token()), conversation.session, url.href);
 }
 
 function mute() {

@@ -94,7 +94,6 @@ export const TALK = { off: "Talk", asking: "Cancel", connecting: "Cancel", waiti
 
 export const VOICE_UNAVAILABLE = "This gateway serves text alone: install bargein[offline] there to talk.";
 export const SESSION_LOST = "That conversation is not on this gateway (any more). This is a new one.";
-export const LINK_COPIED = "Link copied. Open it in another window to join this conversation.";
 export const SOUND_BLOCKED = "The browser holds the sound back. Press Talk once more.";
 
 export const YOU = "You";

@@ -100,5 +100,5 @@ def no_schema_says(response: Any) -> bool:
 BEYOND_SCHEMAS: Final = {
     *("invalid_sdp", "unsupported_codec", "unsupported_ptime", "session"),
     *("invalid_event_for_transport", "unsupported_format", "Idempotency-Key", "token_id"),
-    *("session.bargein.stop_words", "session.bargein.backchannels"),
+    *("session.output_modalities", "session.bargein.stop_words", "session.bargein.backchannels"),
 }
