@@ -125,8 +125,8 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
         engines,
         _about(agent, engines),
         _admission(settings),
-        settings.instructions,
-        app.state.authority,
+        instructions=settings.instructions,
+        authority=app.state.authority,
     )
     app.state.calls = webrtc.Calls()
     app.state.reach = links.Reach(own_addresses() if settings.host in EVERYWHERE else ())

@@ -26,7 +26,7 @@ from media.hearing.glimpses import Glimpses
 from media.hearing.idleness import Idle, Idleness
 from media.hearing.scribe import Heard, Scribe, Words
 from media.speaking.mouth import Mouth
-from media.speaking.playout import Cleared, Edge as PlayoutEdge, Holder, Stopped
+from media.speaking.playout import Cleared, Edge as PlayoutEdge, Holder, Left, Stopped
 from media.speech import Recognizer, Synthesizer
 from media.vad import SpeechModel
 
@@ -56,7 +56,10 @@ STARVED_MUTED_S: Final = 0.06
 
 
 class VoiceLeg:
-    """Belongs to one event loop; nothing in it waits but what an engine is asked for."""
+    """Belongs to one event loop; nothing in it waits but what an engine is asked for.
+
+    *near* is told each frame that is handed out, and says what plays near the microphone then.
+    """
 
     def __init__(
         self,
@@ -67,7 +70,9 @@ class VoiceLeg:
         turns: TurnOptions | None,
         client_buffer_ms: int,
         interruptible: bool = True,
+        near: Callable[[Pcm | None], Pcm | None] = lambda frame: frame,
     ) -> None:
+        self._near = near
         self._report = report
         self._interruptible = interruptible
         self._now = now
@@ -134,29 +139,33 @@ class VoiceLeg:
     def pull(self) -> Pcm | None:
         """The answer's next 480 samples, 24 kHz; None for silence. Once every 20 ms."""
         frame = self.mouth.pull()
-        self._ears.reference(frame)
-        self._tell_edges()
+        self._ears.reference(self._near(frame))
+        self.tell_edges()
         self._passed()
         return frame
 
     def send(self) -> Pcm | None:
         """As :meth:`pull`, for a device that is sent sound ahead of its playing: no time passes."""
         frame = self.mouth.send()
-        self._ears.reference(frame)
-        self._tell_edges()
+        self._ears.reference(self._near(frame))
+        self.tell_edges()
         return frame
 
     def tick(self, *, playing: bool = True) -> None:
         """20 ms have passed at a device that is sent sound ahead; not *playing*, it holds what it has."""
         if playing:
             self.mouth.tick()
-            self._tell_edges()
+            self.tell_edges()
         self._passed()
 
-    def _tell_edges(self) -> None:
+    def tell_edges(self) -> None:
+        """Report what happened to answers. By itself after each frame; sooner for who cannot wait for that."""
         for edge in self.mouth.drain():
             if isinstance(edge, Stopped) and not self.mouth.busy:
                 self._idleness.played(self._now(), self._ears.clock_ms)
+            if isinstance(edge, Left) and not self.mouth.busy:
+                self._in_doubt = False
+                self._let_go_if_settled()
             self._report(edge)
 
     def configure(self, turns: TurnOptions | None, *, interruptible: bool = True) -> None:
@@ -190,10 +199,10 @@ class VoiceLeg:
 
     # --- the answer ---
 
-    def begin(self, generation: int, response_id: str, item_id: str) -> None:
-        """An answer is about to be spoken."""
+    def begin(self, generation: int, response_id: str, item_id: str, base: int = 0, base_ms: int = 0) -> None:
+        """An answer is about to be spoken, from the code point *base* of its item on, of which *base_ms* were heard."""
         self._idleness.ended()
-        self.mouth.begin(generation, response_id, item_id)
+        self.mouth.begin(generation, response_id, item_id, base, base_ms)
 
     def flush(self, generation: int) -> Cleared | None:
         """Silence that answer and tell where it stood; None when it is not here (any more)."""

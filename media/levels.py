@@ -1,5 +1,7 @@
 """How loud a piece of sound is, and where in it a sound sets in."""
 
+from collections.abc import Iterable
+from math import log10
 from typing import Final
 
 import numpy as np
@@ -50,6 +52,15 @@ def powers(pcm: Pcm) -> NDArray[np.float32]:
 def power(dbfs: float) -> float:
     """The mean square of a sound whose RMS is *dbfs* (0 for a full-scale square wave)."""
     return float(32768.0**2 * 10 ** (dbfs / 10))
+
+
+def level_db(pieces: Iterable[Pcm]) -> float:
+    """The RMS of all *pieces* together, dB of full scale; -100 for silence, or nothing."""
+    energy = count = 0.0
+    for pcm in pieces:
+        energy += float(np.square(pcm.astype(np.float32)).sum())
+        count += len(pcm)
+    return max(-100.0, 10 * log10(energy / count) - 20 * log10(32768)) if energy else -100.0
 
 
 _FLOOR_SPAN_MS: Final = 800

@@ -1,7 +1,7 @@
 """An answer begins, grows and ends. Generation only: what is heard of it is ``heard``'s affair."""
 
-from gateway.core import effects as fx, events as ev, inputs as inp, switching
-from gateway.core.ids import Generation, ItemId, LegId, ResponseId
+from gateway.core import effects as fx, events as ev, handover, inputs as inp, switching
+from gateway.core.ids import Generation, ItemId, ResponseId
 from gateway.core.state import Pending, Response
 from gateway.core.step import Step
 from gateway.core.truncating import truncate
@@ -40,15 +40,9 @@ def _begin(step: Step, wanted: Pending) -> None:
 def _open(step: Step, wanted: Pending, continues: ItemId | None) -> tuple[ResponseId, Generation]:
     generation = Generation(step.conversation.generation + 1)
     response_id = ResponseId(step.mint("resp"))
-    leg = None if wanted.text_only else _loudspeaker(step, wanted.stamp.leg)
+    leg = None if wanted.text_only else handover.loudspeaker(step, wanted.stamp.leg)
     step.fact(ev.ResponseStarted(response_id, generation, leg, continues, wanted.metadata, wanted.replaces))
     return response_id, generation
-
-
-def _loudspeaker(step: Step, asked_by: LegId) -> LegId | None:
-    """The voice leg that asked, else the one that joined last; None when nobody can hear."""
-    voices = step.moment.voices
-    return asked_by if asked_by in voices else next(reversed(voices), None)
 
 
 def generated(step: Step, input: inp.TextGenerated) -> None:
@@ -61,18 +55,18 @@ def generated(step: Step, input: inp.TextGenerated) -> None:
     step.moment.texts[item_id] = before + input.text
     step.signal(ev.TextAppended(response.response_id, item_id, len(before), input.text))
     if response.leg is not None:
-        step.start(fx.Speak(response.leg, response.generation, input.text))
+        step.start(fx.Speak(response.leg, response.generation, input.text, response.moves))
 
 
 def _first_text(step: Step, response: Response) -> ItemId:
     item_id = ItemId(step.mint("item"))
     parent = step.conversation.tree.tip
-    spoken = response.leg is not None
+    spoken = response.mouth is not None
     step.fact(
         ev.ItemAdded(item_id, parent, "assistant", "in_progress", spoken=spoken, response_id=response.response_id)
     )
     if response.leg is not None:
-        step.start(fx.BeginSpeech(response.leg, response.generation, response.response_id, item_id))
+        handover.begin(step, response, response.leg, item_id)
     return item_id
 
 
@@ -87,7 +81,7 @@ def finished(step: Step, input: inp.GenerationFinished | inp.GenerationFailed) -
         status: ItemStatus = "completed" if failure is None else "incomplete"
         step.fact(ev.ItemCompleted(item_id, response.response_id, status, step.moment.texts.get(item_id, "")))
         if leg is not None:
-            step.start(fx.FinishSpeech(leg, response.generation))
+            step.start(fx.FinishSpeech(leg, response.generation, response.moves))
     step.fact(
         ev.ResponseEnded(
             response.response_id,

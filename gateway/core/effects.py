@@ -26,6 +26,19 @@ class FlushPlayout:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOverPlayout:
+    """Let go of this response, which goes on elsewhere; answered by ``PlayoutHandedOver``, or its end."""
+
+    leg: LegId
+    generation: Generation
+    finish_ms: int
+    """A word that ends within so many ms is finished first."""
+
+    moves: int = 0
+    """How often the response had moved: what was begun of it by then must not begin any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class DropUtterance:
     """Remove the current turn's sound from the leg's input: it was no turn."""
 
@@ -79,6 +92,12 @@ class BeginSpeech:
     generation: Generation
     response_id: ResponseId
     item_id: ItemId
+    heard_chars: int = 0
+    heard_ms: int = 0
+    """What was heard of the item elsewhere: it goes on from there."""
+
+    moves: int = 0
+    """See :class:`HandOverPlayout`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +107,7 @@ class Speak:
     leg: LegId
     generation: Generation
     text: str
+    moves: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +116,7 @@ class FinishSpeech:
 
     leg: LegId
     generation: Generation
+    moves: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +135,6 @@ class TranscribeTurn:
 
 
 StoppingEffect: TypeAlias = (
-    CancelGeneration | FlushPlayout | DropUtterance | ReleasePlayout | PausePlayout | ResumePlayout
+    CancelGeneration | FlushPlayout | HandOverPlayout | DropUtterance | ReleasePlayout | PausePlayout | ResumePlayout
 )
 StartingEffect: TypeAlias = Generate | Recite | BeginSpeech | Speak | FinishSpeech | JudgeUtterance | TranscribeTurn

@@ -27,6 +27,7 @@ judged                  any other words            quiet; cut
 confirmed, judged       its sound is discarded     quiet; the playout is released
 any                     a button pressed to talk   quiet; the turn is announced, answers are cut
 any doubt               its deadline               suspected: released; else: cut
+any but a key's         a nearer device hears it   quiet; what it heard is dropped (:mod:`.room`)
 ======================  =========================  ===========================================
 
 A cut lets go of the reflex's pause as well: it may outlast the answer it was for.
@@ -34,7 +35,7 @@ A cut lets go of the reflex's pause as well: it may outlast the answer it was fo
 
 from typing import Final
 
-from gateway.core import effects as fx, events as ev, heard, inputs as inp, turns
+from gateway.core import effects as fx, events as ev, handover, heard, inputs as inp, room, turns
 from gateway.core.ids import ItemId, LegId, ResponseId
 from gateway.core.policy import has_words
 from gateway.core.state import Hearing, Voice
@@ -66,7 +67,7 @@ Edge = (
 def heard_voice(step: Step, input: Edge) -> None:
     """A voice leg's ears report."""
     leg, voice = step.stamp.leg, step.voice
-    if voice is None:
+    if voice is None or room.outvoiced(step, leg, voice, input):
         return
     match input:
         case inp.SpeechSuspected():
@@ -118,11 +119,19 @@ def _dismissed(step: Step, leg: LegId, voice: Voice) -> None:
 
 
 def _confirmed(step: Step, leg: LegId, voice: Voice, input: inp.SpeechConfirmed) -> None:
+    other = room.rival(step, leg, voice)
+    if other is not None and not room.nearer(step, leg, other):
+        _yield(step, leg, other)
+        return
+    if other is not None:
+        room.take_over(step, leg, other)
+        _yield(step, other, leg)
     if voice.ended is not None:  # what is being judged has ended its turn, so that this voice begins another
         _interrupt(step, leg, voice)
     again = voice.hearing in IN_DOUBT
     if not again:
         voice.audio_start_ms = max(0, input.onset_ms - input.prefix_ms)
+    handover.spoke(step, leg)
     sounding = any(r.sounding for r in step.state.alive())
     if not voice.interrupts:
         _announce(step, leg, voice)
@@ -170,6 +179,7 @@ def _pressed(step: Step, leg: LegId, voice: Voice, input: inp.TalkPressed) -> No
     """A hand needs no proof. Where its client wants no interruptions it takes the floor and cuts nothing."""
     if voice.ended is not None:  # what is being judged has ended its turn, so that the press begins another
         _interrupt(step, leg, voice)
+    handover.pressed(step, leg)
     if voice.hearing not in IN_DOUBT and voice.turn is None:
         voice.audio_start_ms = max(0, input.at_ms - input.preroll_ms)
     if voice.interrupts:
@@ -178,6 +188,23 @@ def _pressed(step: Step, leg: LegId, voice: Voice, input: inp.TalkPressed) -> No
         _announce(step, leg, voice)
         step.stop(fx.ReleasePlayout(leg))
     voice.pressed = True
+
+
+def _yield(step: Step, leg: LegId, to: LegId) -> None:
+    """Another device has the utterance that this one hears too."""
+    voice = step.moment.voices[leg]
+    voice.yielded_to = to
+    step.stop(fx.DropUtterance(leg))
+    step.stop(fx.ReleasePlayout(leg))
+    if voice.hearing is not Hearing.QUIET:
+        _dismiss(step, leg, voice)
+    if voice.turn is not None:
+        _discard(step, leg, voice, voice.turn)
+
+
+def _discard(step: Step, leg: LegId, voice: Voice, turn: ItemId) -> None:
+    turns.over(voice)
+    turns.discarded(step, leg, turn, voice.audio_start_ms)
 
 
 def _turn_ended(step: Step, leg: LegId, voice: Voice, input: inp.TurnEnded) -> None:
@@ -194,9 +221,7 @@ def _turn_discarded(step: Step, leg: LegId, voice: Voice) -> None:
         step.stop(fx.ReleasePlayout(leg))
         _dismiss(step, leg, voice)
     elif voice.turn is not None:
-        turn = voice.turn
-        turns.over(voice)
-        turns.discarded(step, leg, turn, voice.audio_start_ms)
+        _discard(step, leg, voice, voice.turn)
 
 
 def _dismiss(step: Step, leg: LegId, voice: Voice) -> None:
@@ -230,6 +255,7 @@ def _interrupt(step: Step, leg: LegId, voice: Voice) -> None:
 def _announce(step: Step, leg: LegId, voice: Voice) -> ItemId:
     """Tell every client that the user speaks, once a turn."""
     _decided(voice)
+    handover.spoke(step, leg)
     if voice.turn is None:
         voice.turn = ItemId(step.mint("item"))
         voice.turn_due = step.stamp.mono + step.policy.turn_within

@@ -14,7 +14,7 @@ says, of an answer that is being cut or was lately; never that it played more.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from gateway.core import answering, effects as fx, events as ev, inputs as inp
+from gateway.core import answering, effects as fx, events as ev, handover, inputs as inp
 from gateway.core.ids import ItemId, LegId
 from gateway.core.policy import ASK_WHAT_WAS_SAID
 from gateway.core.state import Claim, Cut, Pending, Response, Said, Unheard
@@ -35,10 +35,13 @@ def cut(
     due = step.stamp.mono + step.policy.flush_within
     step.moment.cuts.update({response.generation: Cut(reason, turn, due, claim=claim) for response in stopped})
     for response in stopped:
+        step.moment.handover.moves.pop(response.generation, None)
         if response.generating:
             step.stop(fx.CancelGeneration(response.generation))
         if response.leg is not None and response.item_id is not None:
             step.stop(fx.FlushPlayout(response.leg, response.generation))
+        elif response.left is not None:
+            _settle(step, response, response.heard_chars, response.heard_ms, started=False)
         else:
             reached = response.lost_at or (len(_text(step, response)) if response.leg is None else 0, 0)
             _settle(step, response, *reached, started=response.leg is None)
@@ -47,7 +50,7 @@ def cut(
 def cleared(step: Step, input: inp.PlayoutCleared) -> None:
     """The loudspeaker says where it stood when it was silenced."""
     response = step.state.by_generation(input.generation)
-    if response is None or response.leg is None:
+    if response is None or response.leg is None or elsewhere(step, response):
         return
     if input.generation in step.moment.cuts:
         if response.sounding and not input.started:  # its leg has forgotten it, so it was heard to its end
@@ -55,16 +58,22 @@ def cleared(step: Step, input: inp.PlayoutCleared) -> None:
         else:
             _settle(step, response, input.heard_chars, input.heard_ms, started=input.started)
     else:
-        _lost(step, response, response.leg, input)
+        handover.interrupted(step, response, input)
 
 
-def _lost(step: Step, response: Response, leg: LegId, input: inp.PlayoutCleared) -> None:
-    """Its leg is gone. A disconnect is not a cancel: the answer goes on in writing, and was heard up to here."""
+def elsewhere(step: Step, response: Response) -> bool:
+    """Has the leg that reports lost this answer to another one?"""
+    return response.moves > 0 and step.stamp.leg not in ("", response.leg)
+
+
+def lost(step: Step, response: Response) -> None:
+    """Nobody speaks an answer any more: it goes on in writing, and was heard as far as it had sounded."""
+    assert response.left is not None
     text, item_id = _text(step, response), response.item_id
-    reached = min(max(0, input.heard_chars), len(text)) if input.started else None
-    step.fact(ev.PlayoutCleared(response.response_id, leg, reached, input.heard_ms if input.started else 0))
+    reached = response.heard_chars if response.sounded else None
+    step.fact(ev.PlayoutCleared(response.response_id, response.left, reached, response.heard_ms))
     if reached is not None and item_id is not None and not response.generating:
-        truncate(step, item_id, text, reached, input.heard_ms, "leg_lost")
+        truncate(step, item_id, text, reached, response.heard_ms, "leg_lost")
     step.forget_text(response)
 
 
@@ -73,14 +82,17 @@ def started(step: Step, input: inp.PlayoutStarted) -> None:
     response = step.state.by_generation(input.generation)
     if response is None or response.leg is None or response.item_id is None or response.sounding:
         return
+    if elsewhere(step, response):
+        return
     step.fact(ev.PlayoutStarted(response.response_id, response.leg))
 
 
 def stopped(step: Step, input: inp.PlayoutStopped) -> None:
     """All of an answer was heard, or all of which its engine could make sound."""
     response = step.state.by_generation(input.generation)
-    if response is None or response.leg is None or response.generating:
+    if response is None or response.leg is None or response.generating or elsewhere(step, response):
         return
+    step.moment.handover.moves.pop(input.generation, None)
     text, item_id = _text(step, response), response.item_id
     reached = len(text) if input.heard_chars is None else input.heard_chars
     if input.generation in step.moment.cuts:
@@ -132,13 +144,19 @@ def _text(step: Step, response: Response) -> str:
 
 
 def _settle(step: Step, response: Response, heard_chars: int, heard_ms: int, *, started: bool) -> None:
-    """Write the second half of a cut."""
+    """Write the second half of a cut: its last leg says how far the item was heard, and whether it sounded there."""
+    if not started and response.sounded:
+        heard_chars, heard_ms, started = response.heard_chars, response.heard_ms, True
+    _write(step, response, heard_chars, heard_ms, started=started)
+
+
+def _write(step: Step, response: Response, heard_chars: int, heard_ms: int, *, started: bool) -> None:
     done = step.moment.cuts.pop(response.generation)
     text = _text(step, response)
     generating, item_id = response.generating, response.item_id
-    spoken_on = device_of(step, response.leg) if response.leg is not None else None
-    if response.leg is not None and item_id is not None:
-        step.fact(ev.PlayoutCleared(response.response_id, response.leg))
+    spoken_on = device_of(step, response.mouth)
+    if response.mouth is not None and item_id is not None:
+        step.fact(ev.PlayoutCleared(response.response_id, response.mouth))
     if generating:
         if item_id is not None:
             step.fact(ev.ItemCompleted(item_id, response.response_id, "incomplete", text))
@@ -150,7 +168,7 @@ def _settle(step: Step, response: Response, heard_chars: int, heard_ms: int, *, 
             step.fact(ev.ItemRemoved(item_id, "unheard"))
         elif not truncate(step, item_id, text, heard_chars, heard_ms) and done.claim is not None:
             _keep_truncation(step, item_id, done.claim)
-        if started and spoken_on is not None:
+        if started and spoken_on:
             remember(step, item_id, Said(text, heard_chars, heard_ms, spoken_on))
     step.forget_text(response)
     if done.turn is not None:

@@ -22,6 +22,9 @@ LegId = NewType("LegId", str)
 Generation = NewType("Generation", int)
 """Grows by one with each response; whatever belongs to an older one is dropped at the last hop."""
 
+FloorGeneration = NewType("FloorGeneration", int)
+"""Grows by one whenever the floor changes hands, or is given up."""
+
 SHARDS: Final = 256
 HEX: Final = frozenset("0123456789abcdef")
 

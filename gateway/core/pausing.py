@@ -60,4 +60,4 @@ def _let_go(step: Step) -> None:
 
 
 def _spoken(step: Step) -> list[Response]:
-    return [response for response in step.state.alive() if response.leg is not None]
+    return [response for response in step.state.alive() if response.mouth is not None]

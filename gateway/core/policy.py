@@ -87,6 +87,21 @@ class Policy:
     """A button's pause that is older becomes a cut: whoever pressed it has gone, and half a sentence means nothing
     after a minute (design)."""
 
+    floor_stays: float = 2.0
+    """The floor stays so long with a winner against claims by voice: two people in two rooms must not tear at it."""
+
+    floor_kept: float = 5.0
+    """A device that is gone may come back within this time and has the floor, and its answer, as before."""
+
+    finish_word_ms: int = 250
+    """When an answer is handed over, a word that ends within this time is finished first."""
+
+    same_voice_within: float = 0.3
+    """Two devices that find a voice within this time of each other hear the same one (design)."""
+
+    same_level_db: float = 1.0
+    """Closer levels are a tie: less than a listener notices, and than a head that turns makes."""
+
     presence_grace: float = 4.0
     """A device that is lost has so long to come back before others are told that it left: a reload or a change of
     network takes a second or two. Together with the noticing of a dead socket it stays below 15 s, and below 5 s

@@ -14,6 +14,8 @@ from gateway.core import (
     effects as fx,
     events as ev,
     floor,
+    following,
+    handover,
     heard,
     inputs as inp,
     messages,
@@ -85,6 +87,7 @@ class Session:
         if not duplicate and not step.rejected:
             _dispatch(step, input)
             branching.settle(step)
+            following.settle(step)
             pausing.settle(step)
             presence.settle(step, input)
             if stamp.key and not step.rejected:
@@ -136,14 +139,18 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             _turn(step, input)
         case inp.GenerationFinished() | inp.GenerationFailed():
             answering.finished(step, input)
-        case inp.PlayoutStarted() | inp.PlayoutStopped() | inp.PlayoutCleared():
+        case inp.PlayoutStarted() | inp.PlayoutStopped() | inp.PlayoutCleared() | inp.PlayoutHandedOver():
             _playout(step, input)
         case inp.DeadlineReached():
             pausing.deadline(step)
             floor.deadline(step)
+            handover.deadline(step)
+            following.deadline(step)
             presence.deadline(step)
         case inp.SessionOpened() | inp.SessionRecovered() | inp.VoiceJoined() | inp.LegLeft() | inp.SettingsSubmitted():
             _connection(step, input)
+        case inp.FloorClaimRequested() | inp.FloorReleaseRequested():
+            handover.requested(step, input)
         case _:
             _command(step, input)
 
@@ -215,7 +222,10 @@ def _turn(step: Step, input: inp.TurnTranscribed | inp.TurnTranscriptionFailed |
             answering.generated(step, input)
 
 
-def _playout(step: Step, input: inp.PlayoutStarted | inp.PlayoutStopped | inp.PlayoutCleared) -> None:
+Playout = inp.PlayoutStarted | inp.PlayoutStopped | inp.PlayoutCleared | inp.PlayoutHandedOver
+
+
+def _playout(step: Step, input: Playout) -> None:
     match input:
         case inp.PlayoutStarted():
             heard.started(step, input)
@@ -223,6 +233,8 @@ def _playout(step: Step, input: inp.PlayoutStarted | inp.PlayoutStopped | inp.Pl
             heard.stopped(step, input)
         case inp.PlayoutCleared():
             heard.cleared(step, input)
+        case inp.PlayoutHandedOver():
+            following.handed_over(step, input)
 
 
 Connection = inp.SessionOpened | inp.SessionRecovered | inp.VoiceJoined | inp.LegLeft | inp.SettingsSubmitted
@@ -241,16 +253,17 @@ def _connection(step: Step, input: Connection) -> None:
                 step.stamp.leg, Voice(step.stamp.device, input.revocable, user=step.stamp.user)
             )
             voice.answers, voice.interrupts = input.answers, input.interrupts
+            handover.joined(step, step.stamp.leg)
             pausing.joined(step)
         case inp.LegLeft():
-            _leg_left(step)
+            _leg_left(step, goodbye=input.goodbye)
             presence.left(step, goodbye=input.goodbye)
         case inp.SessionRecovered():
             _recovered(step, input)
 
 
-def _leg_left(step: Step) -> None:
-    """A disconnect is not a cancel: what the leg spoke goes on in writing."""
+def _leg_left(step: Step, *, goodbye: bool) -> None:
+    """A disconnect is not a cancel: what the leg spoke waits for another one, and else goes on in writing."""
     leg = step.stamp.leg
     voice = step.moment.voices.pop(leg, None)
     for response in [r for r in step.conversation.responses.values() if r.leg == leg]:
@@ -258,6 +271,8 @@ def _leg_left(step: Step) -> None:
         text = step.moment.texts.get(response.item_id, "") if response.item_id is not None else ""
         started = response.sounding or response.generation in step.moment.cuts
         heard.cleared(step, inp.PlayoutCleared(response.generation, len(text), 0, started))
+    if voice is not None:
+        handover.left(step, leg, voice, goodbye=goodbye)
     if voice is not None and voice.turn is not None:
         turns.discarded(step, leg, voice.turn, voice.audio_start_ms)
 
@@ -268,7 +283,9 @@ def _recovered(step: Step, input: inp.SessionRecovered) -> None:
     step.state.moment = Moment(voices=step.moment.voices, presence=step.moment.presence, replaced=next(replaced, None))
     for response in list(step.conversation.responses.values()):
         item_id = response.item_id
-        leg, lost_at = response.leg, response.lost_at
+        leg, lost_at = response.mouth, response.lost_at
+        if response.left is not None and response.sounded:
+            lost_at = (response.heard_chars, response.heard_ms)
         if response.generating:
             text = input.open_texts.get(item_id, "") if item_id is not None else ""
             if item_id is not None:
@@ -285,3 +302,4 @@ def _recovered(step: Step, input: inp.SessionRecovered) -> None:
     for node in list(step.conversation.tree.nodes.values()):
         if node.awaits_words:
             step.fact(ev.ItemTranscriptionFailed(node.item_id, WORDS_LOST))
+    handover.recovered(step)

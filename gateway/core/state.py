@@ -4,7 +4,6 @@
 empty conversation gives the same conversation again, which the tests prove for random histories.
 """
 
-import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,9 +12,11 @@ from typing import Final
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId, TenantId, UserId
 from gateway.core.inputs import Stamp
+from gateway.core.live import Floor, Handover, evolve_floor
 from gateway.core.members import Presence
 from gateway.core.tree import Tree
 from gateway.core.values import CutReason, Settings
+from gateway.core.voices import Hearing as Hearing, Voice as Voice
 
 FIRST: Final = Generation(0)
 """Before any response."""
@@ -41,11 +42,29 @@ class Response:
     sounding: bool = False
     """Between ``PlayoutStarted`` and its end."""
 
+    left: LegId | None = None
+    """The voice leg that spoke it, while it waits for another one to go on."""
+
+    moves: int = 0
+    """How often it was handed from one loudspeaker to another."""
+
+    sounded: bool = False
+    """Some of it sounded on a former one."""
+
+    heard_chars: int = 0
+    heard_ms: int = 0
+    """How much of its item was heard by then."""
+
     lost_at: tuple[int, int] | None = None
     """Code points and milliseconds that were heard when the leg that spoke it was lost; it goes on in writing."""
 
     replaces: ItemId | None = None
     """The answer beside which it stands."""
+
+    @property
+    def mouth(self) -> LegId | None:
+        """The voice leg that speaks it, or did last and may be followed by another; None when it is only written."""
+        return self.leg or self.left
 
 
 @dataclass(slots=True)
@@ -64,54 +83,10 @@ class Conversation:
     generation: Generation = FIRST
     """The last one given out."""
 
+    floor: Floor = field(default_factory=Floor)
+
     applied: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Idempotency key → digest of the command and when it was applied (wall)."""
-
-
-class Hearing(enum.Enum):
-    """What a voice leg hears over an answer (or, but for ``JUDGED``, in silence)."""
-
-    QUIET = "quiet"
-    SUSPECTED = "suspected"
-    CONFIRMED = "confirmed"
-    JUDGED = "judged"
-    """A short utterance has ended and its words are awaited."""
-
-
-@dataclass(slots=True)
-class Voice:
-    """One voice leg's part of the moment."""
-
-    device: DeviceId
-    revocable: bool
-    answers: bool = True
-    interrupts: bool = True
-    hearing: Hearing = Hearing.QUIET
-    audio_start_ms: int = 0
-    """Where the turn's sound begins: the onset less ``prefix_padding_ms``."""
-
-    deadline: float | None = None
-    """When a doubt must be decided (monotonic); None when there is none."""
-
-    turn: ItemId | None = None
-    """The item of the turn that is being spoken and was announced; None between turns."""
-
-    ended: int | None = None
-    """``audio_end_ms`` of a turn that ended before its judgement; None otherwise."""
-
-    next_onset_ms: int | None = None
-    """Onset of a voice that is suspected while the one before it is judged; None when there is none."""
-
-    said_words: bool = False
-    """A word that is more than a backchannel was made out in this turn already, before its transcript."""
-
-    pressed: bool = False
-    """The turn was begun by hand (push to talk), so that it is answered whatever else its client wants."""
-
-    turn_due: float | None = None
-    """When the announced turn must have ended (monotonic); None between turns."""
-
-    user: UserId = UserId("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +232,8 @@ class Moment:
     paused_until: float | None = None
     """When a button's pause becomes a cut (monotonic); None while no button holds the answer."""
 
+    handover: Handover = field(default_factory=Handover)
+
     last_typed: str = ""
     """What was typed since an answer was last asked for: a typed "stop" wants none."""
 
@@ -281,7 +258,7 @@ class State:
     def deadlines(self) -> Iterator[float]:
         """When something must be decided (monotonic), in no order."""
         moment = self.moment
-        due = [moment.paused_until]
+        due = [moment.paused_until, moment.handover.kept_until, *moment.handover.moves.values()]
         for voice in moment.voices.values():
             due += [voice.deadline, voice.turn_due]
         for awaited in moment.transcribing.values():
@@ -298,8 +275,8 @@ class State:
 def evolve(state: Conversation, fact: ev.Fact) -> None:
     """Fold one fact into the conversation. Content is not needed: redacted logs fold alike."""
     match fact:
-        case ev.SessionOpened() | ev.SettingsChanged():
-            _evolve_session(state, fact)
+        case ev.SessionOpened() | ev.SettingsChanged() | ev.FloorChanged():
+            _evolve_shared(state, fact)
         case ev.ItemAdded():
             state.tree.add(fact)
             _own(state, fact)
@@ -324,12 +301,6 @@ def evolve(state: Conversation, fact: ev.Fact) -> None:
             _evolve_response(state, fact)
 
 
-def _evolve_session(state: Conversation, fact: ev.SessionOpened | ev.SettingsChanged) -> None:
-    state.settings = fact.settings
-    if isinstance(fact, ev.SessionOpened):
-        state.tenant, state.opened_by = fact.tenant, fact.user
-
-
 def _evolve_tree(
     tree: Tree, fact: ev.BranchSelected | ev.ItemCorrected | ev.ReactionAdded | ev.ReactionRemoved
 ) -> None:
@@ -340,6 +311,15 @@ def _evolve_tree(
             tree.correct(fact)
         case _:
             tree.react(fact)
+
+
+def _evolve_shared(state: Conversation, fact: ev.SessionOpened | ev.SettingsChanged | ev.FloorChanged) -> None:
+    if isinstance(fact, ev.FloorChanged):
+        state.floor = evolve_floor(fact)
+        return
+    state.settings = fact.settings
+    if isinstance(fact, ev.SessionOpened):
+        state.tenant, state.opened_by = fact.tenant, fact.user
 
 
 def _forget_commands(applied: dict[str, tuple[str, float]], before: float) -> None:
@@ -355,7 +335,8 @@ def _own(state: Conversation, fact: ev.ItemAdded) -> None:
             response.item_id = fact.item_id
 
 
-ResponseFact = ev.ResponseStarted | ev.ResponseEnded | ev.PlayoutStarted | ev.PlayoutStopped | ev.PlayoutCleared
+Playout = ev.PlayoutStarted | ev.PlayoutMoved | ev.PlayoutStopped | ev.PlayoutCleared
+ResponseFact = ev.ResponseStarted | ev.ResponseEnded | Playout
 
 
 def _evolve_response(state: Conversation, fact: ResponseFact) -> None:
@@ -370,13 +351,25 @@ def _evolve_response(state: Conversation, fact: ResponseFact) -> None:
         case ev.ResponseEnded():
             response.generating = False
             if response.item_id is None:
-                response.leg = None  # it said nothing, so no playout of it will ever end
+                response.leg = response.left = None  # it said nothing, so no playout of it will ever end
         case ev.PlayoutStarted():
             response.sounding = True
+        case ev.PlayoutMoved():
+            _move(response, fact)
         case ev.PlayoutStopped() | ev.PlayoutCleared():
             response.sounding = False
-            response.leg = None
+            response.leg = response.left = None
             if isinstance(fact, ev.PlayoutCleared) and fact.heard_chars is not None:
                 response.lost_at = (fact.heard_chars, fact.heard_ms)
-    if not response.generating and response.leg is None:
+    if not response.generating and response.mouth is None:
         del state.responses[fact.response_id]
+
+
+def _move(response: Response, fact: ev.PlayoutMoved) -> None:
+    response.sounding = False
+    response.left = response.mouth if fact.leg is None else None
+    response.leg = fact.leg
+    response.moves += 1
+    if fact.heard_chars is not None:
+        response.sounded = True
+        response.heard_chars, response.heard_ms = fact.heard_chars, fact.heard_ms

@@ -10,6 +10,11 @@ from gateway.protocol.auth import (
     AuthRefresh as AuthRefresh,
     AuthRefreshRequired as AuthRefreshRequired,
 )
+from gateway.protocol.floor import (
+    FloorChanged as FloorChanged,
+    FloorClaim as FloorClaim,
+    FloorRelease as FloorRelease,
+)
 from gateway.protocol.messages import BranchSelect, ItemUpdate, OfMessages, ReactionAdd, ReactionRemove, TreeRetrieve
 from gateway.protocol.presence import OfPresence, PresenceUpdate, ReactionSend, TypingStart, TypingStop
 from gateway.protocol.realtime import (
@@ -167,6 +172,8 @@ AnyClientEvent = (
     | ResponseCancel
     | OutputPause
     | OutputResume
+    | FloorClaim
+    | FloorRelease
     | PushToTalk
     | Mute
     | SessionResume

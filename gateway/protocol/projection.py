@@ -16,7 +16,7 @@ from msgspec import UNSET
 from gateway.core import events as ev
 from gateway.core.ids import ItemId, LegId, ResponseId
 from gateway.core.values import Failure, ItemStatus, ResponseStatus, Role
-from gateway.protocol import extension as ext, messages, presence, realtime as rt
+from gateway.protocol import extension as ext, floor, messages, presence, realtime as rt
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ def project(event: ev.Event, view: View, words: Words = NO_WORDS) -> Wire:
             return []
         case ev.SettingsChanged():
             return [rt.SessionUpdated(session=view.settings_changed())]
-        case ev.PlayoutStarted() | ev.PlayoutStopped() | ev.PlayoutCleared():
+        case ev.PlayoutStarted() | ev.PlayoutMoved() | ev.PlayoutStopped() | ev.PlayoutCleared() | ev.FloorChanged():
             return _playout(event, view)
         case (
             ev.ItemTranscribed()
@@ -254,7 +254,12 @@ def _response(
     return response
 
 
-def _playout(event: ev.PlayoutStarted | ev.PlayoutStopped | ev.PlayoutCleared, view: View) -> Wire:
+Playout = ev.PlayoutStarted | ev.PlayoutMoved | ev.PlayoutStopped | ev.PlayoutCleared | ev.FloorChanged
+
+
+def _playout(event: Playout, view: View) -> Wire:
+    if isinstance(event, ev.FloorChanged):
+        return [floor.changed(event)] if view.extended else []
     if isinstance(event, ev.PlayoutStarted):
         view.sounding.add(event.response_id)
         told: rt.ServerEvent = rt.OutputStarted(response_id=event.response_id)
@@ -264,6 +269,8 @@ def _playout(event: ev.PlayoutStarted | ev.PlayoutStopped | ev.PlayoutCleared, v
         view.sounding.discard(event.response_id)
         kind = rt.OutputStopped if isinstance(event, ev.PlayoutStopped) else rt.OutputCleared
         told = kind(response_id=event.response_id)
+        if isinstance(told, rt.OutputCleared) and isinstance(event, ev.PlayoutMoved):
+            told.moved = True
     return [told] if view.buffered else []
 
 

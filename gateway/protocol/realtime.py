@@ -145,7 +145,10 @@ class OutputStopped(ServerEvent, tag="output_audio_buffer.stopped"):
 
 
 class OutputCleared(ServerEvent, tag="output_audio_buffer.cleared"):
+    """``moved`` when nothing was cut: the answer goes on on another device."""
+
     response_id: str
+    moved: bool | UnsetType = UNSET
 
 
 class ResponseCreated(ServerEvent, tag="response.created"):

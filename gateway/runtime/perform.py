@@ -36,6 +36,9 @@ class Performer:
         self._stopped: set[Generation] = set()
         """What was stopped while some of its beginning may still wait for the log: that must not begin any more."""
 
+        self._moved: dict[Generation, int] = {}
+        """Of what was handed over meanwhile, how often it had moved by then: what was to begin before must not."""
+
         self.voices: dict[LegId, VoicePort] = {}
 
     @property
@@ -59,6 +62,12 @@ class Performer:
                 # The leg does not know it: it never sounded there, or what ended it stands in the mailbox already
                 # and must be read first.
                 self._post(inp.PlayoutCleared(generation, 0, 0, started=False))
+            case fx.HandOverPlayout(leg, generation, finish_ms, moves):
+                self._moved[generation] = moves
+                voice = self.voices.get(leg)
+                if voice is None:
+                    return inp.PlayoutHandedOver(generation, 0, 0, started=False)
+                voice.hand_over(generation, finish_ms)
             case _:
                 voice = self.voices.get(effect.leg)
                 if voice is not None:
@@ -76,12 +85,19 @@ class Performer:
                 self._spawn(generation, self._recite(generation, text))
             case _:
                 voice = self.voices.get(effect.leg)
-                if voice is not None:
+                if voice is not None and not self._has_moved(effect):
                     _tell(voice, effect)
+
+    def _has_moved(self, effect: fx.StartingEffect) -> bool:
+        """Was what begins here handed over before it began?"""
+        if not isinstance(effect, fx.BeginSpeech | fx.Speak | fx.FinishSpeech):
+            return False
+        return effect.moves <= self._moved.get(effect.generation, -1)
 
     def all_started(self) -> None:
         """Whatever was to begin has begun: what was stopped needs not be remembered."""
         self._stopped.clear()
+        self._moved.clear()
 
     async def aclose(self) -> None:
         """Cancel every generation and wait until it has let go."""
@@ -191,7 +207,7 @@ def _tell(
 ) -> None:
     match effect:
         case fx.BeginSpeech(_, generation, response_id, item_id):
-            voice.begin(generation, response_id, item_id)
+            voice.begin(generation, response_id, item_id, effect.heard_chars, effect.heard_ms)
         case fx.Speak(_, generation, text):
             voice.speak(generation, text)
         case fx.FinishSpeech(_, generation):

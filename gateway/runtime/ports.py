@@ -248,8 +248,13 @@ class Store(Protocol):
 class VoicePort(Protocol):
     """One voice leg as the session uses it. No call waits; what follows is posted back as inputs."""
 
-    def begin(self, generation: Generation, response_id: ResponseId, item_id: ItemId) -> None:
-        """An answer is about to be spoken; it sounds after those that were begun before."""
+    def begin(
+        self, generation: Generation, response_id: ResponseId, item_id: ItemId, heard_chars: int = 0, heard_ms: int = 0
+    ) -> None:
+        """An answer is about to be spoken; it sounds after those that were begun before.
+
+        It goes on where it was handed over: what is said to have been heard counts these code points and ms too.
+        """
         ...
 
     def speak(self, generation: Generation, text: str) -> None:
@@ -262,6 +267,13 @@ class VoicePort(Protocol):
 
     def flush(self, generation: Generation) -> PlayoutCleared | None:
         """Silence that answer now and tell where it stood; None when it is not here (any more)."""
+        ...
+
+    def hand_over(self, generation: Generation, finish_ms: int) -> None:
+        """Silence that answer, for another leg goes on with it: answer with ``PlayoutHandedOver``, or with its end.
+
+        A word that ends within *finish_ms* is finished first.
+        """
         ...
 
     def release(self) -> None:

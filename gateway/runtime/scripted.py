@@ -13,6 +13,8 @@ class Begun:
     generation: Generation
     response_id: ResponseId
     item_id: ItemId
+    heard_chars: int = 0
+    heard_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,12 @@ class Finished:
 @dataclass(frozen=True, slots=True)
 class Flushed:
     generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    generation: Generation
+    finish_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +69,8 @@ class AskedForWords:
     item_id: ItemId
 
 
-Call: TypeAlias = (
-    Begun | Spoken | Finished | Flushed | Released | Paused | Resumed | Dropped | AskedToJudge | AskedForWords
-)
+OfTheMouth: TypeAlias = Begun | Spoken | Finished | Flushed | HandedOver | Released | Paused | Resumed
+Call: TypeAlias = OfTheMouth | Dropped | AskedToJudge | AskedForWords
 
 
 class ScriptedVoice:
@@ -87,9 +94,11 @@ class ScriptedVoice:
         """All the text it was given of an answer."""
         return "".join(call.text for call in self.calls if isinstance(call, Spoken) and call.generation == generation)
 
-    def begin(self, generation: Generation, response_id: ResponseId, item_id: ItemId) -> None:
+    def begin(
+        self, generation: Generation, response_id: ResponseId, item_id: ItemId, heard_chars: int = 0, heard_ms: int = 0
+    ) -> None:
         self._here.add(generation)
-        self._note(Begun(generation, response_id, item_id))
+        self._note(Begun(generation, response_id, item_id, heard_chars, heard_ms))
 
     def speak(self, generation: Generation, text: str) -> None:
         self._note(Spoken(generation, text))
@@ -104,6 +113,11 @@ class ScriptedVoice:
         self._here.discard(generation)
         chars, ms = self._played.get(generation, (0, 0))
         return PlayoutCleared(generation, chars, ms, started=generation in self._played)
+
+    def hand_over(self, generation: Generation, finish_ms: int) -> None:
+        """It lets go when the script says so."""
+        self._here.discard(generation)
+        self._note(HandedOver(generation, finish_ms))
 
     def release(self) -> None:
         self._note(Released())

@@ -20,6 +20,8 @@ Command: TypeAlias = (
     | rt.OutputClear
     | ext.OutputPause
     | ext.OutputResume
+    | ext.FloorClaim
+    | ext.FloorRelease
     | wire.OfPresence
     | messages.Command
     | ext.ItemRedact
@@ -53,12 +55,22 @@ def command(event: Command, located: Callable[[str, int], tuple[int, int] | None
             return inp.CancelRequested(ResponseId(event.response_id) if event.response_id else None)
         case rt.OutputClear():
             return inp.OutputClearRequested()
+        case ext.OutputPause() | ext.OutputResume() | ext.FloorClaim() | ext.FloorRelease():
+            return _of_the_loudspeaker(event)
+        case _:
+            return _of_message(event)
+
+
+def _of_the_loudspeaker(event: ext.OutputPause | ext.OutputResume | ext.FloorClaim | ext.FloorRelease) -> inp.Input:
+    match event:
         case ext.OutputPause():
             return inp.PauseRequested()
         case ext.OutputResume():
             return inp.ResumeRequested()
-        case _:
-            return _of_message(event)
+        case ext.FloorClaim():
+            return inp.FloorClaimRequested()
+        case ext.FloorRelease():
+            return inp.FloorReleaseRequested()
 
 
 def _of_message(event: messages.Command) -> inp.Input:

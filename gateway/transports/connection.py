@@ -17,7 +17,7 @@ from gateway.auth.rights import Right
 from gateway.core import inputs as inp
 from gateway.core.state import State
 from gateway.errors import ProtocolViolation, StoreError
-from gateway.protocol import extension as ext, realtime as rt
+from gateway.protocol import extension as ext, floor, realtime as rt
 from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.decoding import Limits, decode
 from gateway.protocol.messages import TreeRetrieve
@@ -31,6 +31,7 @@ from gateway.transports.commands import command, digest, nowhere, options, reque
 from gateway.transports.flood import Bucket
 from gateway.transports.microphone import Microphone
 from gateway.transports.permits import Permit, Refused
+from gateway.transports.room import Rooms
 from gateway.transports.storm import Storm
 from gateway.transports.telling import Caller, Teller
 from gateway.transports.voice import Voice
@@ -69,8 +70,12 @@ class Services:
     instructions: str = ""
     """What a session begins with, where its client gives nothing else."""
 
+    rooms: Rooms = field(default_factory=Rooms)
+    """Where the devices of one session may hear each other."""
+
     authority: Authority | None = None
     """Tells connections when their rights change; None where nobody takes any away."""
+
     storm: Storm = field(default_factory=Storm)
 
 
@@ -217,6 +222,7 @@ class Connection:
             "seq": self.teller.last_seq,
             "device": self.caller.device,
             **self.permit.told(),
+            "floor": floor.shown(self.actor.state.conversation.floor) if reads else None,
             "metadata": dict(settings.metadata) if reads else {},
             "on_edit": settings.on_edit,
             **self._services.about,

@@ -33,6 +33,8 @@ NEEDS: Final[Mapping[str, Rights]] = {
     "output_audio_buffer.clear": _CANCEL,
     "output_audio_buffer.pause": _CANCEL,
     "output_audio_buffer.resume": _CANCEL,
+    "floor.claim": _SEND,
+    "floor.release": NONE,
     "conversation.item.create": _SEND,
     "conversation.item.retrieve": _READ,
     "conversation.item.truncate": _CANCEL,

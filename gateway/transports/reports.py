@@ -22,7 +22,7 @@ def input_of(report: leg.Report, prefix_ms: int) -> inp.Input | None:
         case edges.Dismissed():
             return inp.SpeechDismissed()
         case edges.Confirmed(onset_ms):
-            return inp.SpeechConfirmed(onset_ms, prefix_ms)
+            return inp.SpeechConfirmed(onset_ms, prefix_ms, report.level_db)
         case edges.Sustained():
             return inp.SpeechSustained()
         case edges.Ended():
@@ -31,11 +31,8 @@ def input_of(report: leg.Report, prefix_ms: int) -> inp.Input | None:
             return _turn(report)
         case idleness.Idle(start_ms, end_ms):
             return inp.IdleTimedOut(start_ms, end_ms)
-        case playout.Started(generation):
-            return inp.PlayoutStarted(Generation(generation))
-        case playout.Stopped():
-            reached = None if report.whole else report.heard_chars
-            return inp.PlayoutStopped(Generation(report.generation), report.heard_ms, reached)
+        case playout.Started() | playout.Stopped() | playout.Left():
+            return _playout(report)
         case _:
             return _words(report)
 
@@ -50,6 +47,19 @@ def _turn(edge: _Turn) -> inp.Input | None:
             return inp.TalkPressed(at_ms, preroll_ms)
         case endpoint.Discarded():
             return inp.TurnDiscarded()
+        case _:
+            assert_never(edge)
+
+
+def _playout(edge: playout.Edge) -> inp.Input:
+    generation = Generation(edge.generation)
+    match edge:
+        case playout.Started():
+            return inp.PlayoutStarted(generation)
+        case playout.Stopped():
+            return inp.PlayoutStopped(generation, edge.heard_ms, None if edge.whole else edge.heard_chars)
+        case playout.Left():
+            return inp.PlayoutHandedOver(generation, edge.heard_chars, edge.heard_ms, started=edge.started)
         case _:
             assert_never(edge)
 

@@ -29,7 +29,9 @@ class SoundFirst:
             case ev.ResponseEnded() if event.response_id in self._kept and event.item_id is not None:
                 self._kept[event.response_id].append(Published(event, None))
                 return []
-            case ev.PlayoutStopped() | ev.PlayoutCleared() | ev.ResponseEnded():
+            case ev.PlayoutMoved(response_id) if event.leg == self._leg:
+                self._kept.setdefault(response_id, [])
+            case ev.PlayoutMoved() | ev.PlayoutStopped() | ev.PlayoutCleared() | ev.ResponseEnded():
                 return [*self._kept.pop(event.response_id, []), published]
             case _:
                 pass

@@ -130,8 +130,7 @@ class Teller:
         return True
 
     def _tell(self, published: Published, *, replay: bool = False) -> None:
-        if isinstance(published.event, ev.PlayoutCleared):
-            self._cleared.append(published.event.response_id)
+        self._notice(published.event)
         words = {item_id: (content.text, content.unheard) for item_id, content in published.words.items()}
         wire = project(published.event, self._view, words)
         if wire and published.seq is not None:
@@ -143,6 +142,17 @@ class Teller:
             if replay:
                 event.replay = True
             self.tell(event)
+
+    def _notice(self, event: ev.Event) -> None:
+        """Whether an answer still sounds here."""
+        match event:
+            case ev.PlayoutMoved(response_id) if event.leg == self._caller.leg:
+                if response_id in self._cleared:  # it was here before
+                    self._cleared.remove(response_id)
+            case ev.PlayoutMoved(response_id) | ev.PlayoutCleared(response_id):
+                self._cleared.append(response_id)
+            case _:
+                pass
 
     # --- bringing a client up to date ---
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from gateway.core import inputs as inp
-from gateway.core.ids import Generation, ItemId, ResponseId
 from gateway.runtime.actor import Actor, Origin
+from gateway.transports.asked import Asked
 from gateway.transports.reports import input_of, where_it_stood
+from gateway.transports.room import Room
 from media import leg
 from media.frames import Pcm
 from media.hearing import endpoint
@@ -13,10 +13,11 @@ from media.speaking import playout
 from media.speaking.device import Device
 
 
-class Voice:
-    """Implements :class:`gateway.runtime.ports.VoicePort` for one connection.
+class Voice(Asked):
+    """The voice leg of one connection.
 
-    *on_sound* is told which answer begins to sound, before its first frame is handed out.
+    *on_sound* is told which answer begins to sound, before its first frame is handed out. *recalls*: its client drops
+    what it was sent ahead when an answer is taken away. *room*: where the session's other devices may stand too.
     """
 
     def __init__(
@@ -30,18 +31,25 @@ class Voice:
         interruptible: bool = True,
         client_buffer_ms: int,
         on_sound: Callable[[str, str], None] = lambda _response, _item: None,
+        recalls: bool = False,
+        room: Room | None = None,
     ) -> None:
+        self._seat = (room or Room()).enter()
         self._actor = actor
         self._origin = origin
         self._on_sound = on_sound
         self._prefix_ms = turns.prefix_padding_ms if turns is not None else 0
-        self._leg = leg.VoiceLeg(
-            engines,
-            self._report,
-            now,
-            turns=turns,
-            client_buffer_ms=client_buffer_ms,
-            interruptible=interruptible,
+        super().__init__(
+            leg.VoiceLeg(
+                engines,
+                self._report,
+                now,
+                turns=turns,
+                client_buffer_ms=client_buffer_ms,
+                interruptible=interruptible,
+                near=self._seat.mix,
+            ),
+            recalls=recalls,
         )
 
     # --- sound, for the transport ---
@@ -100,41 +108,9 @@ class Voice:
 
     async def aclose(self) -> None:
         """Fall silent for good, and say where each answer stood."""
+        self._seat.leave()
         for cleared in await self._leg.aclose():
             self._actor.post(where_it_stood(cleared), self._origin)
-
-    # --- what the session asks for ---
-
-    def begin(self, generation: Generation, response_id: ResponseId, item_id: ItemId) -> None:
-        self._leg.begin(generation, response_id, item_id)
-
-    def speak(self, generation: Generation, text: str) -> None:
-        self._leg.mouth.speak(generation, text)
-
-    def finish(self, generation: Generation) -> None:
-        self._leg.mouth.finish(generation)
-
-    def flush(self, generation: Generation) -> inp.PlayoutCleared | None:
-        cleared = self._leg.flush(generation)
-        return where_it_stood(cleared) if cleared is not None else None
-
-    def release(self) -> None:
-        self._leg.release()
-
-    def pause(self) -> None:
-        self._leg.mouth.pause()
-
-    def resume(self) -> None:
-        self._leg.mouth.resume()
-
-    def drop_utterance(self) -> None:
-        self._leg.drop_utterance()
-
-    def judge(self) -> None:
-        self._leg.judge()
-
-    def transcribe(self, item_id: ItemId) -> None:
-        self._leg.transcribe(item_id)
 
     def _report(self, report: leg.Report) -> None:
         if isinstance(report, playout.Started):

@@ -92,6 +92,7 @@ class Call:
             turns=config.turns,
             interruptible=connection.permit.interrupts(config.interruptible),
             client_buffer_ms=CLIENT_BUFFER_MS,
+            room=services.rooms.of(actor),
         )
         connection.make_voice = lambda: voice
         connection.hear_and_speak()

@@ -164,6 +164,8 @@ class _Call:
             interruptible=self._connection.permit.interrupts(self._connection.config.interruptible),
             client_buffer_ms=DEVICE_MS,
             on_sound=pump.sounds,
+            recalls=extended,
+            room=self._services.rooms.of(self._connection.actor),
         )
         self._pump = asyncio.create_task(pump.run(voice), name="pump")
         return voice

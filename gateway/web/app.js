@@ -34,7 +34,7 @@ const firstSaid = new FirstSaid();
 const shown = new ShownStatus(draw);
 
 const view = new View(device, {
-  ...{ talk, send, stop, fresh, link, mute, choose, edit, again, select },
+  ...{ talk, send, stop, fresh, link, mute, choose, here, edit, again, select },
   reconnect: () => conversation.hurry(),
   upgrade: () => call.networkChanged(),
 });
@@ -176,6 +176,11 @@ function mute() {
   draw();
 }
 
+/** Let the answer, and the next ones, be spoken by this device. */
+function here() {
+  call.send({ type: "floor.claim" });
+}
+
 function choose(id) {
   rememberMicrophone(id);
   call.choose(id);
@@ -230,6 +235,7 @@ function model() {
     call: call.state,
     via: call.via,
     muted: call.muted,
+    elsewhere: call.state === "live" && floor.holder !== null && floor.holder !== device,
     company,
     obstacle: obstacle()?.message ?? (conversation.about?.voice === false ? VOICE_UNAVAILABLE : null),
     about: conversation.about,
@@ -249,6 +255,7 @@ window.bargein = Object.freeze({
       via: call.via,
       paths: call.paths,
       status: statusOf(floor),
+      holder: floor.holder,
       trail: [...shown.trail],
       items: structuredClone(conversation.items),
       company: structuredClone(company),

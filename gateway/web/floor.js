@@ -2,7 +2,8 @@
  * Who has the floor: pure. Folds what both connections tell about voices and sound into one status.
  *
  * `voice` is what is heard from the user over an answer (suspected, confirmed) or as a turn (started), or null;
- * `sounding` and `answering` hold ids of responses; `note` is the last thing that happened in an instant.
+ * `sounding` and `answering` hold ids of responses; `note` is the last thing that happened in an instant,
+ * `holder` the device that speaks the answers, where there are several.
  */
 
 export const QUIET = Object.freeze({
@@ -13,6 +14,7 @@ export const QUIET = Object.freeze({
   answering: Object.freeze({}),
   awaiting: Object.freeze([]),
   note: Object.freeze({ kind: null, count: 0 }),
+  holder: null,
 });
 
 /** The floor after `event`; the same object when the event means nothing here. */
@@ -41,7 +43,7 @@ export function canStop(floor) {
 
 /** What an event means for the loudspeaker: "mute", "unmute" or null. What is told again is no order. */
 export function orderFor(event) {
-  if (event.replay) return null;
+  if (event.replay || event.moved) return null; // what was sent of a word that is finished here is still to be heard
   if (MUTE.has(event.type)) return "mute";
   return UNMUTE.has(event.type) ? "unmute" : null;
 }
@@ -53,7 +55,7 @@ const SILENT = { voice: null, paused: false, sounding: [] };
 
 const RULES = {
   "local.call": (floor, event) => (event.live ? { live: true } : { live: false, ...SILENT, answering: inWriting(floor) }),
-  "session.snapshot": (floor, event) => ({ ...QUIET, live: floor.live, note: floor.note, answering: unfinished(event) }),
+  "session.snapshot": (floor, event) => ({ ...QUIET, live: floor.live, holder: floor.holder, note: floor.note, answering: unfinished(event) }),
   // Signals are not told again. Without a call nobody has told them meanwhile, so that what was open is unknown.
   "session.resumed": (floor) => (floor.live ? {} : SILENT),
   "input_audio_buffer.speech_suspected": () => ({ voice: "suspected" }),
@@ -82,8 +84,10 @@ const RULES = {
   "output_audio_buffer.cleared": (floor, event) => ({
     paused: false,
     sounding: lacking(floor.sounding, event.response_id),
-    answering: floor.live ? without(floor.answering, [event.response_id]) : floor.answering,
+    answering: floor.live && !event.moved ? without(floor.answering, [event.response_id]) : floor.answering,
   }),
+  "session.created": (floor, event) => ({ holder: event.session.bargein?.floor?.device ?? null }),
+  "floor.changed": (floor, event) => ({ holder: event.device }),
   // Sound also ends when its call does; only these say that the answer was cut.
   "conversation.item.truncated": (floor, event) => cut(floor, event, event.heard_text !== undefined),
   "response.created": (floor, event) => answer(floor, event.response.id, { spoken: isSpoken(event.response) }),

@@ -18,7 +18,7 @@ export class View {
   #following = true;
 
   /**
-   * `on` has talk, send(text), stop, fresh, link, reconnect, choose(microphoneId), mute, upgrade, and for messages
+   * `on` has talk, send(text), stop, fresh, link, reconnect, choose(microphoneId), mute, here, upgrade, and for messages
    * edit(id, text), again(id), select(id).
    */
   constructor(device, on) {
@@ -64,7 +64,7 @@ export class View {
   }
 
   #listen(on) {
-    const pressed = { talk: on.talk, stop: on.stop, fresh: on.fresh, link: on.link, reconnect: on.reconnect, mute: on.mute, upgrade: on.upgrade };
+    const pressed = { talk: on.talk, stop: on.stop, fresh: on.fresh, link: on.link, reconnect: on.reconnect, mute: on.mute, here: on.here, upgrade: on.upgrade };
     for (const [id, act] of Object.entries(pressed)) byId(id).addEventListener("click", () => act());
     for (const button of document.querySelectorAll("[data-say]")) {
       button.addEventListener("click", () => {
@@ -133,7 +133,7 @@ export class View {
     showTrail(byId("trail"), trail);
   }
 
-  #showVoice({ call, via, muted, obstacle, connection }) {
+  #showVoice({ call, via, muted, elsewhere, obstacle, connection }) {
     const talk = byId("talk");
     talk.dataset.call = call;
     byId("upgrade").hidden = via !== "socket";
@@ -144,6 +144,7 @@ export class View {
     byId("mute").hidden = call !== "live";
     byId("mute").setAttribute("aria-pressed", String(muted));
     put(byId("mute"), muted ? "Unmute" : "Mute");
+    byId("here").hidden = !elsewhere;
     byId("level").hidden = call === "off";
     byId("choice").hidden = obstacle !== null;
   }

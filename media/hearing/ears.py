@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from media.echo import Defence, NoDefence
@@ -10,6 +11,7 @@ from media.hearing.detector import DEFAULTS, SpeechDetector, with_threshold
 from media.hearing.edges import Confirmed, Dismissed, Edge as VoiceEdge, Ended, Suspected
 from media.hearing.endpoint import Discarded, Endpointer, Pressed, TurnEdge, TurnEnded, TurnOptions, patience
 from media.hearing.tape import Tape
+from media.levels import level_db
 from media.speech import Recognition, Recognizer
 
 Edge: TypeAlias = VoiceEdge | TurnEdge | Pressed | Discarded
@@ -87,6 +89,7 @@ class Ears:
         self._as_it_came = heard.words is pcm
         edges = self._detector.process(heard.judged, sounding)
         self._tape.keep(heard.words, self._detector.clock_ms)
+        edges = [replace(it, level_db=self._level_db(it.onset_ms)) if isinstance(it, Confirmed) else it for it in edges]
         if self._open is not None:
             self._feed(self._open, self._tape.read())
         if self._pressed_ms is not None:
@@ -97,6 +100,9 @@ class Ears:
         for edge in edges:
             self._note(edge)
         return self._with_turns(edges, self._endpointer.process(edges, self._detector.clock_ms))
+
+    def _level_db(self, since_ms: int) -> float:
+        return level_db(self._tape.since(since_ms))
 
     def repair(self, pcm: Pcm) -> None:
         """The last samples heard were these. Only words profit: what the detector found stands.

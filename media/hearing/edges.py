@@ -4,7 +4,10 @@ Times are whole milliseconds on the microphone's clock; ``at_ms`` is the end of 
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+UNKNOWN_LEVEL_DB: Final = -100.0
+"""The level of a voice that was not measured: less than any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,8 @@ class Confirmed:
 
     onset_ms: int
     at_ms: int
+    level_db: float = UNKNOWN_LEVEL_DB
+    """How loud it is so far at this microphone: the RMS since its onset, dB of full scale."""
 
 
 @dataclass(frozen=True, slots=True)

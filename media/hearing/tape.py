@@ -47,6 +47,10 @@ class Tape:
         """Read next what ends after *to_ms*."""
         self._unread = sum(end_ms > to_ms for end_ms, _ in self._pieces)
 
+    def since(self, ms: int) -> list[Pcm]:
+        """The pieces that end after *ms*, read or not."""
+        return [pcm for end_ms, pcm in self._pieces if end_ms > ms]
+
     def read(self) -> list[Pcm]:
         """What was not read so far, but for the last :data:`LAG` samples, to whole pieces."""
         held = lag = 0

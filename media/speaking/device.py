@@ -29,6 +29,11 @@ class Listener:
         return self._clock - self._delay
 
     @property
+    def clock(self) -> int:
+        """Where a device without a buffer is. What it has played cannot be taken back from any other."""
+        return self._clock
+
+    @property
     def ahead(self) -> int:
         """Samples that lie at the device beyond the buffer that was expected of it."""
         return max(0, (self._free or 0) - self._clock) + max(0, self._delay - self._expected)
@@ -117,7 +122,7 @@ class Device:
         if utterance is None:
             return None
         reached = utterance.furthest(samples(ms, VOICE_RATE_HZ))
-        return utterance.words.heard(reached), milliseconds(reached, VOICE_RATE_HZ)
+        return utterance.words.heard(reached), utterance.base_ms + milliseconds(reached, VOICE_RATE_HZ)
 
     @property
     def ahead_ms(self) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from media.frames import Pcm
 from media.speaking.device import Device
-from media.speaking.playout import Cleared, Edge, Holder, Playout, PlayoutOptions, Stopped
+from media.speaking.playout import Cleared, Edge, Holder, Left, Playout, PlayoutOptions, Stopped
 from media.speaking.speaker import Speaker
 from media.speech import Synthesizer
 
@@ -36,9 +36,9 @@ class Mouth:
 
     # --- answers ---
 
-    def begin(self, generation: int, response_id: str, item_id: str) -> None:
-        """An answer is about to be spoken."""
-        if self._speaker.begin(generation, response_id, item_id):
+    def begin(self, generation: int, response_id: str, item_id: str, base: int = 0, base_ms: int = 0) -> None:
+        """An answer is about to be spoken, from the code point *base* of its item on."""
+        if self._speaker.begin(generation, response_id, item_id, base, base_ms):
             self._spoken.add(generation)
 
     def speak(self, generation: int, text: str) -> None:
@@ -55,6 +55,10 @@ class Mouth:
         self._speaker.stop(generation)
         cleared = self._playout.flush(generation)
         return cleared[0] if cleared else None
+
+    def leave(self, generation: int, finish_ms: int, *, recalled: bool) -> None:
+        """Give that answer away, at the word: see :meth:`Playout.leave`."""
+        self._playout.leave(generation, finish_ms, recalled=recalled)
 
     async def aclose(self) -> tuple[Cleared, ...]:
         """Fall silent for good; returns where each answer stood."""
@@ -88,8 +92,11 @@ class Mouth:
         self._playout.tick()
 
     def drain(self) -> list[Edge]:
-        """What happened since the last call. To be called after each of the three above."""
+        """What happened since the last call. To be called after each of the three above, and after :meth:`leave`."""
         edges = self._playout.drain()
-        self._spoken.difference_update(edge.generation for edge in edges if isinstance(edge, Stopped))
+        self._spoken.difference_update(edge.generation for edge in edges if isinstance(edge, Stopped | Left))
+        for edge in edges:
+            if isinstance(edge, Left):
+                self._speaker.stop(edge.generation)
         self._speaker.made_room()
         return edges

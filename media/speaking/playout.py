@@ -22,7 +22,9 @@ from typing import Final, TypeAlias, assert_never
 import numpy as np
 
 from media.frames import PTIME_MS, VOICE_FRAME, VOICE_RATE_HZ, Pcm, milliseconds, samples, silence
+from media.speaking import leaving
 from media.speaking.device import Device, Listener
+from media.speaking.leaving import Left as Left
 from media.speaking.utterance import Playhead, Utterance, faded_in, padded
 from media.speaking.wordmap import WordMap
 from media.speech import Word
@@ -154,7 +156,7 @@ class Cleared:
     started: bool
 
 
-Edge: TypeAlias = Started | Stopped
+Edge: TypeAlias = Started | Stopped | Left
 
 
 class Playout:
@@ -179,14 +181,14 @@ class Playout:
         self._flushed = -1
         self._edges: list[Edge] = []
 
-    def begin(self, generation: int, item_id: str, response_id: str, text_base: int = 0) -> bool:
-        """Queue a new utterance, which continues the item's text at *text_base*.
+    def begin(self, generation: int, item_id: str, response_id: str, text_base: int = 0, base_ms: int = 0) -> bool:
+        """Queue a new utterance, which continues the item's text at *text_base*, where *base_ms* of it were heard.
 
         False when it will not sound: its generation is here already, or not above the highest one flushed.
         """
         if generation <= self._flushed or self._find(generation):
             return False
-        self._queue.append(Utterance(generation, response_id, item_id, WordMap(text_base)))
+        self._queue.append(Utterance(generation, response_id, item_id, WordMap(text_base), base_ms))
         return True
 
     def begin_clause(self, generation: int, text: str, text_start: int, *, exact: bool) -> None:
@@ -250,7 +252,8 @@ class Playout:
 
     def send(self) -> Pcm | None:
         """As :meth:`pull`, for a device that buffers: it plays the frame after those before, and no time passes."""
-        send, self._state = _ON_PULL[self._state, not self._holders and self._ready()]
+        ready = bool(self._queue) and self._queue[0].ready
+        send, self._state = _ON_PULL[self._state, not self._holders and ready]
         frame = self._frame(send)
         self._retire()
         return frame
@@ -259,6 +262,7 @@ class Playout:
         """20 ms have passed at the listener's."""
         self._listener.tick()
         self._retire()
+        self._let_go()
 
     def pause(self, holder: Holder, now: float) -> None:
         """Fall silent with the next frame, until every holder has resumed. Twice by the same holder is once.
@@ -268,6 +272,7 @@ class Playout:
         if not self._holders:
             self._held_since = now
         self._holders.add(holder)
+        self._let_go()
 
     def resume(self, holder: Holder, now: float) -> None:
         """*holder* lets go. If nobody holds any more, sound goes on where it was paused.
@@ -288,20 +293,47 @@ class Playout:
         Nothing at or below a flushed generation can begin afterwards. Pauses stay as they are.
         """
         cut = [it for it in chain(self._draining, self._queue) if generation in (None, it.generation)]
+        generations = {it.generation for it in cut}
+        self._flushed = max(self._flushed, *generations, -1 if generation is None else generation)
+        self._edges = [it for it in self._edges if it.generation not in generations]
+        self._remove(cut)
+        return tuple(_cleared(it.playhead(self._listener.now, held=False)) for it in cut)
+
+    def _remove(self, cut: list[Utterance]) -> None:
         if self._queue and self._queue[0] in cut:
             if self._state is _State.SOUNDING:
                 self._parting = self._queue[0].tape.dying(self._fade_in[::-1])
             self._state = _ON_FLUSH[self._state]
-        generations = {it.generation for it in cut}
         self._draining = deque(it for it in self._draining if it not in cut)
         self._queue = deque(it for it in self._queue if it not in cut)
-        self._flushed = max(self._flushed, *generations, -1 if generation is None else generation)
-        self._edges = [it for it in self._edges if it.generation not in generations]
         self._retire()
         self._over.extend(cut)
         for it in cut:
             it.forget_sound()
-        return tuple(_cleared(it.playhead(self._listener.now, held=False)) for it in cut)
+
+    def leave(self, generation: int, finish_ms: int, *, recalled: bool) -> None:
+        """Give an utterance away, at once or when the word that ends within *finish_ms* was said; :class:`Left` tells.
+
+        *recalled*: the device drops what it was sent ahead. Any other plays that, so that it counts as heard. An
+        utterance that was sent whole stops here by itself; one that is not here is given away unheard.
+        """
+        utterance = self._find(generation)
+        if utterance is None:
+            self._edges.append(leaving.nothing(generation))
+        elif utterance in self._queue and utterance.leaves_at is None:
+            utterance.recalled = recalled
+            at = leaving.said(utterance, self._listener) if recalled else utterance.sent
+            utterance.leaves_at = leaving.word_end(utterance, at, 0 if self._holders else finish_ms)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Give away what has come to its word's end, or does not come any further."""
+        for it in [it for it in self._queue if it.leaves_at is not None]:
+            said = leaving.said(it, self._listener)
+            stuck = bool(self._holders) or (self._state is _State.HELD and said >= it.sent)
+            if stuck or said >= (it.leaves_at or 0):
+                self._edges.append(leaving.left(it, said))
+                self._remove([it])
 
     def drain(self) -> list[Edge]:
         """What happened since the last call, in order. To be called after each :meth:`pull`."""
@@ -328,9 +360,6 @@ class Playout:
 
     def _find(self, generation: int) -> Utterance | None:
         return next((it for it in chain(self._queue, self._draining) if it.generation == generation), None)
-
-    def _ready(self) -> bool:
-        return bool(self._queue) and (self._queue[0].finished or self._queue[0].tape.ahead >= VOICE_FRAME)
 
     def _frame(self, send: _Send) -> Pcm | None:
         match send:

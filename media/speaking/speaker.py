@@ -22,6 +22,8 @@ class _Answer:
     """Unbounded: an answer's text is bounded where it is generated. None ends it."""
 
     task: asyncio.Task[None] | None = None
+    base: int = 0
+    """Where in the item's text it begins here."""
 
 
 class Speaker:
@@ -34,14 +36,21 @@ class Speaker:
         self._room = asyncio.Event()
         self._loudness = Loudness()
 
-    def begin(self, generation: int, response_id: str, item_id: str) -> bool:
-        """An answer is about to come; it sounds after those begun before. False when it was cut already."""
-        if not self._playout.begin(generation, item_id, response_id):
+    def begin(self, generation: int, response_id: str, item_id: str, base: int = 0, base_ms: int = 0) -> bool:
+        """An answer is about to come; it sounds after those begun before. False when it was cut already.
+
+        It goes on at the code point *base* of its item, of which *base_ms* were heard elsewhere.
+        """
+        if not self._playout.begin(generation, item_id, response_id, base, base_ms):
             return False
-        answer = self._answers[generation] = _Answer()
+        answer = self._answers[generation] = _Answer(base=base)
         answer.task = asyncio.create_task(self._speak(generation, answer), name=f"speak {generation}")
-        answer.task.add_done_callback(lambda _: self._answers.pop(generation, None))
+        answer.task.add_done_callback(lambda _: self._forget(generation, answer))
         return True
+
+    def _forget(self, generation: int, answer: _Answer) -> None:
+        if self._answers.get(generation) is answer:  # it may have been given away, and come back
+            del self._answers[generation]
 
     def speak(self, generation: int, text: str) -> None:
         """More text of an answer; that of an unknown or stopped one is dropped."""
@@ -81,13 +90,13 @@ class Speaker:
         while (clause := await answer.clauses.get()) is not None:
             # What cannot be spoken stands in the text; the answer still ends when its text does, and not before.
             if speaks:
-                speaks = await self._speaks(generation, clause)
+                speaks = await self._speaks(generation, clause, answer.base)
         self._playout.finish(generation)
 
-    async def _speaks(self, generation: int, clause: Clause) -> bool:
+    async def _speaks(self, generation: int, clause: Clause, base: int) -> bool:
         """Speak a clause; False when the engine could not."""
         try:
-            await self._speak_clause(generation, clause)
+            await self._speak_clause(generation, clause, base)
         except SpeechError as error:
             log.warning("speech synthesis failed: %s", error.code, extra={"generation": generation})
         except Exception as error:  # an engine is other people's code; its message may quote the text
@@ -97,9 +106,9 @@ class Speaker:
         self._playout.break_off(generation)  # what is not spoken must not count as heard
         return False
 
-    async def _speak_clause(self, generation: int, clause: Clause) -> None:
+    async def _speak_clause(self, generation: int, clause: Clause, base: int) -> None:
         exact = self._synthesizer.exact_words
-        self._playout.begin_clause(generation, clause.text, clause.start, exact=exact)
+        self._playout.begin_clause(generation, clause.text, base + clause.start, exact=exact)
         async with contextlib.aclosing(self._synthesizer.speak(clause.text)) as sound:
             async for speech in sound:
                 pcm = self._loudness.level(speech.pcm)

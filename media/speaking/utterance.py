@@ -21,7 +21,7 @@ Gain: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Playhead:
-    """How far an utterance is: ``heard_ms`` ≤ ``sent_ms``, both the furthest points so far, from its first sample."""
+    """How far an utterance is: ``heard_ms`` ≤ ``sent_ms``, both the furthest points so far in the item."""
 
     generation: int
     response_id: str
@@ -127,6 +127,15 @@ class Utterance:
     response_id: str
     item_id: str
     words: WordMap
+    base_ms: int = 0
+    """How much sound of the item was heard elsewhere before: all milliseconds that are told count it."""
+
+    leaves_at: int | None = None
+    """The sample at which it is given away to another loudspeaker; None while it stays."""
+
+    recalled: bool = False
+    """Then the device drops what it has not played, else it plays what it was sent."""
+
     tape: Tape = field(default_factory=Tape)
 
     finished: bool = False
@@ -154,6 +163,13 @@ class Utterance:
     def spent(self) -> bool:
         """All of it was sent."""
         return self.finished and not self.tape.ahead
+
+    @property
+    def ready(self) -> bool:
+        """A frame can be sent, and one that is given away is not yet where it is to be left."""
+        if self.leaves_at is not None and self.tape.position >= self.leaves_at:
+            return False
+        return self.finished or self.tape.ahead >= VOICE_FRAME
 
     def next_frame(self) -> Pcm:
         """Take the next frame, shorter only at the end of the utterance."""
@@ -211,8 +227,8 @@ class Utterance:
             self.response_id,
             self.item_id,
             self.words.heard(heard),
-            milliseconds(heard, VOICE_RATE_HZ),
-            milliseconds(self.sent, VOICE_RATE_HZ),
+            self.base_ms + milliseconds(heard, VOICE_RATE_HZ),
+            self.base_ms + milliseconds(self.sent, VOICE_RATE_HZ),
             self.started,
             paused=held and not self.spent,
         )

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import typer
 
 import benchmarks
-from benchmarks import backchannel, barge_in, detect, echo, heard, scale, sessions, soak, sound, store
+from benchmarks import backchannel, barge_in, detect, echo, handover, heard, scale, sessions, soak, sound, store
 from benchmarks.common import console
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=benchmarks.__doc__)
@@ -21,6 +21,7 @@ app.command()(barge_in.barge_in)
 app.command()(backchannel.backchannel)
 app.command()(detect.detect)
 app.command()(echo.echo)
+app.command()(handover.handover)
 app.command()(heard.heard)
 app.command()(sound.sound)
 app.command()(scale.scale)

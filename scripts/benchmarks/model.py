@@ -38,9 +38,8 @@ class Model:
         writer.write(_HEAD)
         gone = asyncio.create_task(self._notice(reader))
         try:
-            await self._stream(writer, gone)
-        except OSError:
-            pass
+            with contextlib.suppress(OSError, RuntimeError):  # uvloop's word for a connection that is gone
+                await self._stream(writer, gone)
         finally:
             gone.cancel()
             writer.close()
@@ -48,9 +47,11 @@ class Model:
                 await writer.wait_closed()
 
     async def _notice(self, reader: asyncio.StreamReader) -> None:
-        with contextlib.suppress(OSError):
-            await reader.read(1)
-        self.closed_at.append(time.monotonic())
+        try:
+            with contextlib.suppress(OSError):
+                await reader.read(1)
+        finally:  # a write may have found out before
+            self.closed_at.append(time.monotonic())
 
     async def _stream(self, writer: asyncio.StreamWriter, gone: asyncio.Task[None]) -> None:
         for number in count():

@@ -151,7 +151,9 @@ class Laws:
         conversation, moment = self.talk.session.state.conversation, self.talk.session.state.moment
         doubts = [voice for voice in moment.voices.values() if voice.hearing is not Hearing.QUIET]
         announced = [voice for voice in moment.voices.values() if voice.turn is not None]
-        open = bool(doubts or announced or moment.transcribing or moment.cuts or moment.paused_until is not None)
+        moving = moment.handover.moves or moment.handover.kept_until is not None
+        held = moment.paused_until is not None
+        open = bool(doubts or announced or moment.transcribing or moment.cuts or held or moving)
         open = open or bool(moment.presence.lost or moment.presence.typing or moment.presence.pending)
         assert (self.talk.session.next_deadline() is not None) == open, "a deadline exists iff a state needs one"
         for voice in moment.voices.values():
@@ -164,7 +166,7 @@ class Laws:
         assert moment.cuts.keys() <= living, "a cut waits for an answer that is over"
         assert set(moment.texts) == {it.item_id for it in conversation.responses.values() if it.item_id is not None}
         if moment.paused_until is not None:
-            assert any(response.leg is not None for response in self.talk.session.state.alive()), "a pause of nothing"
+            assert any(response.mouth is not None for response in self.talk.session.state.alive()), "a pause of nothing"
         turns = {voice.turn for voice in moment.voices.values()} | moment.transcribing.keys()
         assert moment.over_answers.keys() <= turns
         if moment.pending is not None:
@@ -174,6 +176,22 @@ class Laws:
             assert waits, "an answer waits for nothing"
         assert moment.switch is None or moment.cuts or moment.transcribing, "a switch waits for nothing"
         self._tree()
+        self._floor()
+
+    def _floor(self) -> None:
+        state = self.talk.session.state
+        floor, handover, voices = state.conversation.floor, state.moment.handover, state.moment.voices
+        assert handover.moves.keys() <= {it.generation for it in state.alive()}, "an answer moves that is over"
+        assert handover.kept_until is None or floor.leg is not None, "nobody's floor is kept"
+        here = [leg for leg, voice in voices.items() if not voice.leaving]
+        assert floor.leg is None or floor.leg in here or handover.kept_until is not None, "a floor is kept for ever"
+        for response in state.alive():
+            text = state.moment.texts.get(response.item_id, "") if response.item_id is not None else ""
+            assert response.heard_chars <= len(text), "more was heard than was said"
+            if response.mouth is not None and floor.leg in here and response.generation not in handover.moves:
+                assert response.leg == floor.leg, "an answer sounds where the floor is not"
+            waits = response.left is not None
+            assert not waits or handover.kept_until is not None, "an answer waits for nobody"
 
     def _tree(self) -> None:
         tree = self.talk.session.state.conversation.tree
@@ -198,6 +216,7 @@ class Laws:
         assert all(later == earlier + 1 for earlier, later in pairwise(generations))
         ended = Counter(fact.response_id for fact in log if isinstance(fact, ev.ResponseEnded))
         assert ended == Counter(self.generations.keys()), "an answer did not end exactly once"
+        self._nothing_of_a_text_is_lost(log)
         self._playouts(log)
         self._redactions(log)
         announced = [event.item_id for event in self.talk.events if isinstance(event, ev.SpeechStarted)]
@@ -213,12 +232,42 @@ class Laws:
             elif isinstance(fact, ev.ItemTranscribed | ev.ItemCompleted | ev.ItemTruncated):
                 assert fact.item_id not in gone, "words come back that were removed"
 
+    def _nothing_of_a_text_is_lost(self, log: list[ev.Fact]) -> None:
+        """What was heard and what was not make up the answer, wherever it moved."""
+        whole = {fact.item_id: fact.text for fact in log if isinstance(fact, ev.ItemCompleted)}
+        for fact in log:
+            if isinstance(fact, ev.ItemTruncated) and fact.item_id in whole:
+                assert fact.text + fact.unheard == whole[fact.item_id], "a word is lost, or doubled"
+
     def _playouts(self, log: list[ev.Fact]) -> None:
-        began = Counter(fact.response_id for fact in log if isinstance(fact, ev.PlayoutStarted))
-        over = Counter(fact.response_id for fact in log if isinstance(fact, ev.PlayoutStopped | ev.PlayoutCleared))
+        """Each begins and ends in turn, on one leg after another; the last of them ends once for all."""
+        sounding: set[ResponseId] = set()
+        began: set[ResponseId] = set()
+        over: list[ResponseId] = []
+        heard: Counter[ResponseId] = Counter()
+        for fact in log:
+            match fact:
+                case ev.PlayoutStarted(response_id):
+                    assert response_id not in sounding
+                    assert response_id not in over
+                    sounding.add(response_id)
+                    began.add(response_id)
+                case ev.PlayoutMoved(response_id):
+                    assert response_id not in over
+                    sounding.discard(response_id)
+                    assert (fact.heard_chars or heard[response_id]) >= heard[response_id], "it steps back"
+                    heard[response_id] = fact.heard_chars or heard[response_id]
+                case ev.PlayoutStopped(response_id) | ev.PlayoutCleared(response_id):
+                    sounding.discard(response_id)
+                    over.append(response_id)
+                case _:
+                    pass
         spoken = {fact.response_id for fact in log if isinstance(fact, ev.ResponseStarted) and fact.leg is not None}
-        assert max((*began.values(), *over.values()), default=1) == 1
-        assert began.keys() <= over.keys() <= spoken
+        assert len(over) == len(set(over))
+        assert not sounding
+        assert began <= set(over) <= spoken
         ended = {fact.response_id: place for place, fact in enumerate(log) if isinstance(fact, ev.ResponseEnded)}
         for place, fact in enumerate(log):
             assert not isinstance(fact, ev.PlayoutStopped) or ended[fact.response_id] < place
+        changes = [fact.generation for fact in log if isinstance(fact, ev.FloorChanged)]
+        assert changes == list(range(1, len(changes) + 1))

@@ -40,6 +40,10 @@ SUSPECTED: Final = inp.SpeechSuspected(onset_ms=1000)
 NOT_ASKED: Final = inp.VoiceJoined(revocable=True, answers=False)
 """From now on the turns of this leg are answered only when its client asks for it."""
 
+VOICE_JOINED: Final = inp.VoiceJoined(revocable=True)
+CLAIM: Final = inp.FloorClaimRequested()
+RELEASE: Final = inp.FloorReleaseRequested()
+
 DISMISSED: Final = inp.SpeechDismissed()
 CONFIRMED: Final = inp.SpeechConfirmed(onset_ms=1000, prefix_ms=300)
 SUSTAINED: Final = inp.SpeechSustained()
@@ -71,6 +75,13 @@ def cleared(
 ) -> inp.PlayoutCleared:
     """The loudspeaker fell silent after *heard*."""
     return inp.PlayoutCleared(generation, len(heard), heard_ms, started)
+
+
+def handed_over(
+    generation: Generation, heard: str = "", *, started: bool = True, heard_ms: int = 700
+) -> inp.PlayoutHandedOver:
+    """The loudspeaker let go of an answer after *heard*."""
+    return inp.PlayoutHandedOver(generation, len(heard), heard_ms, started)
 
 
 def answering(

@@ -179,7 +179,7 @@ def test_a_leg_that_joins_twice_goes_on_as_it_was() -> None:
 def test_a_leg_that_leaves_takes_its_doubt_with_it() -> None:
     talk = in_doubt()
     talk.tell((2.2, cleared(G1, "One")), (2.2, LEFT))
-    assert talk.session.next_deadline() is None
+    assert talk.session.next_deadline() == 7.2  # that of the floor, which is kept for the device
     assert talk.tell((2.3, SUSTAINED)).events == ()
 
 
@@ -189,7 +189,9 @@ def test_a_leg_that_leaves_in_mid_turn_does_not_leave_the_answer_cut() -> None:
     talk.tell((2.7, cleared(G1, "One two"), TABLET))
     outcome = talk.tell((3.0, LEFT))
     assert only(outcome.starting, fx.Recite).text == "three four five."
-    assert only(outcome.facts, ev.ResponseStarted).leg == TABLET
+    talk.tell((3.0, inp.TextGenerated(G2, "three four five.")), (3.0, inp.GenerationFinished(G2)))
+    assert none(talk.tell((7.9, DEADLINE)).starting, fx.Speak)
+    assert only(talk.tell((8.0, DEADLINE)).starting, fx.Speak) == fx.Speak(TABLET, G2, "three four five.", 2)
 
 
 # who never answers

@@ -14,6 +14,7 @@ from tests.core.script import (
     CHAT,
     CLEAR,
     CONFIRMED,
+    DEADLINE,
     G1,
     G2,
     INTERRUPT,
@@ -206,12 +207,13 @@ def test_an_answer_that_is_only_written_has_no_playout(late: inp.Input) -> None:
 def test_an_answer_goes_on_in_writing_when_its_leg_is_lost() -> None:
     talk = Talk()
     talk.tell(*answering(1.0, text="One", finished=False))
-    assert kinds(talk.tell((2.0, cleared(G1, "One"))).facts) == [ev.PlayoutCleared]
+    assert kinds(talk.tell((2.0, cleared(G1, "One"))).facts) == [ev.PlayoutMoved, ev.FloorChanged]
     assert talk.tell((2.0, LEFT)).facts == ()
-    outcome = talk.tell((2.1, inp.TextGenerated(G1, " two.")))
+    outcome = talk.tell((2.1, inp.TextGenerated(G1, " two")))
     assert only(outcome.events, ev.TextAppended).offset == 3
     assert outcome.starting == ()
-    outcome = talk.tell((2.2, inp.GenerationFinished(G1)))
+    assert kinds(talk.tell((7.0, DEADLINE)).facts) == [ev.FloorChanged, ev.PlayoutCleared]
+    outcome = talk.tell((7.1, inp.TextGenerated(G1, ".")), (7.2, inp.GenerationFinished(G1)))
     assert only(outcome.facts, ev.ItemCompleted).text == "One two."
     assert only(outcome.facts, ev.ResponseEnded).status == "completed"
     assert outcome.starting == ()
@@ -220,7 +222,7 @@ def test_an_answer_goes_on_in_writing_when_its_leg_is_lost() -> None:
 
 def test_a_complete_answer_is_over_when_its_leg_is_lost() -> None:
     talk = Talk()
-    talk.tell(*answering(1.0), (2.0, cleared(G1, "One")))
+    talk.tell(*answering(1.0), (2.0, cleared(G1, "One")), (2.0, LEFT), (7.0, DEADLINE))
     assert talk.session.state.conversation.responses == {}
     assert talk.session.state.moment.texts == {}
     assert talk.last(ev.ItemTruncated) == ev.ItemTruncated(
@@ -231,7 +233,7 @@ def test_a_complete_answer_is_over_when_its_leg_is_lost() -> None:
 def test_what_is_written_after_the_leg_was_lost_was_not_heard() -> None:
     talk = Talk()
     talk.tell(*answering(1.0, text="One two", finished=False), (2.0, cleared(G1, "One")), (2.0, LEFT))
-    outcome = talk.tell((2.1, inp.TextGenerated(G1, " three.")), (2.2, inp.GenerationFinished(G1)))
+    outcome = talk.tell((7.0, DEADLINE), (7.1, inp.TextGenerated(G1, " three.")), (7.2, inp.GenerationFinished(G1)))
     assert kinds(outcome.facts) == [ev.ItemCompleted, ev.ResponseEnded, ev.ItemTruncated]
     assert only(outcome.facts, ev.ItemTruncated) == ev.ItemTruncated(
         answer(talk), "One", " two three.", 700, 14, "leg_lost"
@@ -265,8 +267,8 @@ def test_an_answer_whose_engine_failed_was_heard_as_far_as_it_was_spoken() -> No
 def test_a_leg_that_leaves_without_a_word_leaves_no_answer_behind(thinking: bool) -> None:
     talk = Talk()
     talk.tell(*([(1.0, typed("Count.")), (1.0, ASK)] if thinking else answering(1.0, finished=False)))
-    assert kinds(talk.tell((2.0, LEFT)).facts) == [ev.PlayoutCleared]
-    talk.tell((2.1, inp.TextGenerated(G1, "Six.")), (2.2, inp.GenerationFinished(G1)))
+    assert kinds(talk.tell((2.0, LEFT)).facts) == [ev.PlayoutMoved, ev.FloorChanged]
+    talk.tell((2.1, inp.TextGenerated(G1, "Six.")), (2.2, inp.GenerationFinished(G1)), (7.0, DEADLINE))
     assert talk.session.state.conversation.responses == {}
 
 
@@ -282,7 +284,7 @@ def test_a_cut_is_settled_when_its_leg_leaves_without_a_word() -> None:
 def test_a_written_answer_that_was_spoken_at_first_is_cut_where_it_was_shown() -> None:
     talk = Talk()
     talk.tell(*answering(1.0, text="One", finished=False), (2.0, LEFT), (2.1, inp.TextGenerated(G1, " two")))
-    outcome = talk.tell((2.2, CANCEL, CHAT))
+    outcome = talk.tell((7.0, DEADLINE), (7.2, CANCEL, CHAT))
     assert none(outcome.stopping, fx.FlushPlayout)
     assert only(outcome.facts, ev.ItemCompleted).text == "One two"
     truncated = only(outcome.facts, ev.ItemTruncated)

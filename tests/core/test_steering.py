@@ -14,6 +14,7 @@ from tests.core.script import (
     G2,
     INTERRUPT,
     PHONE,
+    RELEASE,
     SUSTAINED,
     TABLET,
     TURN_ENDED,
@@ -180,9 +181,10 @@ def test_an_answer_that_is_asked_for_begins() -> None:
     assert outcome.starting == (fx.Generate(started.response_id, G1, "In French."),)
 
 
-def test_an_answer_is_spoken_by_the_leg_that_asked_or_else_the_one_that_joined_last() -> None:
+def test_while_nobody_has_the_floor_an_answer_is_spoken_by_the_leg_that_asked_or_the_one_that_joined_last() -> None:
     for asked_by, speaks in ((PHONE, PHONE), (TABLET, TABLET), (CHAT, TABLET)):
         talk = Talk(voices=(PHONE, TABLET))
+        talk.tell((0.5, RELEASE))
         assert only(talk.tell((1.0, ASK, asked_by)).facts, ev.ResponseStarted).leg == speaks
 
 

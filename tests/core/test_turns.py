@@ -114,7 +114,9 @@ def test_a_turn_is_answered_on_the_leg_it_was_spoken_on() -> None:
 def test_a_turn_whose_leg_has_left_is_answered_where_somebody_can_hear() -> None:
     talk = Talk(voices=(PHONE, TABLET))
     talk.tell(*turn(1.0), (2.4, LEFT))
-    assert only(talk.says(2.5, "Hello.").facts, ev.ResponseStarted).leg == TABLET
+    talk.says(2.5, "Hello.")
+    talk.tell((2.6, inp.TextGenerated(G1, "Hello!")), (2.6, inp.GenerationFinished(G1)))
+    assert only(talk.tell((7.4, DEADLINE)).starting, fx.BeginSpeech).leg == TABLET
 
 
 # a turn by hand

@@ -26,8 +26,14 @@ class Sound:
     """One answer on a loudspeaker."""
 
     generation: Generation
+    base: int = 0
+    """How much of the item's text was spoken elsewhere."""
+
     text: str = ""
     heard: int = 0
+    leaving: bool = False
+    """It is given away as soon as the word is over."""
+
     started: bool = False
     finished: bool = False
 
@@ -67,6 +73,9 @@ class World:
         self.heard: dict[Generation, str] = {}
         """What was really heard of each answer that a loudspeaker took up."""
 
+        self.late: set[Generation] = set()
+        """Answers that a loudspeaker did not give away in time."""
+
         self.hanging: set[ItemId] = set()
         """Turns whose speakers wait for an answer."""
 
@@ -79,6 +88,8 @@ class World:
 
     def tell(self, input: inp.Input, leg: LegId = LegId("")) -> None:
         """The session learns of something; what it asks for is done at once, or starts to be."""
+        if isinstance(input, inp.DeadlineReached):
+            self._give_up_loudspeakers()
         self.talk.tell((self.now, input, leg))
         told = self.talk.told[-1]
         self.laws.after(told)
@@ -89,6 +100,15 @@ class World:
             self._start(starting)
         if isinstance(input, inp.LegLeft):
             self.devices.pop(leg, None)
+
+    def _give_up_loudspeakers(self) -> None:
+        """One that has not let go in time is gone, and what it said last was not heard."""
+        state = self.talk.session.state
+        for response in state.alive():
+            if state.moment.handover.moves.get(response.generation, self.now + 1) <= self.now:
+                self.late.add(response.generation)
+                for device in self.devices.values():
+                    device.sounds = [it for it in device.sounds if it.generation != response.generation]
 
     def _who_waits(self, told: Told) -> None:
         """Words that ask for something want an answer, and a cut for nothing is not the end of one.
@@ -120,12 +140,15 @@ class World:
                 self.models.discard(generation)
             case fx.FlushPlayout(leg, generation):
                 self._flush(self.devices[leg], generation)
+            case fx.HandOverPlayout(leg, generation):
+                self._hand_over(self.devices[leg], generation)
             case fx.ReleasePlayout(leg):
                 self.devices[leg].held = False
             case fx.DropUtterance(leg):
                 self.devices[leg].in_turn = False
             case fx.PausePlayout(leg) | fx.ResumePlayout(leg):
                 self.devices[leg].paused = isinstance(effect, fx.PausePlayout)
+                self._let_go(self.devices[leg])
 
     def _flush(self, device: Device, generation: Generation) -> None:
         device.held = False
@@ -134,11 +157,30 @@ class World:
             device.reports.append(inp.PlayoutCleared(generation, 0, 0, started=False))
             return
         device.sounds.remove(found)
-        report = inp.PlayoutCleared(generation, found.heard, found.heard * 60, found.started)
+        reached = found.base + found.heard
+        report = inp.PlayoutCleared(generation, reached, reached * 60, found.started)
         if len(self.talk.told) % 2:
             device.reports.append(report)  # a loudspeaker on another node
         else:
             device.reports.appendleft(report)  # one that answers at once
+
+    def _hand_over(self, device: Device, generation: Generation) -> None:
+        found = next((it for it in device.sounds if it.generation == generation), None)
+        if found is None:
+            device.reports.append(inp.PlayoutHandedOver(generation, 0, 0, started=False))
+            return
+        found.leaving = True
+        if not found.started or len(self.talk.told) % 2:
+            self._let_go(device)
+
+    def _let_go(self, device: Device) -> None:
+        """Give away what is to be given away, after the last whole word."""
+        for sound in [it for it in device.sounds if it.leaving]:
+            device.sounds.remove(sound)
+            heard = sound.text[: sound.heard]
+            reached = sound.base + (len(heard) if heard == sound.text else len(heard.rpartition(" ")[0]))
+            self.heard[sound.generation] = self.heard[sound.generation][:reached]
+            device.reports.append(inp.PlayoutHandedOver(sound.generation, reached, reached * 60, sound.started))
 
     def _start(self, effect: fx.StartingEffect) -> None:
         match effect:
@@ -158,19 +200,24 @@ class World:
     ) -> None:
         match effect:
             case fx.BeginSpeech(_, generation):
-                device.sounds.append(Sound(generation))
-                self.heard[generation] = ""
+                device.sounds.append(Sound(generation, effect.heard_chars))
+                if generation in self.late:
+                    self.heard[generation] = self.heard[generation][: effect.heard_chars]
+                assert len(self.heard.setdefault(generation, "")) == effect.heard_chars, "a word is lost, or doubled"
             case fx.Speak(_, generation, text):
-                self._sound(device, generation).text += text
+                for sound in self._sounds(device, generation):
+                    sound.text += text
             case fx.FinishSpeech(_, generation):
-                self._sound(device, generation).finished = True
+                for sound in self._sounds(device, generation):
+                    sound.finished = True
             case fx.JudgeUtterance():
                 device.judging += 1
             case fx.TranscribeTurn(_, item_id):
                 device.untold.append(item_id)
 
-    def _sound(self, device: Device, generation: Generation) -> Sound:
-        return next(it for it in device.sounds if it.generation == generation)
+    def _sounds(self, device: Device, generation: Generation) -> list[Sound]:
+        """None of that generation where it was given away meanwhile."""
+        return [it for it in device.sounds if it.generation == generation]
 
     # --- what can happen ---
 
@@ -214,7 +261,8 @@ class World:
     def _leave(self, device: Device) -> None:
         device.gone = True
         for sound in device.sounds:
-            device.reports.append(inp.PlayoutCleared(sound.generation, sound.heard, 0, sound.started))
+            reached = sound.base + sound.heard
+            device.reports.append(inp.PlayoutCleared(sound.generation, reached, reached * 60, sound.started))
         device.sounds.clear()
         device.reports.append(inp.LegLeft(goodbye=len(self.talk.told) % 2 == 0))
 
@@ -240,6 +288,7 @@ class World:
 
     def _suspect(self, device: Device) -> None:
         device.ear, device.held = "suspected", True
+        self._let_go(device)
         device.reports.append(inp.SpeechSuspected(int(self.now * 1000)))
 
     def _dismiss(self, device: Device, _: int = 0) -> None:
@@ -299,20 +348,23 @@ class World:
         if not sound.started:
             return [partial(self._begin, device, sound)]
         if sound.heard < len(sound.text):
-            return [partial(self._play, sound)]
+            return [partial(self._play, device, sound)]
         return [partial(self._play_out, device, sound)] if sound.finished else []
 
     def _begin(self, device: Device, sound: Sound, _: int) -> None:
         sound.started = True
         device.reports.append(inp.PlayoutStarted(sound.generation))
 
-    def _play(self, sound: Sound, n: int) -> None:
-        sound.heard = min(len(sound.text), sound.heard + 1 + n % 3)
-        self.heard[sound.generation] = sound.text[: sound.heard]
+    def _play(self, device: Device, sound: Sound, n: int) -> None:
+        more = sound.text[sound.heard : sound.heard + 1 + n % 3]
+        sound.heard += len(more)
+        self.heard[sound.generation] += more
+        if sound.leaving:
+            self._let_go(device)
 
     def _play_out(self, device: Device, sound: Sound, _: int) -> None:
         device.sounds.remove(sound)
-        device.reports.append(inp.PlayoutStopped(sound.generation, sound.heard * 60))
+        device.reports.append(inp.PlayoutStopped(sound.generation, (sound.base + sound.heard) * 60))
 
     def _generate(self, generation: Generation, n: int) -> None:
         if n % 16 < 13:
@@ -335,6 +387,7 @@ class World:
         commands: list[inp.Input] = [inp.ResponseRequested(("reject", "interrupt")[n % 2], text_only=n % 9 == 8)] * 2
         commands += [inp.ItemSubmitted("user", TYPED[n % 3])] * 2
         commands += [inp.CancelRequested(), inp.OutputClearRequested(), inp.PauseRequested(), inp.ResumeRequested()]
+        commands += [inp.FloorClaimRequested()] * 2 + [inp.FloorReleaseRequested()]
         commands += [inp.CancelRequested(it) for it in answers[-2:]]
         commands += [inp.ItemTruncationRequested(it, n) for it in items[-1:]]
         commands += [inp.ItemDeletionRequested(it) for it in items[n % 5 : n % 5 + 1]]

@@ -1,11 +1,12 @@
 """The ears of a voice leg: what the detector counts, and what a turn holds."""
 
 import numpy as np
+import pytest
 
-from media.frames import MIC_RATE_HZ, Pcm, samples
+from media.frames import MIC_FRAME, MIC_RATE_HZ, Pcm, samples
 from media.hearing.detector import standard
 from media.hearing.ears import PREROLL_MS, PUSH_PREROLL_MS, SLIP_MS, Ears
-from media.hearing.edges import Sustained
+from media.hearing.edges import Confirmed, Sustained
 from media.hearing.endpoint import TurnOptions
 from media.hearing.profiles import DetectorOptions
 from media.vad import WINDOW
@@ -29,6 +30,15 @@ def test_a_voice_is_sustained_at_700_ms_wherever_it_lies_on_the_detectors_grid()
     for begin in range(0, WINDOW, 64):
         assert not sustained(695, begin)
         assert sustained(800, begin)
+
+
+def test_a_confirmed_voice_tells_how_loud_it_is_since_its_onset() -> None:
+    ears = Ears(standard(LoudnessModel()), ScriptedRecognizer(), TurnOptions())
+    sound = voice(800, 0)
+    pieces = [sound[at : at + MIC_FRAME] for at in range(0, len(sound), MIC_FRAME)]
+    edges = [edge for piece in pieces for edge in ears.hear(piece, sounding=True)]
+    (level_db,) = [edge.level_db for edge in edges if isinstance(edge, Confirmed)]
+    assert level_db == pytest.approx(20 * np.log10(6000 / np.sqrt(2) / 32768), abs=1.5)
 
 
 def test_what_is_kept_covers_whatever_may_be_asked_for() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from media.frames import silence
-from media.levels import BLOCK, LevelGate, onset, peak, power, powers
+from media.levels import BLOCK, LevelGate, level_db, onset, peak, power, powers
 
 
 def test_the_peak_of_the_lowest_sample_does_not_overflow() -> None:
@@ -15,6 +15,13 @@ def test_the_peak_of_the_lowest_sample_does_not_overflow() -> None:
 @given(st.lists(st.integers(-32768, 32767)))
 def test_the_peak_is_the_largest_magnitude(values: list[int]) -> None:
     assert peak(np.array(values, dtype=np.int16)) == max((abs(value) for value in values), default=0)
+
+
+@pytest.mark.parametrize(("value", "db"), [(32767, 0), (3277, -20), (33, -60), (0, -100)])
+def test_the_level_of_a_steady_sound(value: int, db: int) -> None:
+    pcm = np.full(160, value, np.int16)
+    assert level_db([pcm, -pcm]) == pytest.approx(db, abs=0.1)
+    assert level_db([]) == -100
 
 
 def test_an_onset_is_where_the_sound_rises_from_the_noise() -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from gateway.core import events as ev
-from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.ids import DeviceId, FloorGeneration, Generation, ItemId, LegId, ResponseId
 from gateway.core.members import Member, MemberId, Occupancy
 from gateway.core.values import Failure, Settings
 from gateway.protocol import realtime as rt
@@ -87,6 +87,8 @@ SAMPLES: Final[list[ev.Event]] = [
     ev.PlayoutStarted(RESPONSE, LEG),
     ev.PlayoutStopped(RESPONSE, LEG),
     ev.PlayoutCleared(RESPONSE, LEG),
+    ev.FloorChanged(FloorGeneration(1), DeviceId("d"), LEG, "claimed"),
+    ev.PlayoutMoved(RESPONSE, LEG),
     ev.CommandApplied("key", "digest", 0.0),
     ev.BranchSelected(ITEM, (ITEM,), (ev.Entered(ITEM, None, "user", "completed", False, DeviceId("d"), False, 0),)),
     ev.ItemCorrected(ITEM, "text", 2, DeviceId("d"), 0.0, None, False, DeviceId("d")),

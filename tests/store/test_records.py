@@ -14,6 +14,7 @@ from gateway.core.events import (
     CommandApplied,
     Entered,
     Fact,
+    FloorChanged,
     ItemAdded,
     ItemCompleted,
     ItemCorrected,
@@ -23,6 +24,7 @@ from gateway.core.events import (
     ItemTranscriptionFailed,
     ItemTruncated,
     PlayoutCleared,
+    PlayoutMoved,
     PlayoutStarted,
     PlayoutStopped,
     ReactionAdded,
@@ -33,7 +35,7 @@ from gateway.core.events import (
     SettingsChanged,
     TextAppended,
 )
-from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId, TenantId, UserId
+from gateway.core.ids import DeviceId, FloorGeneration, Generation, ItemId, LegId, ResponseId, TenantId, UserId
 from gateway.core.values import Failure, Settings
 from gateway.errors import StoreError
 from gateway.store.records import (
@@ -79,6 +81,8 @@ SAMPLES: Final[tuple[Fact, ...]] = (
     PlayoutStarted(RESPONSE, LEG),
     PlayoutStopped(RESPONSE, LEG),
     PlayoutCleared(RESPONSE, LEG, 7, 420),
+    FloorChanged(FloorGeneration(3), DeviceId("phone"), LEG, "claimed"),
+    PlayoutMoved(RESPONSE, LEG, 7, 420),
     CommandApplied("key_1", "5f70bf18a086", 1763640000.25),
     BranchSelected(
         ANSWER,

@@ -140,6 +140,8 @@ class Line:
             turns=connection.config.turns,
             client_buffer_ms=DEVICE_MS,
             on_sound=pump.sounds,
+            recalls=connection.caller.extended,
+            room=self.services.rooms.of(connection.actor),
         )
         client.pump = asyncio.create_task(pump.run(voice))
         return voice

@@ -12,6 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from gateway.core.events.floor import (
+    FloorChanged as FloorChanged,
+    FloorReason as FloorReason,
+    PlayoutMoved as PlayoutMoved,
+)
 from gateway.core.events.messages import (
     BranchSelected as BranchSelected,
     Entered as Entered,
@@ -193,6 +198,8 @@ Fact: TypeAlias = (
     | PlayoutStarted
     | PlayoutStopped
     | PlayoutCleared
+    | FloorChanged
+    | PlayoutMoved
     | CommandApplied
     | BranchSelected
     | ItemCorrected

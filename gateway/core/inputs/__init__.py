@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from gateway.core.ids import DEFAULT_TENANT, DeviceId, Generation, ItemId, LegId, ResponseId, TenantId, UserId
+from gateway.core.inputs.floor import (
+    FloorClaimRequested as FloorClaimRequested,
+    FloorReleaseRequested as FloorReleaseRequested,
+    PlayoutHandedOver as PlayoutHandedOver,
+)
 from gateway.core.inputs.messages import (
     BranchRequested as BranchRequested,
     CorrectionSubmitted as CorrectionSubmitted,
@@ -24,6 +29,9 @@ from gateway.core.inputs.presence import (
 )
 from gateway.core.inputs.redaction import ItemRedactionRequested as ItemRedactionRequested
 from gateway.core.values import Failure, Settings
+
+UNKNOWN_LEVEL: Final = -100.0
+"""The level of a voice that nobody has measured: any other is louder."""
 
 OnActive = Literal["reject", "interrupt"]
 
@@ -190,6 +198,9 @@ class SpeechConfirmed:
     prefix_ms: int
     """How much sound before the onset belongs to the turn (``prefix_padding_ms``)."""
 
+    level_db: float = UNKNOWN_LEVEL
+    """How loud it is at that microphone (dB of full scale), to tell which of two devices the speaker is nearer to."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpeechSustained:
@@ -346,6 +357,9 @@ Input: TypeAlias = (
     | PlayoutStarted
     | PlayoutStopped
     | PlayoutCleared
+    | PlayoutHandedOver
+    | FloorClaimRequested
+    | FloorReleaseRequested
     | TextGenerated
     | GenerationFinished
     | GenerationFailed
