@@ -7,7 +7,7 @@ import msgspec
 from gateway.core import events as ev
 from gateway.core.ids import ItemId
 from gateway.core.tree import Node, Tree
-from gateway.protocol.realtime import ClientEvent, InputPart, Item, Reaction, ServerEvent, Siblings, Version
+from gateway.protocol.realtime import ID, ClientEvent, InputPart, Item, Reaction, ServerEvent, Siblings, Version
 
 NAMED = 20
 """Of those who gave a reaction, how many a message names."""
@@ -26,7 +26,7 @@ class ItemUpdate(ClientEvent, tag="conversation.item.update"):
     content: list[InputPart]
     mode: Literal["branch", "correct"] = "branch"
     response: bool = False
-    new_item_id: Annotated[str, msgspec.Meta(pattern=r"^[\w.:-]{0,128}$")] | None = None
+    new_item_id: Annotated[str, msgspec.Meta(pattern=ID)] | None = None
 
 
 class BranchSelect(ClientEvent, tag="conversation.branch.select"):
@@ -42,7 +42,8 @@ class TreeRetrieve(ClientEvent, tag="conversation.tree.retrieve"):
     limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 200
 
 
-Mark = Annotated[str, msgspec.Meta(pattern=r"^\S+$", max_length=32)]
+_NO_SPACE = r"^[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]+$(?!\n)"
+Mark = Annotated[str, msgspec.Meta(pattern=_NO_SPACE, max_length=32)]
 """An emoji or a short name: no text, since it stays in the log when the words of its message are removed."""
 
 

@@ -34,6 +34,9 @@ from gateway.protocol.objects import (
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """What a client counts: no more than JSON numbers hold exactly everywhere (RFC 8259 section 6)."""
 
+ID = r"^[A-Za-z0-9_.:-]{0,128}$(?!\n)"
+"""What a client may call a message. Written so that it means the same to Python and to ECMA 262, as OpenAPI wants."""
+
 # --- server events ---
 
 
@@ -267,7 +270,7 @@ Metadata = Annotated[
 class OwnChanges(msgspec.Struct):
     """Ours, of the session: its language (ISO 639-1), and its own lists; null brings back those of the language."""
 
-    language: Annotated[str, msgspec.Meta(pattern="^[a-z]{2}$")] | UnsetType = UNSET
+    language: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2}$(?!\n)")] | UnsetType = UNSET
     stop_words: Utterances | None | UnsetType = UNSET
     backchannels: Utterances | None | UnsetType = UNSET
     on_edit: Literal["interrupt", "reject"] | UnsetType = UNSET
@@ -325,7 +328,7 @@ class InputItem(msgspec.Struct):
     role: Literal["user", "assistant", "system"]
     content: list[InputPart]
     type: Literal["message"] = "message"
-    id: Annotated[str, msgspec.Meta(pattern=r"^[\w.:-]{0,128}$")] | None = None
+    id: Annotated[str, msgspec.Meta(pattern=ID)] | None = None
     """Of characters that leave others for names that the log gives to what is no item."""
 
 
