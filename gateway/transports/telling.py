@@ -47,6 +47,9 @@ class Caller:
 MOST_BYTES: Final = 768 * 1024
 """Many WebSocket clients take no frame beyond 1 MiB."""
 
+AT_ONCE: Final = 16
+"""Facts that are told again before the client must have been sent them all: as many of the longest fit an outbox."""
+
 MAX_MISSED: Final = 10_000
 """Facts that are told again one by one; after more of them the conversation as it is now is sooner told."""
 
@@ -106,6 +109,11 @@ class Teller:
         event.event_id = f"event_{self._sent}"
         self.deliver(event)
 
+    def _show(self, event: rt.ServerEvent) -> None:
+        """Send what only a reader may see; the right to read may be taken away while a long history is told."""
+        if self._may_read:
+            self.tell(event)
+
     def tell_sound(self, event: rt.AudioDelta) -> None:
         """Send a piece of an answer's sound; what is left of one whose cut was announced (its fade) is dropped."""
         if event.response_id not in self._cleared and self._may_read:
@@ -141,7 +149,7 @@ class Teller:
         for event in wire:
             if replay:
                 event.replay = True
-            self.tell(event)
+            self._show(event)
 
     def _notice(self, event: ev.Event) -> None:
         """Whether an answer still sounds here."""
@@ -214,11 +222,11 @@ class Teller:
             snapshot = ext.SessionSnapshot(session_id=session, items=part.items, has_before=before, running=running)
             snapshot.seq, snapshot.epoch = glance.seq, self._actor.epoch
             await self.drained()  # one that is larger than all that may wait fits where nothing waits
-            self.tell(snapshot)
+            self._show(snapshot)
             return
         for event in history.told(await history.items(self._store, session, glance)):
             await self.drained()
-            self.tell(event)
+            self._show(event)
 
     async def _resume(self, epoch: str, seq: int, glance: Glance, held: Mapping[str, int]) -> None:
         """Tell what followed the client's cursor, or why that cannot be told, and then everything."""
@@ -240,7 +248,7 @@ class Teller:
         self.last_seq = seq
         await self._replay(seq, glance)
         for event in resuming.open_texts(glance, self._view, held):
-            self.tell(event)
+            self._show(event)
 
     async def _replay(self, seq: int, glance: Glance) -> None:
         """Tell what followed *seq* up to the glance, a page at a time: no gap is ever held in memory whole."""
@@ -252,9 +260,10 @@ class Teller:
             known |= mentioned
             removed = removed or any(isinstance(stored.fact, ev.ItemRemoved) for stored in page)
             words = await self._store.contents(self._actor.session_id, entering(stored.fact for stored in page))
-            for stored in page:
-                await self.drained()
+            for at, stored in enumerate(page):
+                if at % AT_ONCE == 0:
+                    await self.drained()
                 self._tell(Published(stored.fact, stored.seq, words), replay=True)
         await self._prime(resuming.living(glance) - known, seq)
         if self._caller.extended and (glance.choices or removed):
-            self.tell(resuming.siblings(glance))
+            self._show(resuming.siblings(glance))
