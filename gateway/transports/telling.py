@@ -16,7 +16,7 @@ from gateway.protocol.projection import View, project
 from gateway.runtime.actor import Actor
 from gateway.runtime.glance import Glance
 from gateway.runtime.outbox import MAX_EVENTS
-from gateway.runtime.ports import Published, Store, entering
+from gateway.runtime.ports import Published, Store, Stored, entering
 from gateway.transports import history, resuming
 from gateway.transports.stock import SoundFirst
 
@@ -52,6 +52,11 @@ AT_ONCE: Final = 16
 
 MAX_MISSED: Final = 10_000
 """Facts that are told again one by one; after more of them the conversation as it is now is sooner told."""
+
+
+def _moves(stored: Stored) -> bool:
+    """May messages have lost siblings by this fact?"""
+    return isinstance(stored.fact, ev.ItemRemoved | ev.BranchSelected)
 
 
 async def _at_once() -> None:
@@ -253,17 +258,20 @@ class Teller:
     async def _replay(self, seq: int, glance: Glance) -> None:
         """Tell what followed *seq* up to the glance, a page at a time: no gap is ever held in memory whole."""
         known: set[ResponseId] = set()
-        removed = False
+        # What the last fact that it has led to may have been lost with its connection.
+        moved = any(
+            _moves(stored) for stored in await self._store.read(self._actor.session_id, max(seq - 1, 0), limit=1)
+        )
         async for page in resuming.missed(self._store, self._actor.session_id, seq, glance.seq):
             begun, mentioned = resuming.responses(page)
             await self._prime(mentioned - begun - known, seq)
             known |= mentioned
-            removed = removed or any(isinstance(stored.fact, ev.ItemRemoved) for stored in page)
+            moved = moved or any(_moves(stored) for stored in page)
             words = await self._store.contents(self._actor.session_id, entering(stored.fact for stored in page))
             for at, stored in enumerate(page):
                 if at % AT_ONCE == 0:
                     await self.drained()
                 self._tell(Published(stored.fact, stored.seq, words), replay=True)
         await self._prime(resuming.living(glance) - known, seq)
-        if self._caller.extended and (glance.choices or removed):
+        if self._caller.extended and (glance.choices or moved):
             self._show(resuming.siblings(glance))
