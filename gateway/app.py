@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from math import inf
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,15 +16,18 @@ from starlette.routing import Mount, WebSocketRoute
 
 from gateway.agents.callable import find, load
 from gateway.agents.offline import OfflineAgent
+from gateway.auth.authority import Authority
+from gateway.auth.jwks import KeyCache
+from gateway.auth.tokens import Tokens
 from gateway.core.ids import SessionId
 from gateway.core.policy import Policy
 from gateway.errors import SettingsError
 from gateway.protocol.decoding import Limits
 from gateway.runtime import retention
-from gateway.runtime.clock import SystemClock
+from gateway.runtime.clock import Clock, SystemClock
 from gateway.runtime.ports import Agent, SteerMode
 from gateway.runtime.registry import Registry
-from gateway.settings import Settings
+from gateway.settings import Settings, read_secret
 from gateway.store.export import export
 from gateway.store.sqlite import SqliteStore
 from gateway.tls import EVERYWHERE, own_addresses
@@ -46,6 +49,12 @@ EVICT_EVERY_S = 60.0
 DAY_S = 24 * 3600
 DATABASE = "bargein.sqlite"
 
+OPEN: Final = (
+    "NO AUTHENTICATION: whoever reaches this address may read and steer every conversation. It is loopback, so that "
+    "is everybody at this machine. Ask for a --token, or for JSON Web Tokens (--auth-secret, --auth-issuers)."
+)
+"""Said where nothing is asked for."""
+
 
 def create_app(
     settings: Settings,
@@ -64,30 +73,47 @@ def create_app(
     rules = Rules(
         tuple(host.lower() for host in (settings.host, *settings.hosts, *others)),
         tuple(origin.lower() for origin in settings.origins),
-        settings.token,
     )
+    authority = _authority(settings, SystemClock())
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with _running(app, settings, agent, engines), _measured(app, lateness):
             yield
 
-    return Starlette(
+    app = Starlette(
         routes=[
             *routes(OPERATIONS),
             WebSocketRoute("/v1/realtime", websocket.realtime),
             Mount("/web", pages.Files(directory=pages.WEB)),
         ],
-        middleware=[Middleware(Guard, rules=rules)],
+        middleware=[Middleware(Guard, rules=rules, authority=authority)],
         exception_handlers={HTTPException: failures.no_such_thing},
         lifespan=lifespan,
     )
+    app.state.authority = authority
+    return app
+
+
+def _authority(settings: Settings, clock: Clock) -> Authority:
+    """Who knows credentials; with a warning where everybody is let in."""
+    secret, issuers = read_secret(settings), settings.issuers
+    tokens = None
+    if secret is not None or issuers:
+        keys = KeyCache(issuers, clock.now)
+        tokens = Tokens(settings.auth_issuer, settings.auth_audience, secret, keys)
+    journal = Path(settings.data) / "revocations.jsonl"
+    if not settings.asks_who:
+        log.warning(OPEN)
+    return Authority(clock.wall, clock.token, token=settings.token, tokens=tokens, issuers=issuers, journal=journal)
 
 
 @contextlib.asynccontextmanager
 async def _running(app: Starlette, settings: Settings, agent: Agent, engines: Engines | None) -> AsyncIterator[None]:
     """Everything that lives as long as the server does, closed in the reverse order."""
-    store = await SqliteStore.open(_database(settings))
+    database = _database(settings)
+    app.state.authority.recall()
+    store = await SqliteStore.open(database)
     clock = SystemClock()
     policy = Policy(after_empty_cut=settings.after_empty_cut, after_missed_steer=settings.after_missed_steer)
     registry = Registry(store, agent, clock, policy)
@@ -101,11 +127,12 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
         _about(agent, engines),
         _admission(settings),
         instructions=settings.instructions,
+        authority=app.state.authority,
     )
     app.state.calls = webrtc.Calls()
     app.state.reach = links.Reach(own_addresses() if settings.host in EVERYWHERE else ())
     app.state.posts = rest.Posts()
-    app.state.documents = documents.Documents(OPERATIONS, secured=bool(settings.token))
+    app.state.documents = documents.Documents(OPERATIONS, secured=settings.asks_who)
     app.state.offers = network.Offers(settings.max_offers)
     app.state.network = network.Network(
         settings.ports,
@@ -118,6 +145,7 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
     await _warm_up(agent, engines)
     chores = [
         asyncio.create_task(_evict(registry), name="evict"),
+        asyncio.create_task(app.state.authority.run(), name="expiry"),
         asyncio.create_task(retention.watch(store, _keep(settings), registry, clock), name="retention"),
     ]
     try:

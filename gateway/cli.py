@@ -1,4 +1,4 @@
-"""The command ``bargein``: ``serve`` runs a gateway, ``replay`` plays recordings against one."""
+"""The command ``bargein``: ``serve`` a gateway, ``replay`` recordings to one, mint a ``token`` for one."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,12 @@ from rich.console import Console
 from starlette.applications import Starlette
 
 from gateway import settings as conf
+from gateway.auth.authority import FOR_OTHERS
+from gateway.auth.minting import claims_for
+from gateway.auth.rights import EVERYTHING
+from gateway.core.ids import DEFAULT_TENANT
 from gateway.errors import GatewayError, SettingsError
+from gateway.runtime.clock import SystemClock
 from gateway.settings import Settings
 
 Transport: TypeAlias = Literal["webrtc", "websocket"]
@@ -128,6 +133,8 @@ class _Server(uvicorn.Server):
             typer.echo(f"listening on {url}")
             for address in _reached_at(host):
                 typer.echo(f"on your network: {scheme}://{address}:{port}")
+            if self._app.state.authority.is_open:
+                typer.echo("NO AUTHENTICATION: everybody at this machine is an administrator here.", err=True)
             sys.stdout.flush()
             if self._open_browser:
                 webbrowser.open(url)
@@ -260,6 +267,55 @@ def _replay(
         report = runner.run(replay(options, Console(highlight=False)))
     if not report.ok:
         raise typer.Exit(1)
+
+
+@app.command("token")
+def _token(
+    user: Annotated[str, typer.Option(help="Who presents it.")],
+    tenant: Annotated[str, typer.Option(help="Whose sessions it is about.")] = DEFAULT_TENANT,
+    rights: Annotated[str, typer.Option(help="Separated by commas; * for all.")] = ",".join(sorted(FOR_OTHERS)),
+    session: Annotated[
+        str, typer.Option(help="SESSION or USER:SESSION, * for anything, separated by commas.")
+    ] = EVERYTHING,
+    expires: Annotated[int, typer.Option(help="Seconds for which it is good.")] = 3600,
+    auth_secret: Annotated[
+        str, typer.Option(envvar="BARGEIN_AUTH_SECRET", help=conf.help_of("auth_secret"), show_default=False)
+    ] = "",
+    auth_secret_file: Annotated[
+        str, typer.Option(envvar="BARGEIN_AUTH_SECRET_FILE", help=conf.help_of("auth_secret_file"))
+    ] = "",
+    auth_issuer: Annotated[
+        str, typer.Option(envvar="BARGEIN_AUTH_ISSUER", help=conf.help_of("auth_issuer"))
+    ] = "bargein",
+    auth_audience: Annotated[
+        str, typer.Option(envvar="BARGEIN_AUTH_AUDIENCE", help=conf.help_of("auth_audience"))
+    ] = "bargein",
+    _config: Annotated[
+        Path | None,
+        typer.Option("--config", envvar="BARGEIN_CONFIG", is_eager=True, callback=_load_file, help="TOML of settings."),
+    ] = None,
+) -> None:
+    """Print a JSON Web Token, signed by the gateway's secret, and nothing else."""
+    from gateway.auth.tokens import mint
+
+    settings = Settings(
+        auth_secret=auth_secret,
+        auth_secret_file=auth_secret_file,
+        auth_issuer=auth_issuer,
+        auth_audience=auth_audience,
+    )
+    secret = conf.read_secret(settings)
+    if secret is None:
+        raise SettingsError("A token is signed by a secret: give --auth-secret-file or BARGEIN_AUTH_SECRET.")
+    clock = SystemClock()
+    wanted, sessions = rights.replace(",", " ").split(), session.replace(",", " ").split()
+    try:
+        claims = claims_for(
+            user, tenant, wanted, sessions, token_id=f"token_{clock.token()}", now=clock.wall(), lasts_s=expires
+        )
+    except ValueError as error:
+        raise SettingsError(f"No token: {error}.") from error
+    typer.echo(mint({**claims, "iss": settings.auth_issuer, "aud": settings.auth_audience}, secret))
 
 
 @app.command("export")

@@ -3,6 +3,7 @@
     GatewayError
     ├── SettingsError        a setting is unknown or wrong; stops the start with its sentence
     ├── ProtocolViolation    the peer sent something it must not; becomes an ``error`` event
+    ├── AuthError            a credential is missing or not accepted; becomes 401, or a closed connection
     ├── AgentError           the model, or the code that stands for it, failed
     └── StoreError           the log could not be read or written
 
@@ -32,6 +33,16 @@ class ProtocolViolation(GatewayError):
         super().__init__(code, message)
         self.param = param
         self.event_id = event_id
+
+
+class AuthError(GatewayError):
+    """A credential is not accepted. Codes: ``invalid_api_key``, ``token_expired``, ``token_in_query``,
+    ``issuer_unavailable``. ``reason`` is for our own counters.
+    """
+
+    def __init__(self, code: str, message: str, *, reason: str) -> None:
+        super().__init__(code, message)
+        self.reason = reason
 
 
 class AgentError(GatewayError):

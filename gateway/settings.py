@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from gateway.errors import SettingsError
 
@@ -21,6 +22,9 @@ _PORTS: Final = re.compile(r"(\d{1,5})-(\d{1,5})")
 _STUN: Final = re.compile(r"stun:[^\s:?,]+(:\d{1,5})?")
 _TURN: Final = re.compile(r"turns?:[^\s:?,]+(:\d{1,5})?(\?transport=(udp|tcp))?")
 """RFC 7064 and RFC 7065, as far as both sides understand them."""
+
+MIN_SECRET_BYTES: Final = 32
+"""RFC 7518 section 3.2: as long as the hash is."""
 
 ELSEWHERE: Final = frozenset({"BARGEIN_CONFIG", "BARGEIN_EXAMPLES"})
 """Variables of ours that are no settings: where the file is, and how long property tests run."""
@@ -34,12 +38,17 @@ def _setting(default: Any, help: str, *, secret: bool = False) -> Any:
 class Settings:
     """How a gateway is started. Construction checks it: raises ``SettingsError``."""
 
-    host: str = _setting("127.0.0.1", "Address to listen on. Anything but loopback needs --token.")
+    host: str = _setting("127.0.0.1", "Address to listen on. Anything but loopback needs --token or other auth.")
     port: int = _setting(8080, "Port to listen on; 0 takes a free one.")
     tls: str = _setting("", "'dev' makes a certificate, so that a phone's browser gives its microphone.")
     tls_cert: str = _setting("", "Or your own: a PEM file with the certificate and its chain.")
     tls_key: str = _setting("", "And a PEM file with its key.")
     token: str = _setting("", "Secret that clients must present as 'Authorization: Bearer …'.", secret=True)
+    auth_secret: str = _setting("", "Secret that signs JSON Web Tokens (HS256): 32 bytes at least.", secret=True)
+    auth_secret_file: str = _setting("", "Or the file that holds it.")
+    auth_issuer: str = _setting("bargein", "Issuer ('iss') of the tokens that this secret signs.")
+    auth_audience: str = _setting("bargein", "Audience ('aud') that every token must name.")
+    auth_issuers: str = _setting("", "Issuers with public keys (RS256, ES256): ISSUER=JWKS-URL, separated by commas.")
     allow_origin: str = _setting("", "Further web origins that may connect, separated by commas.")
     allow_host: str = _setting("", "Further Host names under which the gateway is reached, separated by commas.")
     data: str = _setting("data", "Directory of the conversations' log (SQLite).")
@@ -101,8 +110,33 @@ class Settings:
         _require(plain, "token", "letters, digits and - . _ ~ only, so that it fits into headers and addresses")
         _require(self.max_offers >= 0, "max_offers", "not less than 0")
         self._check_network()
-        exposed = not is_loopback(self.host) and not self.token
-        _require(not exposed, "host", "an address that others can reach needs a --token")
+        exposed = not is_loopback(self.host) and not self.asks_who
+        _require(
+            not exposed, "host", "an address that others can reach needs a --token, --auth-secret or --auth-issuers"
+        )
+        self._check_auth()
+
+    def _check_auth(self) -> None:
+        long_enough = not self.auth_secret or len(self.auth_secret.encode()) >= MIN_SECRET_BYTES
+        _require(long_enough, "auth_secret", f"at least {MIN_SECRET_BYTES} bytes")
+        _require(not (self.auth_secret and self.auth_secret_file), "auth_secret", "it goes without --auth-secret-file")
+        _require(bool(self.auth_issuer and self.auth_audience), "auth_issuer", "neither issuer nor audience is empty")
+        given = _listed(self.auth_issuers)
+        parts = [each.partition("=") for each in given]
+        whole = all(issuer and _may_be_asked(url) for issuer, _, url in parts)
+        _require(whole, "auth_issuers", "give ISSUER=URL, and https unless it is this machine")
+        once = len({issuer for issuer, _, _ in parts} | {self.auth_issuer}) == len(parts) + 1
+        _require(once, "auth_issuers", "each issuer once, and none is --auth-issuer")
+
+    @property
+    def asks_who(self) -> bool:
+        """Must clients present anything?"""
+        return bool(self.token or self.auth_secret or self.auth_secret_file or self.auth_issuers)
+
+    @property
+    def issuers(self) -> dict[str, str]:
+        """Where the public keys of each further issuer are."""
+        return {issuer: url for issuer, _, url in (each.partition("=") for each in _listed(self.auth_issuers))}
 
     def _check_network(self) -> None:
         _require(not self.rtc_public_ip or _may_be_announced(self.rtc_public_ip), "rtc_public_ip", "give an IP address")
@@ -179,6 +213,31 @@ def read_file(path: Path) -> dict[str, Any]:
         if type(value) is not types[name]:
             raise SettingsError(f"Setting '{name}' in the configuration file must be of type {types[name].__name__}.")
     return found
+
+
+def read_secret(settings: Settings) -> bytes | None:
+    """The secret that signs tokens, from the setting or from its file; None when there is none.
+
+    Raises ``SettingsError``.
+    """
+    if not settings.auth_secret_file:
+        return settings.auth_secret.encode() or None
+    try:
+        secret = Path(settings.auth_secret_file).read_bytes().strip()
+    except OSError as error:
+        raise SettingsError(f"Setting 'auth_secret_file' is wrong: it cannot be read ({error.strerror}).") from error
+    _require(len(secret) >= MIN_SECRET_BYTES, "auth_secret_file", f"it must hold at least {MIN_SECRET_BYTES} bytes")
+    return secret
+
+
+def _may_be_asked(url: str) -> bool:
+    """An address for public keys: what comes from there decides who is let in."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
 
 
 def is_loopback(host: str) -> bool:

@@ -19,10 +19,11 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from gateway.errors import SettingsError
-from gateway.settings import Settings, check_environment, help_of, is_loopback, read_file, variables
+from gateway.settings import Settings, check_environment, help_of, is_loopback, read_file, read_secret, variables
 
 NAMES = [field.name for field in fields(Settings)]
 LIMIT_S = 20
+LONG = "s" * 32
 
 Json = dict[str, Any]
 
@@ -51,6 +52,9 @@ def test_the_defaults_are_allowed() -> None:
         *({"rtc_public_ip": wrong} for wrong in ("example.com", "127.0.0.1", "0.0.0.0", "300.1.1.1", "224.0.0.1")),
         *({"rtc_ports": wrong} for wrong in ("50000", "50000-", "0-10", "10-9", "1-65536", "a-b", "50000-50010,5")),
         *({"stun": wrong} for wrong in ("example.com", "http://x", "stun:", "stun:x:y", "turn:x", "stun:x,y")),
+        *({"auth_secret": "x" * 31}, {"auth_issuer": ""}, {"auth_issuers": "bargein=https://x/k"}),
+        *({"auth_issuers": wrong} for wrong in ("a", "a=", "=https://a", "a=ftp://b", "a=http://b", "a=file:///etc/x")),
+        *({"auth_issuers": wrong} for wrong in ("a=https://b,a=https://c", "a=https://", "a=http://127.0.0.1.evil/")),
         *({"turn": wrong} for wrong in ("example.com", "stun:x", "turn:x?transport=sctp", "turn:x")),
     ],
 )
@@ -92,6 +96,25 @@ def test_an_address_that_others_can_reach_needs_a_token(host: str) -> None:
     with pytest.raises(SettingsError, match="token"):
         Settings(host=host)
     Settings(host=host, token="k3y")
+    Settings(host=host, auth_secret=LONG)
+    Settings(host=host, auth_secret_file="secret")
+    Settings(host=host, auth_issuers="https://a=https://a/keys")
+
+
+def test_issuers_and_their_keys_are_fixed() -> None:
+    known = Settings(auth_issuers="https://a.example/=https://a.example/keys?a=b, b=http://127.0.0.1:1/k")
+    assert known.issuers == {"https://a.example/": "https://a.example/keys?a=b", "b": "http://127.0.0.1:1/k"}
+
+
+def test_the_secret_of_tokens_is_given_or_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(f"{LONG}\n")
+    assert read_secret(Settings()) is None
+    assert read_secret(Settings(auth_secret=LONG)) == LONG.encode()
+    assert read_secret(Settings(auth_secret_file=str(file))) == LONG.encode()
+    for wrong in (tmp_path / "none", tmp_path, written(tmp_path, "short")):
+        with pytest.raises(SettingsError, match="'auth_secret_file' is wrong"):
+            read_secret(Settings(auth_secret_file=str(wrong)))
 
 
 def test_lists_are_separated_by_commas() -> None:
@@ -101,7 +124,7 @@ def test_lists_are_separated_by_commas() -> None:
 
 
 def test_secrets_do_not_show() -> None:
-    shown = repr(Settings(token="s3cret-token", api_key="s3cret-key"))
+    shown = repr(Settings(token="s3cret-token", api_key="s3cret-key", auth_secret="s3cret" * 8))
     assert "s3cret" not in shown
 
 
@@ -285,14 +308,25 @@ def test_a_flag_wins_over_the_environment_that_over_the_file_and_that_over_the_d
 def test_a_signal_ends_the_gateway_cleanly_and_its_clients_are_told(tmp_path: Path, by: signal.Signals) -> None:
     async def closed(gateway: Serving) -> tuple[int, str, int]:
         uri = f"ws://127.0.0.1:{gateway.port}/v1/realtime"
-        async with connect(uri, subprotocols=[Subprotocol("bargein.v1")]) as connection:
+        headers = {"Authorization": "Bearer k3y"}
+        async with connect(uri, subprotocols=[Subprotocol("bargein.v1")], additional_headers=headers) as connection:
             await connection.recv()
             code, said = await asyncio.to_thread(gateway.end, by)
             await connection.wait_closed()
             return code, said, connection.close_code or 0
 
-    with serving(tmp_path, "--port", "0") as gateway:
+    with serving(tmp_path, "--port", "0", BARGEIN_TOKEN="k3y") as gateway:
         assert asyncio.run(closed(gateway)) == (0, "", 1001)
+
+
+@pytest.mark.process
+def test_a_gateway_without_authentication_says_so_loudly(tmp_path: Path) -> None:
+    with serving(tmp_path, "--port", "0") as gateway:
+        assert "NO AUTHENTICATION" in gateway.end(signal.SIGTERM)[1]
+    with serving(tmp_path, "--port", "0", BARGEIN_LOG_LEVEL="warning") as gateway:
+        assert gateway.end(signal.SIGTERM)[1].count("NO AUTHENTICATION") == 2
+    with serving(tmp_path, "--port", "0", BARGEIN_AUTH_SECRET="s" * 32, BARGEIN_LOG_LEVEL="warning") as gateway:
+        assert "AUTHENTICATION" not in gateway.end(signal.SIGTERM)[1]
 
 
 @pytest.mark.process

@@ -27,8 +27,8 @@ def edit_submitted(step: Step, input: inp.EditSubmitted) -> None:
         step.reject("item_create_duplicate_item_id", "An item with this id exists already.", "new_item_id")
         return
     _interrupt(step)
-    device = step.stamp.device
-    step.fact(ev.ItemAdded(new_id, node.parent, "user", "completed", input.text, device=device, aside=True))
+    device, user = step.stamp.device, step.stamp.user
+    step.fact(ev.ItemAdded(new_id, node.parent, "user", "completed", input.text, device=device, aside=True, user=user))
     _switch(step, Switch(new_id, whole=False), None)
     if input.answer:
         _want(step, Pending(step.stamp))

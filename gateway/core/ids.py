@@ -7,6 +7,15 @@ ItemId = NewType("ItemId", str)
 ResponseId = NewType("ResponseId", str)
 DeviceId = NewType("DeviceId", str)
 
+TenantId = NewType("TenantId", str)
+"""Whose session it is: nothing of one tenant is ever seen by another."""
+
+UserId = NewType("UserId", str)
+"""A person of a tenant; ``""`` where nobody said who it is."""
+
+DEFAULT_TENANT: Final = TenantId("default")
+"""The only one of a gateway whose clients present no token that names another."""
+
 LegId = NewType("LegId", str)
 """One connection of a device: a socket or a WebRTC peer. Those that carry sound are *voice legs*."""
 

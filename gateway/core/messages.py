@@ -20,6 +20,9 @@ def correction_submitted(step: Step, input: inp.CorrectionSubmitted) -> None:
     node = own_message(step, input.item_id)
     if node is None:
         return
+    if node.user and node.user != step.stamp.user and not input.others:
+        step.reject("missing_right_administer", "To put right what another user said needs the right 'administer'.")
+        return
     if node.awaits_words:
         step.reject("item_in_use", "This message is still being put into words.", "item_id")
         return
@@ -27,7 +30,7 @@ def correction_submitted(step: Step, input: inp.CorrectionSubmitted) -> None:
         step.reject("item_redacted", "The words of this message were removed for good.", "item_id")
         return
     version = 2 if node.version is None else node.version.number + 1
-    by, wall = step.stamp.device, step.stamp.wall
+    by, wall = step.stamp.who, step.stamp.wall
     step.fact(
         ev.ItemCorrected(node.item_id, input.text, version, by, wall, node.parent, node.spoken, node.device),
     )
@@ -38,7 +41,7 @@ def reaction_requested(step: Step, input: inp.ReactionRequested) -> None:
     node = _reacted_to(step, input.item_id)
     if node is None:
         return
-    by, givers = step.stamp.device, node.reactions.get(input.reaction, ())
+    by, givers = step.stamp.who, node.reactions.get(input.reaction, ())
     if by in givers:
         return
     if len(givers) >= MOST_GIVERS or (not givers and len(node.reactions) >= MOST_REACTIONS):
@@ -52,7 +55,7 @@ def reaction_withdrawn(step: Step, input: inp.ReactionWithdrawn) -> None:
     node = _reacted_to(step, input.item_id)
     if node is None:
         return
-    by, givers = step.stamp.device, node.reactions.get(input.reaction, ())
+    by, givers = step.stamp.who, node.reactions.get(input.reaction, ())
     if by in givers:
         step.fact(ev.ReactionRemoved(node.item_id, input.reaction, by, len(givers) - 1))
 

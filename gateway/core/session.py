@@ -287,13 +287,16 @@ Connection = inp.SessionOpened | inp.SessionRecovered | inp.VoiceJoined | inp.Le
 
 def _connection(step: Step, input: Connection) -> None:
     match input:
-        case inp.SessionOpened(settings):
-            step.fact(ev.SessionOpened(settings))
+        case inp.SessionOpened():
+            if step.conversation.tenant is None:  # whose it is never changes
+                step.fact(ev.SessionOpened(input.settings, input.tenant, input.user))
         case inp.SettingsSubmitted(settings):
             if settings != step.conversation.settings:
                 step.fact(ev.SettingsChanged(settings))
         case inp.VoiceJoined():
-            voice = step.moment.voices.setdefault(step.stamp.leg, Voice(step.stamp.device, input.revocable))
+            voice = step.moment.voices.setdefault(
+                step.stamp.leg, Voice(step.stamp.device, input.revocable, user=step.stamp.user)
+            )
             voice.answers, voice.interrupts = input.answers, input.interrupts
             handover.joined(step, step.stamp.leg)
             pausing.joined(step)

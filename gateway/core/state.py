@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final
 
 from gateway.core import events as ev
-from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId, TenantId, UserId
 from gateway.core.inputs import Stamp
 from gateway.core.live import Floor, Handover, evolve_floor
 from gateway.core.members import Presence
@@ -33,6 +33,10 @@ class Conversation:
     """The durable half: what the log says."""
 
     settings: Settings = field(default_factory=Settings)
+    tenant: TenantId | None = None
+    """None before the session is opened."""
+
+    opened_by: UserId = UserId("")
     tree: Tree = field(default_factory=Tree)
     responses: dict[ResponseId, Response] = field(default_factory=dict)
     """Those whose generation or playout has not ended."""
@@ -343,8 +347,10 @@ def _evolve_tree(
 def _evolve_shared(state: Conversation, fact: ev.SessionOpened | ev.SettingsChanged | ev.FloorChanged) -> None:
     if isinstance(fact, ev.FloorChanged):
         state.floor = evolve_floor(fact)
-    else:
-        state.settings = fact.settings
+        return
+    state.settings = fact.settings
+    if isinstance(fact, ev.SessionOpened):
+        state.tenant, state.opened_by = fact.tenant, fact.user
 
 
 def _forget_commands(applied: dict[str, tuple[str, float]], before: float) -> None:

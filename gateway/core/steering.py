@@ -17,7 +17,8 @@ def item_submitted(step: Step, input: inp.ItemSubmitted) -> None:
     if input.previous and not tree.active(ItemId(input.previous)):
         step.reject("previous_item_not_found", "There is no item with this id on the active path.", "previous_item_id")
         return
-    added = ev.ItemAdded(item_id, tree.tip, input.role, "completed", input.text, device=step.stamp.device)
+    stamp = step.stamp
+    added = ev.ItemAdded(item_id, tree.tip, input.role, "completed", input.text, device=stamp.device, user=stamp.user)
     if input.previous is not None:
         parent = ItemId(input.previous) if input.previous else None
         step.fact(replace(added, parent=parent, before=tree.follower(parent)))

@@ -8,7 +8,7 @@ about an item, never its words. Pure bookkeeping, no rules of its own.
 from dataclasses import dataclass, field
 
 from gateway.core import events as ev
-from gateway.core.ids import DeviceId, ItemId, ResponseId
+from gateway.core.ids import DeviceId, ItemId, ResponseId, UserId
 from gateway.core.values import ItemStatus, Role, Version
 
 
@@ -43,6 +43,9 @@ class Node:
 
     redacted: bool = False
     """True once its words were removed for good."""
+
+    user: UserId = UserId("")
+    """Who said it, ``""`` where that is not known."""
 
 
 @dataclass(slots=True)
@@ -121,6 +124,7 @@ class Tree:
             fact.device,
             fact.response_id,
             awaits_words=fact.spoken and fact.role == "user",
+            user=fact.user,
         )
         followers = self.children.setdefault(parent, [])
         if fact.before is not None:

@@ -27,7 +27,7 @@ def commit(step: Step, leg: LegId, voice: Voice, audio_end_ms: int) -> None:
     voice.ended = None
     tip = step.conversation.tree.tip
     step.signal(ev.InputCommitted(leg, item_id, tip))
-    step.fact(ev.ItemAdded(item_id, tip, "user", "completed", spoken=True, device=voice.device))
+    step.fact(ev.ItemAdded(item_id, tip, "user", "completed", spoken=True, device=voice.device, user=voice.user))
     now, policy = step.stamp.mono, step.policy
     step.moment.transcribing[item_id] = Awaited(
         leg, now + policy.transcribe_within, now + policy.go_on_within if goes_on else None, pressed
@@ -60,7 +60,8 @@ def idle(step: Step, leg: LegId, input: inp.IdleTimedOut) -> None:
     item_id, tip = ItemId(step.mint("item")), step.conversation.tree.tip
     step.signal(ev.TimeoutTriggered(leg, item_id, input.audio_start_ms, input.audio_end_ms))
     step.signal(ev.InputCommitted(leg, item_id, tip))
-    step.fact(ev.ItemAdded(item_id, tip, "user", "completed", spoken=True, device=step.stamp.device))
+    device, user = step.stamp.device, step.stamp.user
+    step.fact(ev.ItemAdded(item_id, tip, "user", "completed", spoken=True, device=device, user=user))
     step.fact(ev.ItemTranscribed(item_id, ""))
     moment.pending = Pending(replace(step.stamp, leg=leg), spoken=True)
     answering.start_pending(step)

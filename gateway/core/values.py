@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gateway.core.ids import DeviceId
-
 Role = Literal["user", "assistant", "system"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 ResponseStatus = Literal["completed", "cancelled", "failed"]
@@ -54,7 +52,7 @@ class Version:
     """A correction of a message in its place: which text it is (the first is 1), by whom and when."""
 
     number: int
-    by: DeviceId
+    by: str
     wall: float
     """Seconds since the epoch."""
 

@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 from math import inf
 
-from gateway.core.ids import DeviceId, ItemId, LegId
+from gateway.core.ids import DeviceId, ItemId, LegId, UserId
 from gateway.core.inputs import UNKNOWN_LEVEL
 
 
@@ -59,5 +59,6 @@ class Voice:
     yielded_to: LegId | None = None
     """The leg that hears the same utterance better, so that nothing of it counts here; None when there is none."""
 
+    user: UserId = UserId("")
     leaving: bool = False
     """It has given up its answer without being asked to, as a connection does that is about to go."""

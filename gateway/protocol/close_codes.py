@@ -4,7 +4,7 @@ import enum
 
 
 class CloseCode(enum.IntEnum):
-    """Why we close a connection. A client may always reconnect and resume, but after 4003 and 4400."""
+    """Why we close a connection. A client may always reconnect and resume, but after 4003, 4400 and 4401."""
 
     GOING_AWAY = 1001
     """The gateway is shutting down."""
@@ -13,7 +13,7 @@ class CloseCode(enum.IntEnum):
     """The session could not go on; joining again reads it from its log."""
 
     FORBIDDEN = 4003
-    """Origin, host or token are not accepted."""
+    """The right to read was taken away."""
 
     SESSION_NOT_FOUND = 4004
     """No session has this id."""
@@ -23,6 +23,9 @@ class CloseCode(enum.IntEnum):
 
     TOO_MANY_ERRORS = 4400
     """More than two events a second could not be taken, for longer than a burst of forty."""
+
+    UNAUTHORISED = 4401
+    """The connection's token has expired, or was revoked; come back with another one."""
 
     RATE_LIMITED = 4429
     """Far more events than a person or a microphone sends."""

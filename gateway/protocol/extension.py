@@ -5,6 +5,11 @@ from typing import ClassVar, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from gateway.protocol.auth import (
+    AuthChanged as AuthChanged,
+    AuthRefresh as AuthRefresh,
+    AuthRefreshRequired as AuthRefreshRequired,
+)
 from gateway.protocol.floor import (
     FloorChanged as FloorChanged,
     FloorClaim as FloorClaim,
@@ -147,7 +152,16 @@ class Mute(ClientEvent, tag="input_audio_buffer.mute"):
 
 
 OfTheExtension = (
-    OutputPause | OutputResume | PushToTalk | Mute | QueueUpdate | Steer | ItemRedact | OfMessages | OfPresence
+    OutputPause
+    | OutputResume
+    | PushToTalk
+    | Mute
+    | QueueUpdate
+    | Steer
+    | ItemRedact
+    | OfMessages
+    | OfPresence
+    | AuthRefresh
 )
 
 
@@ -193,6 +207,7 @@ AnyClientEvent = (
     | Steer
     | SessionResume
     | PlaybackReport
+    | AuthRefresh
     | PresenceUpdate
     | TypingStart
     | TypingStop

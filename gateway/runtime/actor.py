@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from gateway.core import events as ev, inputs as inp
-from gateway.core.ids import DeviceId, ItemId, LegId, SessionId
+from gateway.core.ids import DEFAULT_TENANT, DeviceId, ItemId, LegId, SessionId, UserId
 from gateway.core.session import Outcome, Session
 from gateway.core.state import State
 from gateway.errors import StoreError
@@ -47,6 +47,7 @@ class Origin:
     command: str | None = None
     key: str = ""
     digest: str = ""
+    user: UserId = UserId("")
 
 
 INSIDE: Final = Origin()
@@ -98,6 +99,7 @@ class Actor:
         self.seq = seq
         """The log's last seq."""
 
+        self.tenant, self.opened_by = DEFAULT_TENANT, UserId("")
         self.ended = False
         self._core = core
         self._store = store
@@ -326,6 +328,7 @@ class Actor:
             command=origin.command or "",
             key=origin.key,
             digest=origin.digest,
+            user=origin.user,
         )
 
     def _save_open(self, outcome: Outcome) -> None:

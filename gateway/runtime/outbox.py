@@ -55,6 +55,12 @@ class Outbox:
         """Wait until everything was sent, or the outbox is closed."""
         await self._sent.wait()
 
+    def cut(self) -> None:
+        """Take no more, and send nothing of what waits."""
+        self._waiting.clear()
+        self._bytes = 0
+        self.close()
+
     def close(self) -> None:
         """Take no more; what waits may still be sent."""
         self._closed = True

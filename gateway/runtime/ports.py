@@ -7,7 +7,7 @@ from typing import Final, Literal, Protocol
 
 from gateway.core import state
 from gateway.core.events import BranchSelected, Event, Fact
-from gateway.core.ids import Generation, ItemId, ResponseId, SessionId
+from gateway.core.ids import DEFAULT_TENANT, Generation, ItemId, ResponseId, SessionId
 from gateway.core.inputs import PlayoutCleared
 
 Role = Literal["user", "assistant", "system"]
@@ -149,7 +149,7 @@ class SessionInfo:
     """Grows with each new session of the store: the cursor of :meth:`Store.sessions`."""
 
     tenant: str
-    """Whose it is, ``""`` where there is one tenant only."""
+    """Whose it is."""
 
     epoch: str
     seq: int
@@ -171,7 +171,7 @@ class SessionInfo:
 class Store(Protocol):
     """The log. Every call may raise :class:`gateway.errors.StoreError`."""
 
-    async def create(self, session: SessionId, epoch: str, *, tenant: str = "") -> None:
+    async def create(self, session: SessionId, epoch: str, *, tenant: str = DEFAULT_TENANT) -> None:
         """Begin an empty log. Raises ``store_conflict`` when the session exists."""
         ...
 
@@ -227,7 +227,12 @@ class Store(Protocol):
         ...
 
     async def sessions(
-        self, metadata: Mapping[str, str] | None = None, *, tenant: str = "", before: int | None = None, limit: int = 20
+        self,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        before: int | None = None,
+        limit: int = 20,
     ) -> tuple[SessionInfo, ...]:
         """Up to *limit* sessions of a tenant, newest first: those with all of *metadata*, older than number *before*.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.core.events import Fact
-from gateway.core.ids import ItemId, SessionId
+from gateway.core.ids import DEFAULT_TENANT, ItemId, SessionId
 from gateway.core.state import Conversation
 from gateway.errors import StoreError
 from gateway.runtime.ports import Content, Loaded, SessionInfo, Stored
@@ -93,7 +93,7 @@ class MemoryStore:
         self._growth = snapshots.Growth()
         self._closed = False
 
-    async def create(self, session: SessionId, epoch: str, *, tenant: str = "") -> None:
+    async def create(self, session: SessionId, epoch: str, *, tenant: str = DEFAULT_TENANT) -> None:
         """Begin an empty log. Raises ``store_conflict`` when the session exists."""
         if self._log(session) is not None:
             raise StoreError("store_conflict", "the session exists already")
@@ -170,7 +170,12 @@ class MemoryStore:
         return log.info(session) if log is not None else None
 
     async def sessions(
-        self, metadata: Mapping[str, str] | None = None, *, tenant: str = "", before: int | None = None, limit: int = 20
+        self,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        before: int | None = None,
+        limit: int = 20,
     ) -> tuple[SessionInfo, ...]:
         """Up to *limit* sessions of a tenant, newest first: those with all of *metadata*, older than *before*."""
         wanted = (metadata or {}).items()

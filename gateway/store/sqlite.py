@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self, TypeVar, get_args
 
 from gateway.core.events import Fact
-from gateway.core.ids import ItemId, SessionId
+from gateway.core.ids import DEFAULT_TENANT, ItemId, SessionId
 from gateway.core.state import Conversation
 from gateway.errors import SettingsError, StoreError
 from gateway.runtime.ports import Content, Loaded, SessionInfo, Stored
@@ -61,7 +61,7 @@ class SqliteStore:
         """Open or create the file. Raises ``store_locked``, ``store_too_new``, ``store_unavailable``."""
         return await asyncio.to_thread(cls, path, synchronous=synchronous)
 
-    async def create(self, session: SessionId, epoch: str, *, tenant: str = "") -> None:
+    async def create(self, session: SessionId, epoch: str, *, tenant: str = DEFAULT_TENANT) -> None:
         """Begin an empty log. Raises ``store_conflict`` when the session exists."""
         await self._writer.submit(lambda db: tables.insert_session(db, session, epoch, tenant))
 
@@ -140,7 +140,12 @@ class SqliteStore:
         return await self._query(lambda db: catalogue.select_info(db, session))
 
     async def sessions(
-        self, metadata: Mapping[str, str] | None = None, *, tenant: str = "", before: int | None = None, limit: int = 20
+        self,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        before: int | None = None,
+        limit: int = 20,
     ) -> tuple[SessionInfo, ...]:
         """Up to *limit* sessions of a tenant, newest first: those with all of *metadata*, older than *before*."""
         wanted = dict(metadata or {})

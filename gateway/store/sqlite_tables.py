@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, TypeVar
 
-from gateway.core.ids import ItemId, SessionId
+from gateway.core.ids import DEFAULT_TENANT, ItemId, SessionId
 from gateway.errors import StoreError
 from gateway.runtime.ports import Content, Loaded, Stored
 from gateway.store.records import ContentRow, decode, weight
@@ -143,7 +143,7 @@ def in_snapshot(db: sqlite3.Connection, query: Callable[[sqlite3.Connection], T]
             db.execute("ROLLBACK")
 
 
-def insert_session(db: sqlite3.Connection, session: SessionId, epoch: str, tenant: str = "") -> int:
+def insert_session(db: sqlite3.Connection, session: SessionId, epoch: str, tenant: str = DEFAULT_TENANT) -> int:
     """Begin an empty log; its last seq, 0. Raises ``store_conflict``."""
     if number_of(db, session) is not None:
         raise StoreError("store_conflict", "the session exists already")

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
+from gateway.auth.authority import Authority
+from gateway.auth.rights import Right
 from gateway.core import inputs as inp
 from gateway.core.state import State
 from gateway.errors import ProtocolViolation, StoreError
@@ -28,6 +30,7 @@ from gateway.transports.admission import Admission
 from gateway.transports.commands import accepted, command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
 from gateway.transports.microphone import Microphone
+from gateway.transports.permits import Permit, Refused
 from gateway.transports.room import Rooms
 from gateway.transports.storm import Storm
 from gateway.transports.telling import Caller, Teller
@@ -70,6 +73,9 @@ class Services:
     rooms: Rooms = field(default_factory=Rooms)
     """Where the devices of one session may hear each other."""
 
+    authority: Authority | None = None
+    """Tells connections when their rights change; None where nobody takes any away."""
+
     storm: Storm = field(default_factory=Storm)
 
 
@@ -109,6 +115,8 @@ class Connection:
         """True when a pause of this client's loudspeaker can be taken back."""
 
         self.teller = Teller(services.store, actor, caller, self._session, buffered=self._buffered, send=send)
+        tell = self.teller.tell if caller.extended else None
+        self.permit = Permit(caller.access, services.authority, tell, close)
         self.teller.retry_after_ms = lambda: services.storm.resumed(services.clock.now())
         self._microphone = Microphone()
         self._events = Bucket(EVENTS_A_SECOND, EVENTS_A_SECOND)
@@ -120,6 +128,7 @@ class Connection:
     async def open(self) -> None:
         """Join the session and bring the client up to date."""
         self.teller.sends_sound = self.takes_audio and not self.caller.extended
+        self.permit.begin()
         if self.present:
             presence.join(self.actor, self.caller)
         try:
@@ -145,6 +154,7 @@ class Connection:
 
     async def aclose(self, *, goodbye: bool = False) -> None:
         """Leave the session. Nothing is cancelled by that. *goodbye*: its client said that it goes."""
+        self.permit.end()
         if self.voice is not None:
             await self.voice.aclose()
         self.actor.leave(self.origin, goodbye=goodbye)
@@ -152,7 +162,7 @@ class Connection:
     @property
     def origin(self) -> Origin:
         """Who speaks for this connection where no command does."""
-        return Origin(self.caller.leg, self.caller.device)
+        return Origin(self.caller.leg, self.caller.device, user=self.caller.access.principal.user)
 
     def hear_and_speak(self) -> Voice | None:
         """Make this connection a voice leg, if it is none yet and the gateway has the engines, and a place for it.
@@ -167,12 +177,14 @@ class Connection:
 
     def _find_voice(self) -> Voice | None:
         if self.voice is None and self.make_voice is not None and self._services.engines is not None:
-            self.voice = self.make_voice()
-            self._announce(self.voice)
+            voice = self.voice = self.make_voice()
+            self._announce(voice)
+            self.permit.changed = lambda: self._announce(voice)
         return self.voice
 
     def _announce(self, voice: Voice) -> None:
-        answers, interrupts = self.config.answers_turns, self.config.interruptible
+        answers = self.config.answers_turns
+        interrupts = self.permit.interrupts(self.config.interruptible)
         revocable = self._buffered
         self.actor.add_voice(self.origin, voice, revocable=revocable, answers=answers, interrupts=interrupts)
 
@@ -194,10 +206,11 @@ class Connection:
 
     def _session(self) -> rt.Session:
         settings = self.actor.state.conversation.settings
+        reads = self.caller.access.may(Right.READ)
         session = rt.Session(
             self.actor.session_id,
             settings.model,
-            settings.instructions,
+            settings.instructions if reads else "",
             list(self.config.modalities),
             self.config.audio(settings.voice),
         )
@@ -206,9 +219,10 @@ class Connection:
             "epoch": self.actor.epoch,
             "seq": self.teller.last_seq,
             "device": self.caller.device,
-            "floor": floor.shown(self.actor.state.conversation.floor),
+            **self.permit.told(),
+            "floor": floor.shown(self.actor.state.conversation.floor) if reads else None,
             "on_active": conf.on_active(settings),
-            "metadata": dict(settings.metadata),
+            "metadata": dict(settings.metadata) if reads else {},
             "on_edit": settings.on_edit,
             **self._services.about,
         }
@@ -242,7 +256,10 @@ class Connection:
         detail = rt.ErrorDetail(
             "invalid_request_error", violation.code, str(violation), violation.param, violation.event_id
         )
-        self.teller.tell(rt.Error(error=detail))
+        if isinstance(violation, Refused) and self.caller.extended:
+            self.teller.tell(violation.told())
+        else:
+            self.teller.tell(rt.Error(error=detail))
         if not self._errors.take(self._services.clock.now()):
             self._close(code)
 
@@ -251,6 +268,7 @@ class Connection:
 
         Raises :class:`gateway.errors.ProtocolViolation`, :class:`gateway.errors.StoreError` and ``SessionEnded``.
         """
+        self.permit.check(event)
         if not self.caller.extended and isinstance(event, ext.OfTheExtension | ext.SessionResume | ext.PlaybackReport):
             raise ProtocolViolation("unknown_event_type", "This event belongs to bargein.v1.", param="type")
         match event:
@@ -262,13 +280,16 @@ class Connection:
                 await self._retrieve(event)
             case ext.SessionResume():
                 await self.teller.resume(event)
+            case ext.AuthRefresh():
+                await self.permit.refresh(event)
             case ext.PlaybackReport():
                 hands.played(self.voice, event)
             case rt.ResponseCreate():
                 await self._request(event)
             case _:
                 located = self.voice.device.located if self.voice is not None else nowhere
-                await self.actor.submit(command(event, self.caller.extended, located), self._commanded(event))
+                taken = self.permit.grant(command(event, self.caller.extended, located))
+                await self.actor.submit(taken, self._commanded(event))
 
     def _listen(self, event: rt.AudioAppend | rt.AudioCommit | rt.AudioClear | ext.PushToTalk | ext.Mute) -> None:
         """What concerns the microphone of this connection."""
@@ -290,7 +311,9 @@ class Connection:
                     self.actor.post(inp.MicrophoneMuted(event.muted), self.origin)
 
     def _commanded(self, event: rt.ClientEvent) -> Origin:
-        return replace(self.origin, command=event.event_id, key=event.idempotency_key, digest=digest(event))
+        return replace(
+            self.origin, command=event.event_id, key=self.permit.key(event.idempotency_key), digest=digest(event)
+        )
 
     async def _request(self, event: rt.ResponseCreate) -> None:
         if "audio" in (options(event).output_modalities or self.config.modalities):
@@ -309,7 +332,7 @@ class Connection:
     def _listen_anew(self, voice: Voice, before: conf.ConnectionConfig) -> None:
         self._announce(voice)
         if (self.config.turns, self.config.interruptible) != (before.turns, before.interruptible):
-            voice.configure(self.config.turns, interruptible=self.config.interruptible)
+            voice.configure(self.config.turns, interruptible=self.permit.interrupts(self.config.interruptible))
             self.actor.post(inp.TurnDiscarded(), self.origin)
 
     async def _update(self, event: rt.SessionUpdate) -> None:

@@ -9,7 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.errors import ProtocolViolation, StoreError
+from gateway.auth.rights import Right
+from gateway.errors import AuthError, GatewayError, ProtocolViolation, StoreError
 from gateway.runtime.actor import SessionEnded
 
 STATUS: Final = {
@@ -19,9 +20,19 @@ STATUS: Final = {
     "event_too_large": 413,
     "offer_too_large": 413,
     "unsupported_content_type": 415,
+    "idempotency_conflict": 422,
     "rate_limited": 429,
+    "invalid_api_key": 401,
+    "token_expired": 401,
+    "token_in_query": 401,
+    "issuer_unavailable": 503,
+    "overloaded": 503,
+    "store_unavailable": 503,
+    **{f"missing_right_{right.value}": 403 for right in Right},
 }
 """Codes for which HTTP has a status of its own."""
+
+RESUME_TOKEN: Final = "Bargein-Resume-Token"
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -34,24 +45,32 @@ def failure(
     return JSONResponse({"error": error}, status)
 
 
-def refusal(violation: ProtocolViolation) -> JSONResponse:
-    """What is wrong with a request, with the status that fits: 400 unless there is a better one."""
-    status = STATUS.get(violation.code, 400)
-    response = failure(status, violation.code, str(violation), violation.param, violation.event_id)
+def refusal(error: GatewayError, otherwise: int = 400) -> JSONResponse:
+    """What is wrong with a request, with the status that fits; *otherwise* where no other does."""
+    status = STATUS.get(error.code, otherwise)
+    at = (error.param, error.event_id) if isinstance(error, ProtocolViolation) else ()
+    response = failure(status, error.code, str(error), *at)
     if status == 429:
         response.headers["Retry-After"] = "1"
     return response
 
 
 def told(endpoint: Endpoint) -> Endpoint:
-    """Tell what an endpoint cannot do: a request that is wrong, a session that is unknown, a log that fails."""
+    """Tell what an endpoint cannot do: a request that is wrong, or that may not be made, a session that is unknown, a
+    log that fails. Tell with whatever answer the token that follows a client secret, if one was used up."""
 
     @wraps(endpoint)
     async def answered(request: Request) -> Response:
+        response = await attempted(request)
+        if follows := getattr(request.state, "resume_token", ""):
+            response.headers[RESUME_TOKEN] = follows
+        return response
+
+    async def attempted(request: Request) -> Response:
         try:
             return await endpoint(request)
-        except ProtocolViolation as violation:
-            return refusal(violation)
+        except (AuthError, ProtocolViolation) as refused:
+            return refusal(refused)
         except (StoreError, SessionEnded):
             return failure(503, "store_unavailable", "The log of sessions cannot be read or written now.")
 

@@ -1,20 +1,26 @@
-"""Who may knock: Host, Origin and token are checked before anything else sees a request.
+"""Who may knock: Host, Origin and credential are checked before anything else sees a request.
 
 Any page in the user's browser can reach a local gateway; the browser tells its ``Origin``, and a
 WebSocket is not held back by CORS (cross-site WebSocket hijacking). A name that an attacker's DNS
 points to this machine shows in ``Host`` (DNS rebinding). Both are matched exactly.
 """
 
-import hmac
+import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.protocol.close_codes import CloseCode
-from gateway.transports.failures import failure
+from gateway.auth.authority import Authority
+from gateway.auth.passes import SECRET
+from gateway.auth.rights import Right
+from gateway.errors import AuthError
+from gateway.transports.failures import RESUME_TOKEN, failure, refusal
+from gateway.transports.permits import MissingRight
 
 OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/asyncapi.json", "/healthz"})
 """What may be asked for without a token: the page, which then asks for one, what may be asked, and whether we live."""
@@ -22,6 +28,14 @@ OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/asyncapi.json", "/healt
 OPEN_FILES = "/web/"
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+LOOKS_ITSELF: Final = re.compile(
+    r"/v1/realtime(/ice_servers|/client_secrets|/calls(/[^/]+(/hangup)?)?)?"
+    r"|/v1/sessions(/[^/]+(/items|/events|/link)?)?"
+    r"|/v1/auth/revocations|/readyz"
+)
+"""Paths that look at the rights of who asks. All others are for the operator alone: nothing new is open by
+oversight."""
 
 KEY_PROTOCOL = "openai-insecure-api-key."
 """What OpenAI's clients put in front of a key that they offer as a subprotocol."""
@@ -39,13 +53,12 @@ HEADERS_TAKEN = (
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Who is let in. ``hosts`` and ``origins`` add to this machine's own names; ``token`` ``""`` asks for none."""
+    """From where one may come. ``hosts`` and ``origins`` add to this machine's own names."""
 
     hosts: tuple[str, ...]
     origins: tuple[str, ...]
-    token: str
 
-    def refusal(self, headers: Headers, path: str, offered: list[str]) -> tuple[int, str, str] | None:
+    def refusal(self, headers: Headers) -> tuple[int, str, str] | None:
         """Status, code and sentence for a request that is not let in; None for one that is."""
         host = headers.get("host", "")
         if not self._knows(host):
@@ -53,8 +66,6 @@ class Rules:
         origin = headers.get("origin")
         if origin is not None and not self._trusts(origin, host):
             return 403, "origin_not_allowed", "This web origin may not connect; see --allow-origin."
-        if self.token and not _is_open(path) and not self._authorised(headers, offered):
-            return 401, "invalid_api_key", "Present the gateway's token as 'Authorization: Bearer …'."
         return None
 
     def _knows(self, host: str) -> bool:
@@ -71,13 +82,21 @@ class Rules:
             return False
         return own or origin.lower() in self.origins
 
-    def _authorised(self, headers: Headers, offered: list[str]) -> bool:
-        scheme, _, key = headers.get("authorization", "").partition(" ")
-        given = [key.strip()] if scheme.lower() == "bearer" else []
-        # Browsers cannot set a header on a WebSocket; OpenAI's clients offer the key as a subprotocol.
-        given += [name.removeprefix(KEY_PROTOCOL) for name in offered if name.startswith(KEY_PROTOCOL)]
-        # Headers are bytes, shown as latin-1 (RFC 9110 section 5.5).
-        return any(hmac.compare_digest(one.encode("latin-1", "replace"), self.token.encode()) for one in given)
+
+def credential(headers: Headers, offered: list[str], query: bytes) -> str:
+    """What a request presents; ``""`` for nothing. Raises ``AuthError``: ``token_in_query``."""
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and key.strip():
+        return key.strip()
+    # Browsers cannot set a header on a WebSocket; OpenAI's clients offer the key as a subprotocol.
+    for name in offered:
+        if name.startswith(KEY_PROTOCOL):
+            return name.removeprefix(KEY_PROTOCOL)
+    given = parse_qs(query.decode("latin-1")).get("token", [""])[0]
+    if given and not given.startswith(SECRET):
+        message = "An address is no place for a token; only a client secret, which is used up at once, may stand there."
+        raise AuthError("token_in_query", message, reason="token_in_query")
+    return given
 
 
 def _is_open(path: str) -> bool:
@@ -85,30 +104,41 @@ def _is_open(path: str) -> bool:
 
 
 class Guard:
-    """ASGI middleware that applies the rules, and lets the pages of trusted origins read what they asked for (CORS)."""
+    """ASGI middleware that applies the rules, finds out who asks (``request.state.visitor``), and lets the pages of
+    trusted origins read what they asked for (CORS)."""
 
-    def __init__(self, app: ASGIApp, rules: Rules) -> None:
+    def __init__(self, app: ASGIApp, rules: Rules, authority: Authority) -> None:
         self._app = app
         self._rules = rules
+        self._authority = authority
         self._shared: ASGIApp = CORSMiddleware(
             self._guarded,
             allow_origins=rules.origins,
             allow_methods=("GET", "HEAD", "POST", "PATCH", "DELETE"),
             allow_headers=HEADERS_TAKEN,
-            expose_headers=("ETag", "Location", "Retry-After"),
+            expose_headers=("ETag", "Location", "Retry-After", RESUME_TOKEN),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (self._shared if self._rules.origins else self._guarded)(scope, receive, send)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = None
-        if scope["type"] in ("http", "websocket"):
-            refusal = self._rules.refusal(Headers(scope=scope), scope["path"], scope.get("subprotocols", []))
-        if refusal is None:
-            await self._app(scope, receive, send)
-        elif scope["type"] == "http":
-            await failure(*refusal)(scope, receive, send)
-        else:
-            # Before the handshake is accepted this becomes HTTP 403.
-            await send({"type": "websocket.close", "code": CloseCode.FORBIDDEN, "reason": refusal[1]})
+        refused = await self._refusal(scope) if scope["type"] in ("http", "websocket") else None
+        # Before a WebSocket's handshake is accepted, this answers it over HTTP.
+        await (refused or self._app)(scope, receive, send)
+
+    async def _refusal(self, scope: Scope) -> Response | None:
+        headers, path = Headers(scope=scope), scope["path"]
+        if (refused := self._rules.refusal(headers)) is not None:
+            return failure(*refused)
+        if _is_open(path):
+            return None
+        try:
+            presented = credential(headers, scope.get("subprotocols", []), scope["query_string"])
+            visitor = await self._authority.identify(presented)
+            if not visitor.principal.operates and LOOKS_ITSELF.fullmatch(path) is None:
+                raise MissingRight(Right.ADMINISTER)
+        except (AuthError, MissingRight) as error:
+            return refusal(error)
+        scope.setdefault("state", {})["visitor"] = visitor
+        return None

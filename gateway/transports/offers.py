@@ -35,7 +35,7 @@ async def read_offer(request: Request) -> tuple[str, rt.SessionChanges]:
         raise ProtocolViolation("invalid_sdp", "The offer is missing.", param="sdp")
     if len(sdp) > MAX_OFFER_BYTES:
         raise _too_large()
-    return sdp, _changes(session)
+    return sdp, changes_of(session)
 
 
 def _too_large() -> ProtocolViolation:
@@ -72,7 +72,8 @@ async def _text(part: object) -> str:
     return (await read()).decode("utf-8", "replace") if read is not None else ""
 
 
-def _changes(session: str) -> rt.SessionChanges:
+def changes_of(session: str | bytes) -> rt.SessionChanges:
+    """The JSON of a session, as what it changes; nothing for none. Raises ``ProtocolViolation``: ``invalid_value``."""
     if not session.strip():
         return rt.SessionChanges()
     try:

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 REF: Final = "#/components/schemas/{name}"
 
 ALWAYS: Final = {
-    403: "origin_not_allowed: this web origin may not connect.",
+    403: "origin_not_allowed: this web origin may not connect. missing_right_…: who asks may not do this.",
     421: "host_not_allowed: the gateway is not reached under this Host.",
 }
 
@@ -57,7 +57,7 @@ def _one(kind: Any) -> Any:
 def _operation(operation: Operation, schemas: dict[Any, Json], secured: bool) -> Json:
     faults = {**ALWAYS, **operation.faults}
     if secured and not operation.open:
-        faults[401] = "invalid_api_key"
+        faults[401] = "invalid_api_key, token_expired, token_in_query"
     answers = {status: _answer(answer, schemas) for status, answer in operation.answers.items()}
     answers |= {
         status: {"description": about, "content": {JSON: {"schema": schemas[Failed]}}}

@@ -8,6 +8,9 @@ import msgspec
 from msgspec import UNSET
 from starlette.types import Receive
 
+from gateway.auth.principal import invalid
+from gateway.auth.rights import Right
+from gateway.errors import GatewayError
 from gateway.protocol import extension as ext, realtime as rt
 from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.presence import PresenceChanged, PresenceSnapshot
@@ -15,6 +18,7 @@ from gateway.runtime.actor import Actor
 from gateway.transports.config import ConnectionConfig
 from gateway.transports.connection import Connection, Services
 from gateway.transports.cursors import Cursor, write_cursor
+from gateway.transports.permits import MissingRight
 from gateway.transports.streams import cursor_of, hung_up
 from gateway.transports.telling import Caller
 
@@ -42,6 +46,9 @@ class Basket:
         self.catching_up = cursor is not None
         """True until a reader that resumes has been told what it missed."""
 
+        self.refused: GatewayError | None = None
+        """Why the reader may not have the events: its right to them was taken away while it waited."""
+
         self._cursor = cursor
         self._held = dict(cursor.held) if cursor is not None else {}
 
@@ -64,8 +71,12 @@ class Basket:
         """True for what every reader is told again when it comes, and which is no reason to answer."""
         return event.seq is UNSET and not isinstance(event, Delta | ext.SessionReset | ext.SessionClosing)
 
-    def close(self, _code: CloseCode) -> None:
-        """Nothing more comes."""
+    def close(self, code: CloseCode) -> None:
+        """Nothing more comes, and where its reader may no longer read, nothing at all."""
+        if code is CloseCode.FORBIDDEN:
+            self.refused = MissingRight(Right.READ)
+        elif code is CloseCode.UNAUTHORISED:
+            self.refused = invalid("revoked")
         self.news.set()
 
     async def drained(self) -> None:
@@ -91,7 +102,10 @@ def _text(item: rt.Item) -> str:
 
 
 async def poll(services: Services, actor: Actor, caller: Caller, wait_s: float, receive: Receive) -> Basket:
-    """What is new to *caller*: at once if there is anything, else within *wait_s*, or until the client is gone."""
+    """What is new to *caller*: at once if there is anything, else within *wait_s*, or until the client is gone.
+
+    Raises ``AuthError`` or ``ProtocolViolation`` when it may not read any more.
+    """
     basket = Basket(Cursor(*caller.resume, caller.held) if caller.resume is not None else None)
     connection = Connection(
         services, actor, caller, ConnectionConfig(("text",)), holds_sound=False, send=_unused, close=basket.close
@@ -108,6 +122,8 @@ async def poll(services: Services, actor: Actor, caller: Caller, wait_s: float, 
                 await _first(hung_up(receive), timeout_s=GATHER_S)
     finally:
         await connection.aclose()
+    if basket.refused is not None:
+        raise basket.refused
     return basket
 
 

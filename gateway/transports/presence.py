@@ -10,7 +10,9 @@ from gateway.transports.telling import Caller
 
 def join(actor: Actor, caller: Caller) -> None:
     """The caller's device is here, or is reached again."""
-    actor.post(inp.DeviceJoined(caller.name, caller.kind), Origin(caller.leg, caller.device))
+    actor.post(
+        inp.DeviceJoined(caller.name, caller.kind, caller.access.principal.user), Origin(caller.leg, caller.device)
+    )
 
 
 def lose(actor: Actor, caller: Caller) -> None:

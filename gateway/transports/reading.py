@@ -6,6 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.auth.rights import Right
 from gateway.errors import StoreError
 from gateway.protocol import http as wire
 from gateway.runtime.actor import Actor
@@ -26,12 +27,13 @@ async def events(request: Request) -> Response:
     """What follows the reader's cursor, and what happens from then on."""
     services: Services = request.app.state.services
     wait_s = number(request, "wait", 0, MAX_WAIT_S)
-    actor, caller = await enter_session(request)
+    polls = "wait" in request.query_params
+    actor, caller = await enter_session(request, Right.READ, stays=not polls)
     try:
         place = services.admission.connection()
     except Overloaded as error:
         return overloaded(error)
-    if "wait" not in request.query_params:
+    if not polls:
         return EventStream(services, actor, caller, place)
     try:
         return await _polled(request, services, actor, caller, wait_s)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from gateway.core.ids import DeviceId, LegId, SessionId
 from gateway.runtime.clock import Clock
 from gateway.transports.cursors import read_cursor
+from gateway.transports.doors import Entry
 from gateway.transports.telling import Caller
 
 MAX_NAME = 128
@@ -13,7 +14,7 @@ MAX_SHOWN_NAME = 64
 MAX_KIND = 32
 
 
-def caller_of(query: Mapping[str, str], clock: Clock, *, extended: bool) -> Caller:
+def caller_of(query: Mapping[str, str], clock: Clock, entry: Entry, *, extended: bool) -> Caller:
     """The caller; a device that does not name itself gets an id of its own.
 
     ``resume=EPOCH.SEQ`` asks for what followed that event; one that cannot be read is as void as an old one.
@@ -21,7 +22,15 @@ def caller_of(query: Mapping[str, str], clock: Clock, *, extended: bool) -> Call
     name, kind = query.get("name", "")[:MAX_SHOWN_NAME], query.get("kind", "")[:MAX_KIND]
     device = query.get("device", "")[:MAX_NAME] or f"dev_{clock.token()[:10]}"
     leg, kind = LegId(f"leg_{clock.token()[:16]}"), kind or ("client" if extended else "realtime client")
-    caller = Caller(DeviceId(device), leg, extended, name=name or device, kind=kind)
+    caller = Caller(
+        DeviceId(device),
+        leg,
+        extended,
+        access=entry.access,
+        resume_token=entry.resume_token,
+        name=name or device,
+        kind=kind,
+    )
     if "resume" not in query:
         return caller
     cursor = read_cursor(query["resume"])

@@ -8,6 +8,7 @@ from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.auth.rights import Right
 from gateway.core.values import Settings
 from gateway.errors import ProtocolViolation
 from gateway.protocol import http as wire, realtime as rt
@@ -15,10 +16,13 @@ from gateway.protocol.decoding import decode, decode_as
 from gateway.runtime.actor import Actor
 from gateway.transports import config as conf, history
 from gateway.transports.connection import STOPS_A_SECOND, Services
+from gateway.transports.doors import visitor_of
 from gateway.transports.errand import Errand, Refused
-from gateway.transports.failures import failure, told
+from gateway.transports.failures import refusal, told
 from gateway.transports.flood import Buckets
 from gateway.transports.incoming import number, read_json
+from gateway.transports.offers import changes_of
+from gateway.transports.permits import needed
 from gateway.transports.sessions import enter_session, find_session, open_session
 
 MAX_ITEMS: Final = 1000
@@ -31,7 +35,6 @@ STOPPING: Final = (rt.ResponseCancel, rt.OutputClear)
 
 MAX_KEY: Final = 255
 CONFLICT: Final = 409
-UNPROCESSABLE: Final = 422
 
 
 class Posts:
@@ -54,12 +57,16 @@ async def create(request: Request) -> Response:
     body = await read_json(request, services.limits)
     wanted = decode_as(wire.NewSession, body or b"{}")
     settings = Settings(model=wanted.model, instructions=services.instructions)
+    settings = conf.shared(settings, changes_of(visitor_of(request).config))
     if isinstance(wanted.session, wire.SharedChanges):
         settings = conf.shared(settings, msgspec.convert(msgspec.to_builtins(wanted.session), rt.SessionChanges))
-    actor = await open_session(request, settings)
+    actor, rights = await open_session(request, settings)
     await actor.glance()  # it stands in the log from here on
     location = f"{request.scope.get('root_path', '')}/v1/sessions/{actor.session_id}"
-    return _json(await _described(services, actor), 201, {"Location": location})
+    shown = await _described(services, actor)
+    if Right.READ not in rights:
+        shown.instructions = ""
+    return _json(shown, 201, {"Location": location})
 
 
 @told
@@ -139,18 +146,15 @@ async def post(request: Request) -> Response:
     services: Services = request.app.state.services
     event = decode(await read_json(request, services.limits), services.limits)
     _add_key(event, request.headers.get("idempotency-key", ""))
-    actor, caller = await enter_session(request)
+    actor, caller = await enter_session(request, *needed(event), stays=False)
     posts: Posts = request.app.state.posts
     posts.check(actor.session_id, isinstance(event, STOPPING), services.clock.now())
     correlates, event.event_id = event.event_id, event.event_id or f"post_{services.clock.token()[:10]}"
     try:
         verdict = await Errand(services, actor, caller).run(event)
     except Refused as no:
-        status = UNPROCESSABLE if no.code == "idempotency_conflict" else CONFLICT
-        return failure(status, no.code, str(no), no.param, correlates or None)
-    except ProtocolViolation as violation:
-        violation.event_id = correlates or None
-        raise
+        no.event_id = correlates or None
+        return refusal(no, CONFLICT)
     return _json(wire.Accepted(verdict.seq, verdict.duplicate, "none" if verdict.without_effect else UNSET))
 
 

@@ -11,8 +11,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.protocol import http as wire
-from gateway.transports import admission, documents, health, links, network, pages, reading, rest, webrtc
+from gateway.protocol import auth, http as wire
+from gateway.transports import (
+    admission,
+    client_secrets,
+    documents,
+    health,
+    links,
+    network,
+    pages,
+    reading,
+    rest,
+    revoking,
+    webrtc,
+)
 from gateway.transports.errand import POSTED
 from gateway.transports.failures import Endpoint
 from gateway.transports.operations import HTML, JSON, SDP, STREAM, Answer, Operation, Parameter
@@ -195,6 +207,25 @@ OPERATIONS: Final = (
         "Servers for a call",
         network.ice_servers,
         {200: Answer("As `RTCConfiguration` takes them.", ANY_OBJECT)},
+    ),
+    Operation(
+        "POST",
+        "/v1/realtime/client_secrets",
+        "Mint a client secret",
+        client_secrets.create,
+        {200: Answer("The secret, for one connection.", {JSON: auth.ClientSecret})},
+        {**BAD_JSON, 404: "session_not_found", 413: "event_too_large", 503: "overloaded, store_unavailable"},
+        body={JSON: auth.NewSecret},
+        body_required=False,
+    ),
+    Operation(
+        "POST",
+        "/v1/auth/revocations",
+        "Take rights away",
+        revoking.create,
+        {201: Answer("It holds, for connections that are open too.", {JSON: auth.Revoked})},
+        {**BAD_JSON, 413: "event_too_large", **FAILS},
+        body={JSON: auth.NewRevocation},
     ),
     Operation(
         "POST",

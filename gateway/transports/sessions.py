@@ -2,40 +2,66 @@
 
 from starlette.requests import HTTPConnection
 
+from gateway.auth.rights import Right, Rights
 from gateway.core.ids import SessionId
 from gateway.core.values import Settings
-from gateway.errors import ProtocolViolation
 from gateway.runtime.actor import Actor
 from gateway.transports.connection import Services
+from gateway.transports.doors import Entry, authority_of, enter, found, visitor_of
+from gateway.transports.permits import demand
 from gateway.transports.requests import caller_of
 from gateway.transports.telling import Caller
 
 
 async def find_session(connection: HTTPConnection) -> Actor:
-    """The session that the path names.
+    """The session that the path names, to be read.
 
-    Raises :class:`gateway.errors.ProtocolViolation` (``session_not_found``) and :class:`gateway.errors.StoreError`.
+    Raises ``ProtocolViolation`` (``session_not_found``, ``missing_right_read``) and
+    :class:`gateway.errors.StoreError`.
     """
     services: Services = connection.app.state.services
-    actor = await services.registry.find(SessionId(connection.path_params["session_id"]))
-    if actor is None:
-        raise ProtocolViolation("session_not_found", "There is no session with this id.")
+    actor, rights = await found(connection, services.registry, _named(connection))
+    demand(rights, Right.READ)
     return actor
 
 
-async def enter_session(connection: HTTPConnection) -> tuple[Actor, Caller]:
-    """The session that the path names, and who follows or steers it from here on. Raises as :func:`find_session`."""
+async def enter_session(connection: HTTPConnection, *wanted: Right, stays: bool) -> tuple[Actor, Caller]:
+    """The session that the path names, and who follows or steers it from here on, having the rights *wanted*.
+
+    A client secret is used up by that, and the token that follows it is told with the answer; a resume token is used
+    up only by who *stays*. Raises ``ProtocolViolation`` (``session_not_found``, ``missing_right_…``), ``AuthError``,
+    :class:`gateway.errors.StoreError`.
+    """
     services: Services = connection.app.state.services
+    session = _named(connection)
+    _, rights = await found(connection, services.registry, session)
+    demand(rights, *wanted)  # who lacks one keeps the secret
     query = dict(connection.query_params)
     query.pop("resume", None)
     # A browser that connects again has both, and the header is newer.
     after = connection.headers.get("last-event-id") or query.get("after")
     if after is not None:
         query["resume"] = after
-    return await find_session(connection), caller_of(query, services.clock, extended=True)
+    entry = _remember(connection, await enter(connection, services.registry, session, Settings(), stays=stays))
+    return entry.actor, caller_of(query, services.clock, entry, extended=True)
 
 
-async def open_session(connection: HTTPConnection, settings: Settings) -> Actor:
-    """A new session. Raises :class:`gateway.errors.StoreError`."""
+async def open_session(connection: HTTPConnection, settings: Settings) -> tuple[Actor, Rights]:
+    """A new session, and what who opened it may do in it.
+
+    Raises ``ProtocolViolation`` (``missing_right_send``), ``AuthError``, :class:`gateway.errors.StoreError`.
+    """
     services: Services = connection.app.state.services
-    return await services.registry.open(settings)
+    # Also for who may come into one session alone: ``enter`` would take them into that.
+    demand(authority_of(connection).rights_to_open(visitor_of(connection).principal), Right.SEND)
+    entry = _remember(connection, await enter(connection, services.registry, None, settings, stays=False))
+    return entry.actor, entry.access.rights
+
+
+def _named(connection: HTTPConnection) -> SessionId:
+    return SessionId(connection.path_params["session_id"])
+
+
+def _remember(connection: HTTPConnection, entry: Entry) -> Entry:
+    connection.state.resume_token = entry.resume_token
+    return entry

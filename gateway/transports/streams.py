@@ -85,9 +85,12 @@ class EventStream(Response):
             self._close_soon(CloseCode.SLOW_CONSUMER)
 
     def _close_soon(self, code: CloseCode) -> None:
-        """End the stream after what was sent before."""
+        """End the stream after what was sent before, unless its reader may no longer read that."""
         log.info("an event stream ends", extra={"session": self._connection.actor.session_id, "reason": code.name})
-        self._outbox.close()
+        if code in (CloseCode.FORBIDDEN, CloseCode.UNAUTHORISED):
+            self._outbox.cut()
+        else:
+            self._outbox.close()
         self._over.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,6 +7,8 @@ from typing import Final
 
 from msgspec import UNSET
 
+from gateway.auth.access import Access
+from gateway.auth.rights import Right
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, LegId, ResponseId
 from gateway.protocol import extension as ext, presence, realtime as rt
@@ -14,7 +16,7 @@ from gateway.protocol.projection import View, output_index, project
 from gateway.runtime.actor import Actor
 from gateway.runtime.glance import Glance
 from gateway.runtime.outbox import MAX_EVENTS
-from gateway.runtime.ports import Published, Store, entering
+from gateway.runtime.ports import Published, Store, Stored, entering
 from gateway.transports import history, resuming
 from gateway.transports.stock import SoundFirst
 
@@ -31,6 +33,9 @@ class Caller:
 
     name: str = ""
     """What others are shown for the device."""
+    access: Access = field(default_factory=Access)
+    resume_token: str = field(default="", repr=False)
+    """With this the client comes back, where it came with a client secret."""
 
     kind: str = ""
     """``browser``, ``phone``, ``desktop``, ``server``, or what its client calls it."""
@@ -50,6 +55,11 @@ MUCH: Final = 32_768
 
 MAX_MISSED: Final = 10_000
 """Facts that are told again one by one; after more of them the conversation as it is now is sooner told."""
+
+
+def _moves(stored: Stored) -> bool:
+    """May messages have lost siblings by this fact?"""
+    return isinstance(stored.fact, ev.ItemRemoved | ev.BranchSelected)
 
 
 async def _at_once() -> None:
@@ -112,16 +122,27 @@ class Teller:
         event.event_id = f"event_{self._sent}"
         self.deliver(event)
 
+    def _show(self, event: rt.ServerEvent) -> None:
+        """Send what only a reader may see; the right to read may be taken away while a long history is told."""
+        if self._may_read:
+            self.tell(event)
+
     def tell_sound(self, event: rt.AudioDelta) -> None:
         """Send a piece of an answer's sound; what is left of one whose cut was announced (its fade) is dropped."""
-        if event.item_id not in self._cleared:
+        if event.item_id not in self._cleared and self._may_read:
             _, event.output_index = self._speaking.get(event.response_id, ("", 0))
             self.tell(event)
+
+    @property
+    def _may_read(self) -> bool:
+        return self._caller.access.may(Right.READ)
 
     # --- as it happens ---
 
     def publish(self, batch: Sequence[Published]) -> bool:
         """Tell what the session decided. False when too much waits for a client that is still being brought up."""
+        if not self._may_read:
+            return True
         if self._waiting is not None:
             self._waiting.extend(batch)
             return len(self._waiting) <= MAX_EVENTS
@@ -142,7 +163,7 @@ class Teller:
         for event in wire:
             if replay:
                 event.replay = True
-            self.tell(event)
+            self._show(event)
 
     def _follow(self, event: ev.Event) -> None:
         """What sounds here, as which item, and what does no longer."""
@@ -171,8 +192,13 @@ class Teller:
         resume = self._caller.resume
         follows = resume is not None and resuming.void(*resume, self._actor.epoch, glance.seq) is None
         self.last_seq = resume[1] if resume is not None and follows else glance.seq
-        self.tell(rt.SessionCreated(session=self._session()))
-        if resume is not None:
+        created = rt.SessionCreated(session=self._session())
+        if self._caller.resume_token and created.session.bargein:
+            created.session.bargein["resume_token"] = self._caller.resume_token
+        self.tell(created)
+        if not self._may_read:
+            self._waiting = None
+        elif resume is not None:
             await self._resume(*resume, glance, self._caller.held)
         else:
             await self._tell_everything(glance)
@@ -203,7 +229,7 @@ class Teller:
 
     def _tell_company(self, glance: Glance) -> None:
         """Who is here stands in no log, so that it is told anew whenever something may have been missed."""
-        if self._caller.extended:
+        if self._caller.extended and self._may_read:
             you = self._actor.state.moment.presence.of(self._caller.leg)
             for event in presence.snapshot(glance.company, you.member_id if you is not None else None):
                 self.tell(event)
@@ -219,13 +245,13 @@ class Teller:
             snapshot = ext.SessionSnapshot(session_id=session, items=part.items, has_before=before, running=running)
             snapshot.seq, snapshot.epoch = glance.seq, self._actor.epoch
             await self.drained()  # one that is larger than all that may wait fits where nothing waits
-            self.tell(snapshot)
+            self._show(snapshot)
             if glance.queue:
-                self.tell(await history.waiting(self._store, self._actor, glance))
+                self._show(await history.waiting(self._store, self._actor, glance))
             return
         for event in history.told(await history.items(self._store, session, glance)):
             await self.drained()
-            self.tell(event)
+            self._show(event)
 
     async def _resume(self, epoch: str, seq: int, glance: Glance, held: Mapping[str, int]) -> None:
         """Tell what followed the client's cursor, or why that cannot be told, and then everything."""
@@ -247,17 +273,21 @@ class Teller:
         self.last_seq = seq
         await self._replay(seq, glance)
         for event in resuming.open_texts(glance, self._view, held):
-            self.tell(event)
+            self._show(event)
 
     async def _replay(self, seq: int, glance: Glance) -> None:
         """Tell what followed *seq* up to the glance, a page at a time: no gap is ever held in memory whole."""
         known: set[ResponseId] = set()
-        removed, size = False, 0
+        # What the last fact that it has led to may have been lost with its connection.
+        moved = any(
+            _moves(stored) for stored in await self._store.read(self._actor.session_id, max(seq - 1, 0), limit=1)
+        )
+        size = 0
         async for page in resuming.missed(self._store, self._actor.session_id, seq, glance.seq):
             begun, mentioned = resuming.responses(page)
             await self._prime(mentioned - begun - known, seq)
             known |= mentioned
-            removed = removed or any(isinstance(stored.fact, ev.ItemRemoved) for stored in page)
+            moved = moved or any(_moves(stored) for stored in page)
             words = await self._store.contents(self._actor.session_id, entering(stored.fact for stored in page))
             for at, stored in enumerate(page):
                 size += len(getattr(stored.fact, "text", ""))
@@ -266,5 +296,5 @@ class Teller:
                     size = 0
                 self._tell(Published(stored.fact, stored.seq, words), replay=True)
         await self._prime(resuming.living(glance) - known, seq)
-        if self._caller.extended and (glance.choices or removed):
-            self.tell(resuming.siblings(glance))
+        if self._caller.extended and (glance.choices or moved):
+            self._show(resuming.siblings(glance))

@@ -8,18 +8,22 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from gateway.auth.principal import Principal
+from gateway.auth.rights import Right
 from gateway.core.values import Settings
-from gateway.errors import ProtocolViolation
+from gateway.errors import AuthError, GatewayError, ProtocolViolation, StoreError
 from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.extension import SUBPROTOCOL
 from gateway.runtime.actor import Actor
 from gateway.transports import config as conf, presence
 from gateway.transports.admission import SHED, Place, admitted
 from gateway.transports.connection import Connection, Services
+from gateway.transports.doors import authority_of, enter, found, visitor_of
 from gateway.transports.failures import failure, refusal
 from gateway.transports.network import Network, Offers
-from gateway.transports.offers import read_offer
+from gateway.transports.offers import changes_of, read_offer
 from gateway.transports.paths import Paths
+from gateway.transports.permits import demand
 from gateway.transports.requests import caller_of, session_of
 from gateway.transports.telling import Caller
 from gateway.transports.voice import Voice
@@ -48,8 +52,9 @@ NOTICE_S: Final = 0.3
 class Call:
     """A client's peers and, once its session is known, its connection. Gives the peers their ears."""
 
-    def __init__(self, call_id: str) -> None:
+    def __init__(self, call_id: str, owner: Principal) -> None:
         self.call_id = call_id
+        self._owner = owner
         self._paths = Paths(self, self._pull, self._on_gap)
         self._connection: Connection | None = None
         self._voice: Voice | None = None
@@ -67,6 +72,10 @@ class Call:
         """
         return await self._paths.add(offer, options)
 
+    def belongs_to(self, principal: Principal) -> bool:
+        """May *principal* go on with it, or end it? Who placed it may, from any of their devices."""
+        return (self._owner.tenant, self._owner.user) == (principal.tenant, principal.user)
+
     def join(self, services: Services, actor: Actor, caller: Caller, config: conf.ConnectionConfig) -> None:
         """Connect the peer to a session."""
         connection = self._connection = Connection(
@@ -81,7 +90,7 @@ class Call:
             services.engines,
             services.clock.now,
             turns=config.turns,
-            interruptible=config.interruptible,
+            interruptible=connection.permit.interrupts(config.interruptible),
             client_buffer_ms=CLIENT_BUFFER_MS,
             room=services.rooms.of(actor),
         )
@@ -128,14 +137,14 @@ class Call:
 
     def on_audio(self, pcm: Pcm, rtp_time: int, arrival: float) -> None:
         self._arrived = arrival
-        if self._voice is not None:
+        if self._voice is not None and self._voice_may(Right.SEND):
             self._voice.hear(pcm)
 
     def attentive(self) -> bool:
         return self._voice is not None and self._voice.attentive
 
     def on_repair(self, pcm: Pcm) -> None:
-        if self._voice is not None:
+        if self._voice is not None and self._voice_may(Right.SEND):
             self._voice.repair(pcm)
 
     def on_channel_open(self) -> None:
@@ -155,6 +164,9 @@ class Call:
         if self._connection is not None:
             tell = presence.lose if broken else presence.join
             tell(self._connection.actor, self._connection.caller)
+
+    def _voice_may(self, right: Right) -> bool:
+        return self._connection is not None and self._connection.caller.access.may(right)
 
     def _pull(self) -> Pcm | None:
         if self._voice is None:
@@ -235,21 +247,27 @@ async def create(request: Request) -> Response:
     services: Services = request.app.state.services
     if (refused := _refusal(request)) is not None:
         return refused
-    call = Call(f"rtc_{services.clock.token()}")
+    visitor = visitor_of(request)
+    call = Call(f"rtc_{services.clock.token()}", visitor.principal)
     extended = request.query_params.get("ext") == SUBPROTOCOL
     try:
         offer, changes = await read_offer(request)
-        config = conf.updated(conf.ConnectionConfig(("audio",)), changes)
-        wanted = session_of(request.query_params)
-        actor = await services.registry.find(wanted) if wanted is not None else None
-        if wanted is not None and actor is None:
-            return failure(404, "session_not_found", "There is no session with this id.")
+        known = changes_of(visitor.config)
+        settings = conf.shared(Settings(instructions=services.instructions), known)
+        config = conf.updated(conf.updated(conf.ConnectionConfig(("audio",)), known), changes)
+        wanted = session_of(request.query_params) or visitor.principal.bound
+        if wanted is not None:
+            _, rights = await found(request, services.registry, wanted)
+            demand(rights, Right.READ)
+        else:
+            demand(authority_of(request).rights_to_open(visitor.principal), Right.READ, Right.SEND)
         answer = await call.answer(offer, _options(request))
-    except (ProtocolViolation, PeerError) as error:
+        # Entered last: an offer that cannot be answered must not leave a session behind, or use a secret up.
+        entry = await enter(request, services.registry, wanted, conf.shared(settings, changes))
+    except (AuthError, ProtocolViolation, StoreError, PeerError) as error:
+        await call.aclose()
         return _no_answer(error)
-    if actor is None:  # opened last: an offer that cannot be answered must not leave a session behind
-        actor = await services.registry.open(conf.shared(Settings(instructions=services.instructions), changes))
-    call.join(services, actor, caller_of(request.query_params, services.clock, extended=extended), config)
+    call.join(services, entry.actor, caller_of(request.query_params, services.clock, entry, extended=extended), config)
     call.take(request.state.place)
     request.app.state.calls.start(call)
     return _answered(201, call, answer)
@@ -261,7 +279,7 @@ async def go_on(request: Request) -> Response:
     if (refused := _refusal(request)) is not None:
         return refused
     call: Call | None = request.app.state.calls.get(request.path_params["call_id"])
-    if call is None:
+    if call is None or not call.belongs_to(visitor_of(request).principal):
         return _no_call()
     try:
         offer, _ = await read_offer(request)
@@ -289,8 +307,8 @@ def _answered(status: int, call: Call, answer: str) -> Response:
     return PlainTextResponse(answer, status, headers, media_type="application/sdp")
 
 
-def _no_answer(error: ProtocolViolation | PeerError) -> Response:
-    if isinstance(error, ProtocolViolation):
+def _no_answer(error: GatewayError | PeerError) -> Response:
+    if not isinstance(error, PeerError):
         return refusal(error)
     if error.code == "closed":
         return _no_call()
@@ -303,6 +321,8 @@ def _no_call() -> Response:
 
 async def hang_up(request: Request) -> Response:
     """End a call. 404 for one that is unknown, or over."""
-    if request.app.state.calls.hang_up(request.path_params["call_id"]):
+    calls: Calls = request.app.state.calls
+    call = calls.get(request.path_params["call_id"])
+    if call is not None and call.belongs_to(visitor_of(request).principal) and calls.hang_up(call.call_id):
         return Response(status_code=200)
     return _no_call()

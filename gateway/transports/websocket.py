@@ -9,14 +9,16 @@ from typing import Any, Final
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from gateway.core.values import Settings
-from gateway.errors import StoreError
+from gateway.errors import AuthError, ProtocolViolation, StoreError
 from gateway.protocol import realtime as rt
 from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.extension import SUBPROTOCOL
 from gateway.runtime.outbox import Outbox
 from gateway.transports.admission import SHED, Overloaded, Place, overloaded
-from gateway.transports.config import ConnectionConfig
+from gateway.transports.config import ConnectionConfig, shared, updated
 from gateway.transports.connection import Connection, Services
+from gateway.transports.doors import enter, visitor_of
+from gateway.transports.offers import changes_of
 from gateway.transports.pump import SocketPump
 from gateway.transports.requests import caller_of, session_of
 from gateway.transports.telling import Caller
@@ -28,6 +30,12 @@ STOCK_LEAD_MS: Final = 1000
 """How far ahead of the clock sound is sent to a stock client: its jitter, against what it plays of a cut answer."""
 
 EXTENDED_LEAD_MS: Final = 200
+
+CLOSES: Final = {
+    "session_not_found": CloseCode.SESSION_NOT_FOUND,
+    "invalid_api_key": CloseCode.UNAUTHORISED,
+}
+"""Codes with which nobody comes into a session, and how their connections are closed."""
 
 DEVICE_MS: Final = 60
 """From our sending to a device's playing what it does not queue: the way there and its sound card. A client's
@@ -54,23 +62,23 @@ async def realtime(websocket: WebSocket) -> None:
 
 async def _serve(websocket: WebSocket, services: Services, chosen: str | None, call: Place | None) -> None:
     await websocket.accept(subprotocol=chosen)
-    caller = caller_of(websocket.query_params, services.clock, extended=chosen == SUBPROTOCOL)
     wanted = session_of(websocket.query_params)
     settings = Settings(model=websocket.query_params.get("model", ""), instructions=services.instructions)
+    changes = changes_of(visitor_of(websocket).config)
     try:
-        actor = await (services.registry.find(wanted) if wanted else services.registry.open(settings))
+        entry = await enter(websocket, services.registry, wanted, shared(settings, changes))
     except StoreError as error:
         log.warning("a session could not be had", extra={"code": error.code})
         await _refuse(websocket, CloseCode.INTERNAL_ERROR, error.code, "The log of sessions cannot be read or written.")
         return
-    if actor is None:
-        not_found = "There is no session with this id."
-        await _refuse(websocket, CloseCode.SESSION_NOT_FOUND, "session_not_found", not_found)
+    except (AuthError, ProtocolViolation) as error:
+        await _refuse(websocket, CLOSES.get(error.code, CloseCode.FORBIDDEN), error.code, str(error))
         return
+    caller = caller_of(websocket.query_params, services.clock, entry, extended=chosen == SUBPROTOCOL)
     socket = _Socket(websocket)
-    config = ConnectionConfig(("text",) if caller.extended else ("audio",))
+    config = updated(ConnectionConfig(("text",) if caller.extended else ("audio",)), changes)
     connection = Connection(
-        services, actor, caller, config, holds_sound=False, send=socket.send, close=socket.close_soon
+        services, entry.actor, caller, config, holds_sound=False, send=socket.send, close=socket.close_soon
     )
     connection.teller.drained = socket.drained
     await _Call(services, caller, connection, call).run(socket)
@@ -101,9 +109,12 @@ class _Socket:
         await self._outbox.drained()
 
     def close_soon(self, code: CloseCode) -> None:
-        """Close, after what was queued before."""
+        """Close, after what was queued before, unless its client may no longer read that."""
         self._code = code
-        self._outbox.close()
+        if code in (CloseCode.FORBIDDEN, CloseCode.UNAUTHORISED):
+            self._outbox.cut()
+        else:
+            self._outbox.close()
 
     async def write(self) -> None:
         """Send what is queued until the outbox is closed, then close the socket."""
@@ -150,7 +161,7 @@ class _Call:
             self._services.engines,
             self._services.clock.now,
             turns=self._connection.config.turns,
-            interruptible=self._connection.config.interruptible,
+            interruptible=self._connection.permit.interrupts(self._connection.config.interruptible),
             client_buffer_ms=DEVICE_MS,
             on_sound=pump.sounds,
             recalls=extended,

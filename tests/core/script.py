@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
 from gateway.core import effects as fx, events as ev, inputs as inp
-from gateway.core.ids import DeviceId, Generation, ItemId, LegId
+from gateway.core.ids import DeviceId, Generation, ItemId, LegId, UserId
 from gateway.core.policy import Policy
 from gateway.core.session import Outcome, Session
 from gateway.core.state import Hearing, Voice
@@ -127,8 +127,10 @@ class Talk:
         """
         return [self.command(line[0], line[1], line[2] if len(line) > 2 else PHONE) for line in script][-1]
 
-    def command(self, at: float, input: inp.Input, leg: LegId = PHONE, *, key: str = "", digest: str = "") -> Outcome:
-        """One input, which may carry an idempotency key."""
+    def command(
+        self, at: float, input: inp.Input, leg: LegId = PHONE, *, key: str = "", digest: str = "", user: str = ""
+    ) -> Outcome:
+        """One input, which may carry an idempotency key, and come from a user."""
         assert at >= self.now, "a story does not go back in time"
         self.now = at
         stamp = inp.Stamp(
@@ -140,6 +142,7 @@ class Talk:
             command=f"event {len(self.told)}",
             key=key,
             digest=digest,
+            user=UserId(user),
         )
         outcome = self.session.handle(input, stamp)
         self.told.append(Told(at, input, leg, outcome))

@@ -52,7 +52,40 @@ def test_words_that_were_removed_do_not_come_back_as_a_correction() -> None:
     assert rejection(talk) == "item_redacted"
 
 
+def test_what_a_user_said_is_put_right_by_them_or_by_who_may_put_others_right() -> None:
+    talk = Talk(voices=())
+    said = talk.command(1.0, typed("Count to thre."), user="ada")
+    item = only(said.facts, ev.ItemAdded)
+    assert item.user == "ada"
+    for user in ("bob", ""):
+        talk.command(2.0, inp.CorrectionSubmitted(item.item_id, "Hello."), user=user)
+        assert rejection(talk) == "missing_right_administer"
+    for user, others in (("ada", False), ("bob", True)):
+        outcome = talk.command(3.0, inp.CorrectionSubmitted(item.item_id, "Count.", others), CHAT, user=user)
+        assert only(outcome.facts, ev.ItemCorrected).by == user
+    after = talk.reboot()
+    after.command(4.0, inp.CorrectionSubmitted(item.item_id, "Hello."), user="bob")
+    assert rejection(after) == "missing_right_administer"
+
+
+def test_a_spoken_turn_and_an_edit_are_their_users_too() -> None:
+    talk = Talk(voices=())
+    talk.command(0.5, inp.VoiceJoined(revocable=True), user="ada")
+    talk.tell(*turn(1.0))  # sound is nobody's command
+    talk.says(3.0, "Count to three.")
+    assert [it.user for it in talk.all(ev.ItemAdded) if it.role == "user"] == ["ada"]
+    talk.command(4.0, inp.EditSubmitted(talk.turn(), "Count to four."), user="bob")
+    assert [it.user for it in talk.all(ev.ItemAdded) if it.role == "user"] == ["ada", "bob"]
+
+
 # reactions
+
+
+def test_a_user_reacts_once_on_whatever_device() -> None:
+    talk = answered()
+    for leg in (CHAT, PHONE):
+        talk.command(2.0, inp.ReactionRequested(ANSWER, "+1"), leg, user="ada")
+    assert [(it.by, it.count) for it in talk.all(ev.ReactionAdded)] == [("ada", 1)]
 
 
 def test_reactions_are_counted_by_who_gives_them() -> None:

@@ -7,7 +7,7 @@ from typing import Final, get_args
 from hypothesis import given, settings, strategies as st
 
 from gateway.core import events as ev, inputs as inp
-from gateway.core.ids import Generation, ItemId, LegId, ResponseId
+from gateway.core.ids import DEFAULT_TENANT, Generation, ItemId, LegId, ResponseId, TenantId
 from gateway.core.values import Failure, Immediate, Settings, Waiting, Wish
 from tests.core.laws import Laws
 from tests.core.script import (
@@ -122,7 +122,7 @@ requests = st.builds(
 )
 
 inputs: Final = st.one_of(
-    st.builds(inp.SessionOpened, st.just(Settings())),
+    st.builds(inp.SessionOpened, st.just(Settings()), st.sampled_from((DEFAULT_TENANT, TenantId("acme")))),
     st.builds(
         inp.SettingsSubmitted,
         st.builds(Settings, instructions=texts, on_active_voice=policies, on_active_text=policies),

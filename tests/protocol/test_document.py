@@ -166,7 +166,7 @@ def test_every_close_code_is_listed() -> None:
 
 
 CODE: Final = re.compile(
-    r"(?:ProtocolViolation|AgentError|StoreError|SpeechError|Failure|reject|failure)\((?:\d+,)?\s*\"([a-z_]+)\""
+    r"(?:ProtocolViolation|AuthError|AgentError|StoreError|SpeechError|Failure|reject|failure)\((?:\d+,)?\s*\"([a-z_]+)\""
 )
 
 

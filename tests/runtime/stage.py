@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from gateway.agents.scripted import ScriptedAgent
 from gateway.core import events as ev, inputs as inp
-from gateway.core.ids import DeviceId, ItemId, LegId, SessionId
+from gateway.core.ids import DEFAULT_TENANT, DeviceId, ItemId, LegId, SessionId
 from gateway.core.state import Conversation
 from gateway.core.values import Settings
 from gateway.errors import StoreError
@@ -56,7 +56,7 @@ class GatedStore:
         self.broken = False
         self.delay = 0.0
 
-    async def create(self, session: SessionId, epoch: str, *, tenant: str = "") -> None:
+    async def create(self, session: SessionId, epoch: str, *, tenant: str = DEFAULT_TENANT) -> None:
         self._refuse_when_broken()
         await self.inner.create(session, epoch, tenant=tenant)
 
@@ -102,7 +102,12 @@ class GatedStore:
         return await self.inner.info(session)
 
     async def sessions(
-        self, metadata: Mapping[str, str] | None = None, *, tenant: str = "", before: int | None = None, limit: int = 20
+        self,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        tenant: str = DEFAULT_TENANT,
+        before: int | None = None,
+        limit: int = 20,
     ) -> tuple[SessionInfo, ...]:
         return await self.inner.sessions(metadata, tenant=tenant, before=before, limit=limit)
 

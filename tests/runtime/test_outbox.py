@@ -92,3 +92,17 @@ def test_nobody_waits_for_a_closed_one() -> None:
         assert await taken(outbox) == ["a"]
 
     run(main())
+
+
+def test_of_an_outbox_that_is_cut_nothing_more_is_sent() -> None:
+    async def main() -> None:
+        outbox = Outbox()
+        assert outbox.put("one")
+        assert outbox.put("two")
+        assert await outbox.get() == "one"
+        outbox.cut()
+        assert await outbox.get() is None
+        assert outbox.put("three")
+        assert await outbox.get() is None
+
+    run(main())

@@ -1,14 +1,16 @@
 """Sessions come into memory when somebody wants them, leave it when nobody does, and are never lost."""
 
 import asyncio
+from typing import ClassVar
 
 import pytest
 
 from gateway.agents.scripted import Hold, Pause, Say, ScriptedAgent
 from gateway.core import events as ev, inputs as inp
-from gateway.core.ids import Generation, ItemId, SessionId, shard_of
+from gateway.core.ids import Generation, ItemId, SessionId, TenantId, UserId, shard_of
 from gateway.core.values import Settings
 from gateway.errors import StoreError
+from gateway.runtime.ports import Loaded, SessionInfo, Stored
 from gateway.runtime.registry import IDLE_SECONDS, Registry
 from gateway.store.snapshots import FACTS
 from tests.runtime.stage import GatedStore, Stage, VirtualClock, stage
@@ -333,5 +335,127 @@ def test_closing_ends_every_session_and_cancels_every_model() -> None:
             assert [client.listener.ended for client in clients] == ["shutdown", "shutdown"]
             assert agent.endings == ["cancelled", "cancelled"]
             assert len(on.registry) == 0
+
+    run(main())
+
+
+# --- tenants ---
+
+
+def test_a_session_belongs_to_the_tenant_that_opened_it_also_after_a_restart() -> None:
+    acme, other = TenantId("acme"), TenantId("other")
+
+    async def main() -> None:
+        store = GatedStore()
+        async with stage(store=store) as before:
+            actor = await before.registry.open(Settings(), acme, UserId("ada"))
+            assert await before.registry.find(actor.session_id, acme) is actor
+            assert await before.registry.find(actor.session_id, other) is None
+            assert await before.registry.find(actor.session_id) is None
+            await actor.glance()
+        async with stage(store=store) as after:
+            assert await after.registry.find(actor.session_id, other) is None
+            assert len(after.registry) == 0
+            found = await after.registry.find(actor.session_id, acme)
+            assert found is not None
+            await found.glance()
+            assert (found.state.conversation.tenant, found.state.conversation.opened_by) == ("acme", "ada")
+            assert await after.registry.find(actor.session_id, other) is None
+
+    run(main())
+
+
+def test_a_session_of_others_costs_the_same_looks_at_the_log_as_one_that_nobody_has() -> None:
+    class Counting(GatedStore):
+        looks: ClassVar[list[str]] = []
+
+        async def read(self, session: SessionId, after_seq: int, limit: int = 1000) -> tuple[Stored, ...]:
+            self.looks.append("read")
+            return await super().read(session, after_seq, limit)
+
+        async def info(self, session: SessionId) -> SessionInfo | None:
+            self.looks.append("info")
+            return await super().info(session)
+
+        async def load(self, session: SessionId) -> Loaded | None:
+            self.looks.append("load")
+            return await super().load(session)
+
+    async def main() -> None:
+        store = Counting()
+        async with stage(store=store) as on:
+            actor = await on.registry.open(Settings(), TenantId("acme"), UserId("ada"))
+            await actor.glance()
+            costs = []
+            for wanted in (actor.session_id, SessionId("sess_00nobody")):
+                for tenant in (TenantId("other"), TenantId("acme")):
+                    store.looks.clear()
+                    assert await on.registry.find(wanted, tenant, lambda _user: False) is None
+                    costs.append(list(store.looks))
+            assert costs == [["info", "read", "load"]] * 4
+        async with stage(store=store) as after:
+            store.looks.clear()
+            assert await after.registry.find(actor.session_id, TenantId("acme"), lambda user: user == "bob") is None
+            assert store.looks == ["info", "read", "load"]
+            found = await after.registry.find(actor.session_id, TenantId("acme"), lambda user: user == "ada")
+            assert found is not None
+
+    run(main())
+
+
+def test_whose_a_session_is_never_changes() -> None:
+    async def main() -> None:
+        async with stage() as on:
+            actor = await on.registry.open(Settings(), TenantId("acme"))
+            actor.post(inp.SessionOpened(Settings(), TenantId("other")))
+            await actor.glance()
+            assert actor.state.conversation.tenant == "acme"
+            assert actor.seq == 1
+
+    run(main())
+
+
+def test_a_session_of_which_the_log_says_nothing_yet_belongs_to_its_tenant_all_the_same() -> None:
+    async def main() -> None:
+        store = GatedStore()
+        empty = SessionId("sess_00empty")
+        await store.create(empty, "epoch", tenant="acme")
+        async with stage(store=store) as on:
+            assert await on.registry.find(empty) is None
+            assert await on.registry.find(empty, TenantId("other")) is None
+            found = await on.registry.find(empty, TenantId("acme"))
+            assert found is not None
+            await found.glance()
+            assert found.state.conversation.tenant == "acme"
+
+    run(main())
+
+
+def test_a_session_is_listed_for_its_tenant_alone() -> None:
+    async def main() -> None:
+        async with stage() as on:
+            ours, theirs = await on.registry.open(Settings()), await on.registry.open(Settings(), TenantId("acme"))
+            assert [it.session for it in await on.store.sessions()] == [ours.session_id]
+            assert [it.session for it in await on.store.sessions(tenant="acme")] == [theirs.session_id]
+
+    run(main())
+
+
+def test_a_session_read_from_a_snapshot_is_still_its_tenants_and_users() -> None:
+    async def main() -> None:
+        store = GatedStore()
+        async with stage(store=store) as before:
+            actor = await before.registry.open(Settings(), TenantId("acme"), UserId("ada"))
+            await actor.glance()
+            store.save_snapshot(actor.session_id, actor.seq, actor.state.conversation)
+        async with stage(store=store) as after:
+            loaded = await store.load(actor.session_id)
+            assert loaded is not None
+            assert loaded.snapshot is not None
+            assert await after.registry.find(actor.session_id) is None
+            found = await after.registry.find(actor.session_id, TenantId("acme"), lambda user: user == "ada")
+            assert found is not None
+            assert (found.tenant, found.opened_by) == ("acme", "ada")
+            assert (found.state.conversation.tenant, found.state.conversation.opened_by) == ("acme", "ada")
 
     run(main())

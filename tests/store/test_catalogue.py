@@ -3,7 +3,7 @@
 from math import inf
 
 from gateway.core.events import Fact, SessionOpened, SettingsChanged
-from gateway.core.ids import ItemId, SessionId
+from gateway.core.ids import DEFAULT_TENANT, ItemId, SessionId
 from gateway.core.values import Settings
 from gateway.runtime.ports import SessionInfo, Store
 from tests.store.conftest import HERE, THERE, Play
@@ -41,7 +41,7 @@ def test_a_session_is_described_without_its_log(play: Play) -> None:
         await store.append(HERE, 3, [], WALL + 9)
         info = await store.info(HERE)
         assert info is not None
-        assert (info.epoch, info.tenant, info.seq) == ("epoch_1", "", 3)
+        assert (info.epoch, info.tenant, info.seq) == ("epoch_1", DEFAULT_TENANT, 3)
         assert (info.created, info.used, info.metadata) == (WALL, WALL + 5, {"topic": "time"})
         assert await store.info(SessionId("sess_00none")) is None
 

@@ -33,7 +33,7 @@ def test_every_fact_has_its_line_after_one_about_the_session(play: Play) -> None
         assert about == {
             "v": 1,
             "session": HERE,
-            "tenant": "",
+            "tenant": "default",
             "epoch": "epoch_1",
             "seq": 3,
             "created": WALL,

@@ -44,7 +44,7 @@ from gateway.core.events import (
     TextAppended,
     TurnQueued,
 )
-from gateway.core.ids import DeviceId, FloorGeneration, Generation, ItemId, LegId, ResponseId
+from gateway.core.ids import DeviceId, FloorGeneration, Generation, ItemId, LegId, ResponseId, TenantId, UserId
 from gateway.core.values import Failure, Settings, Wish
 from gateway.errors import StoreError
 from gateway.runtime.wishes import as_wish, place_of
@@ -80,10 +80,14 @@ SAMPLES: Final[tuple[Fact, ...]] = (
             "merge",
             9,
             metadata={"topic": "time"},
-        )
+        ),
+        TenantId("acme"),
+        UserId("ada"),
     ),
     SettingsChanged(Settings("offline", "", "", "en", on_edit="reject")),
-    ItemAdded(USER, None, "user", "completed", "What time is it?", True, DeviceId("phone"), None, ANSWER),
+    ItemAdded(
+        USER, None, "user", "completed", "What time is it?", True, DeviceId("phone"), None, ANSWER, user=UserId("ada")
+    ),
     ItemAdded(ANSWER, USER, "assistant", "in_progress", "", False, DeviceId(""), RESPONSE, None),
     ItemAdded(EDITED, None, "user", "completed", "What day is it?", device=DeviceId("phone"), aside=True),
     ItemTranscribed(USER, "What time is it? \N{ALARM CLOCK}"),

@@ -98,10 +98,12 @@ def no_schema_says(response: Any) -> bool:
     return error["code"] in BEYOND_SCHEMAS or (about_a_value and error["param"] in BEYOND_SCHEMAS)
 
 
+TURN_LIMITS: Final = ("threshold", "prefix_padding_ms", "silence_duration_ms", "idle_timeout_ms")
 BEYOND_SCHEMAS: Final = {
     *("invalid_sdp", "unsupported_codec", "unsupported_ptime", "session"),
-    *("invalid_event_for_transport", "unsupported_format", "Idempotency-Key"),
-    *("session.bargein.stop_words", "session.bargein.backchannels"),
+    *("invalid_event_for_transport", "unsupported_format", "Idempotency-Key", "token_id"),
+    *(f"session.audio.input.turn_detection.{name}" for name in TURN_LIMITS),
+    *("session.output_modalities", "session.bargein.stop_words", "session.bargein.backchannels"),
     *("item_id", "text", "order"),  # what an action of queue.update needs
     *("input", "response_id"),  # what goes with ``replaces``; one of several that say what to cancel
 }

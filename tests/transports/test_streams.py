@@ -4,16 +4,21 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from starlette.types import Message
 
 from gateway.agents.scripted import Hold, Pause, Say, ScriptedAgent
-from gateway.core.ids import DeviceId, LegId
+from gateway.auth.authority import Authority
+from gateway.auth.principal import OPERATOR, Principal
+from gateway.auth.rights import ALL, Grant, Right
+from gateway.core.ids import DEFAULT_TENANT, DeviceId, LegId, UserId
 from gateway.protocol import extension as ext, realtime as rt
 from gateway.runtime.actor import Actor
+from gateway.transports.config import ConnectionConfig
+from gateway.transports.connection import Connection
 from gateway.transports.cursors import Cursor, read_cursor
 from gateway.transports.streams import KEEP_ALIVE_S, LAST_WORDS_S, RETRY_MS, EventStream, frame
 from gateway.transports.telling import Caller
@@ -22,6 +27,8 @@ from tests.transports.reader import Reader, reading
 from tests.transports.server import Gateway, serving
 from tests.transports.wire import Line, Mirror, line
 from tests.virtual_time import now, run, settle
+
+EVE = Principal(DEFAULT_TENANT, UserId("eve"), (Grant("*", ALL),), issued=1.0)
 
 # --- over the network ---
 
@@ -126,7 +133,7 @@ def test_a_void_cursor_is_told_with_its_reason(tmp_path: Path, cursor: str, reas
 def test_a_reader_that_hangs_up_leaves_the_session(tmp_path: Path) -> None:
     async def main() -> None:
         async with asyncio.timeout(20), serving(tmp_path, max_connections=1) as gateway:
-            session = await gateway.session()
+            session = (await gateway.http("POST", "/v1/sessions")).json["id"]  # a socket would hold the place
             async with reading(gateway, session) as reader:
                 await reader.get("session.snapshot")
                 async with reading(gateway, session) as second:
@@ -186,12 +193,17 @@ class Browser:
 
 
 @asynccontextmanager
-async def streaming(at: Line, actor: Actor, *, reads: bool = True) -> AsyncIterator[tuple[Browser, asyncio.Task[None]]]:
+async def streaming(
+    at: Line, actor: Actor, *, reads: bool = True, authority: Authority | None = None
+) -> AsyncIterator[tuple[Browser, asyncio.Task[None]]]:
     browser = Browser()
     if reads:
         browser.reads.set()
     caller = Caller(DeviceId("d"), LegId("leg_stream"), extended=True)
-    stream = EventStream(at.services, actor, caller, at.services.admission.connection())
+    if authority is not None:
+        caller = replace(caller, access=authority.access(EVE, actor.session_id, UserId("")))
+    services = replace(at.services, authority=authority)
+    stream = EventStream(services, actor, caller, at.services.admission.connection())
     task = asyncio.create_task(stream({}, browser.receive, browser.send))
     try:
         yield browser, task
@@ -249,6 +261,66 @@ def test_a_reader_that_is_let_go_reads_what_it_was_sent_before() -> None:
                 offsets = [event["offset"] for event in browser.inbox.all("response.output_text.delta")]
                 assert offsets == list(range(len(offsets)))
                 assert len(offsets) > 1000
+
+    run(main())
+
+
+@pytest.mark.parametrize(("left", "whole"), [({Right.READ}, True), ({Right.SEND}, False), (set(), False)])
+def test_what_waits_for_a_reader_is_not_sent_when_it_may_not_read_any_more(left: set[Right], whole: bool) -> None:
+    async def main() -> None:
+        async with line(ScriptedAgent([Say("x") for _ in range(100)])) as at:
+            actor = await at.open()
+            other = await at.connect(actor, extended=True)
+            authority = Authority(lambda: 2.0, at.services.clock.token)
+            async with streaming(at, actor, authority=authority) as (browser, task):
+                await browser.inbox.get("session.snapshot")
+                await settle()
+                browser.reads.clear()
+                await other.ask("hi")
+                await other.get("response.done")
+                await authority.revoke(OPERATOR, "", EVE.user, frozenset(left))
+                browser.reads.set()
+                if whole:
+                    await browser.inbox.get("response.done")
+                    assert browser.inbox.all("auth.changed")
+                else:
+                    await task
+                    assert len(browser.inbox.all("response.output_text.delta")) <= 1  # one was on its way
+                    assert browser.inbox.all("response.done") == []
+
+    run(main())
+
+
+def test_a_long_history_ends_where_the_right_to_read_does() -> None:
+    async def main() -> None:
+        async with line() as at:
+            actor = await at.open()
+            other = await at.connect(actor, extended=True)
+            for number in range(5):
+                await other.say(f"message {number}")
+            await other.get("conversation.item.done", 5)
+            authority = Authority(lambda: 2.0, at.services.clock.token)
+            access = authority.access(EVE, actor.session_id, UserId(""))
+            caller = Caller(DeviceId("d"), LegId("leg"), extended=False, access=access)
+            told: list[Json] = []
+            connection = Connection(
+                replace(at.services, authority=authority),
+                actor,
+                caller,
+                ConnectionConfig(("text",)),
+                holds_sound=True,
+                send=lambda text: told.append(json.loads(text)),
+                close=lambda _code: None,  # a call is hung up only when it comes to that
+            )
+
+            async def drained() -> None:
+                if len(told) >= 4:
+                    await authority.revoke(OPERATOR, "", EVE.user, frozenset())
+
+            connection.teller.drained = drained
+            await connection.open()
+            assert [event["type"] for event in told].count("conversation.item.added") == 2
+            await connection.aclose()
 
     run(main())
 

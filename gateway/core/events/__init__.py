@@ -41,7 +41,7 @@ from gateway.core.events.steering import (
     SteerFailed as SteerFailed,
     SteerPending as SteerPending,
 )
-from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.ids import DEFAULT_TENANT, DeviceId, Generation, ItemId, LegId, ResponseId, TenantId, UserId
 from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, Role, Settings, TruncationReason
 
 # --- facts ---
@@ -50,6 +50,9 @@ from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, 
 @dataclass(frozen=True, slots=True)
 class SessionOpened:
     settings: Settings
+    tenant: TenantId = DEFAULT_TENANT
+    user: UserId = UserId("")
+    """Who opened it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,9 @@ class ItemAdded:
 
     aside: bool = False
     """True when it joins beside the active path, which stays as it is until ``BranchSelected``."""
+
+    user: UserId = UserId("")
+    """Who said it, ``""`` where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,9 @@ class ItemCorrected:
     version: int
     """The first correction is version 2."""
 
-    by: DeviceId
+    by: str
+    """The user who did it, or the device of one who is not known."""
+
     wall: float
     """When, in seconds since the epoch."""
 
@@ -58,7 +60,7 @@ class ItemCorrected:
 class ReactionAdded:
     item_id: ItemId
     reaction: str
-    by: DeviceId
+    by: str
     count: int
     """How many have given this reaction to this message, with this one."""
 
@@ -67,7 +69,7 @@ class ReactionAdded:
 class ReactionRemoved:
     item_id: ItemId
     reaction: str
-    by: DeviceId
+    by: str
     count: int
     """How many are left."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.ids import DEFAULT_TENANT, Generation, ItemId, ResponseId, TenantId, UserId
 from gateway.core.inputs.floor import (
     FloorClaimRequested as FloorClaimRequested,
     FloorReleaseRequested as FloorReleaseRequested,
@@ -33,6 +33,7 @@ from gateway.core.inputs.queueing import (
     QueueWithdrawalRequested as QueueWithdrawalRequested,
 )
 from gateway.core.inputs.redaction import ItemRedactionRequested as ItemRedactionRequested
+from gateway.core.inputs.stamp import Stamp as Stamp
 from gateway.core.inputs.steering import (
     GenerationBegan as GenerationBegan,
     SteerRequested as SteerRequested,
@@ -43,39 +44,15 @@ UNKNOWN_LEVEL: Final = -100.0
 """The level of a voice that nobody has measured: any other is louder."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """Where and when an input comes from, and the seed of the ids that may follow from it."""
-
-    mono: float
-    """Seconds on the monotonic clock: for reflexes and the deadlines of this process."""
-
-    wall: float
-    """Seconds since the epoch: for what outlives the process."""
-
-    seed: str
-    """Unique for this input; ids are derived from it."""
-
-    device: DeviceId = DeviceId("")
-    leg: LegId = LegId("")
-    """The connection it came by, ``""`` when it comes from the gateway itself."""
-
-    command: str = ""
-    """The client's ``event_id``, to correlate the answer; ``""`` when it gave none."""
-
-    key: str = ""
-    """The client's idempotency key, ``""`` when it gave none."""
-
-    digest: str = ""
-    """Digest of the command's body: the same key with another body is refused."""
-
-
 # --- the session and its connections ---
 
 
 @dataclass(frozen=True, slots=True)
 class SessionOpened:
     settings: Settings
+    tenant: TenantId = DEFAULT_TENANT
+    user: UserId = UserId("")
+    """Who opened it."""
 
 
 @dataclass(frozen=True, slots=True)

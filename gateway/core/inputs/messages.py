@@ -24,6 +24,8 @@ class CorrectionSubmitted:
 
     item_id: ItemId
     text: str
+    others: bool = False
+    """True when it comes from who may put right what other users said."""
 
 
 @dataclass(frozen=True, slots=True)
