@@ -17,7 +17,7 @@ from gateway.core.step import Step
 
 def settle(step: Step) -> None:
     """Every answer that is spoken is spoken by the holder of the floor, or waits for one."""
-    for response in spoken(step):
+    for response in [it for it in spoken(step) if it.generation not in step.moment.cuts]:
         here = present(step)
         if response.leg is not None and response.leg not in here and response.item_id is None:
             step.fact(ev.PlayoutMoved(response.response_id, None))  # it was to be spoken by a device that is gone

@@ -154,16 +154,16 @@ def _text(step: Step, response: Response) -> str:
 
 
 def _settle(step: Step, response: Response, heard_chars: int, heard_ms: int, *, started: bool) -> None:
-    """Write the second half of a cut: its last leg says how far the item was heard, and whether it sounded there."""
+    """The second half of a cut: its last leg says how far the item was heard, and whether it sounded there."""
     if not started and response.sounded:
         heard_chars, heard_ms, started = response.heard_chars, response.heard_ms, True
-    _write(step, response, heard_chars, heard_ms, started=started)
+    if step.moment.cuts[response.generation].steers:
+        _begin_next_part(step, response, heard_chars, heard_ms, started=started)
+    else:
+        _write(step, response, heard_chars, heard_ms, started=started)
 
 
 def _write(step: Step, response: Response, heard_chars: int, heard_ms: int, *, started: bool) -> None:
-    if step.moment.cuts[response.generation].steers:
-        _begin_next_part(step, response, heard_chars, heard_ms, started=started)
-        return
     done = step.moment.cuts.pop(response.generation)
     text = _text(step, response)
     generating, item_id = response.generating, response.item_id
@@ -203,7 +203,8 @@ def _begin_next_part(step: Step, response: Response, heard_chars: int, heard_ms:
         _keep_heard(step, item_id, Said(text, reached, heard_ms, device_of(step, leg)), None, started=started)
         step.moment.texts.pop(item_id, None)
     goes_on = Generation(step.conversation.generation + 1)
-    step.fact(ev.ResponseSteered(response_id, goes_on, leg if leg in step.moment.voices else None))
+    speaks_on = handover.loudspeaker(step, leg) if leg is not None else None
+    step.fact(ev.ResponseSteered(response_id, goes_on, speaks_on))
     step.moment.steering[response_id] = step.stamp.mono + step.policy.gather_within
     answering.start_pending(step)
 

@@ -87,7 +87,7 @@ def _answer_beside(step: Step, input: inp.ResponseRequested) -> None:
     if step.moment.pending is not None:
         _add_words(step, input)  # the answer that is about to begin is the answer to them
     else:
-        _answer(step, input, text_only=any(r.leg is not None for r in step.state.alive()))
+        _answer(step, input, text_only=any(r.mouth is not None for r in step.state.alive()))
 
 
 def _interrupt(step: Step, input: inp.ResponseRequested, *, silence: bool, rolls_back: bool = False) -> None:

@@ -98,7 +98,7 @@ def _go_on(response: Response, fact: ev.ResponseSteered) -> None:
     """In another item, of which nothing was heard so far."""
     response.generation = fact.generation
     response.leg, response.left, response.item_id, response.lost_at = fact.leg, None, None, None
-    response.sounded, response.heard_chars, response.heard_ms = False, 0, 0
+    response.moves, response.sounded, response.heard_chars, response.heard_ms = 0, False, 0, 0
 
 
 def _move(response: Response, fact: ev.PlayoutMoved) -> None:

@@ -100,6 +100,7 @@ class Session:
             receipts.settle(step)
             redirecting.settle(step)
             queueing.settle(step)
+            following.settle(step)  # what the queue began, too
             presence.settle(step, input)
             if stamp.key and not step.rejected:
                 step.fact(ev.CommandApplied(stamp.key, stamp.digest, stamp.wall))

@@ -152,7 +152,7 @@ def _answer(step: Step, item_id: ItemId, turn: Awaited, cut: Unheard | None) -> 
     steers_on = _part_of(step, cut) if how == "steer" and cut is not None and cut.turn == item_id else None
     beside = how == "concurrent" and bool(alive)
     step.moment.pending = Pending(
-        stamp, text_only=beside and any(r.leg is not None for r in alive), spoken=True, steers_on=steers_on
+        stamp, text_only=beside and any(r.mouth is not None for r in alive), spoken=True, steers_on=steers_on
     )
     if not beside:
         heard.cut(step, alive, "turn_detected", rolls_back=how == "rollback")
