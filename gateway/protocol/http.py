@@ -65,6 +65,27 @@ class SessionObject(msgspec.Struct):
     object: Literal["session"] = "session"
 
 
+class SessionSummary(msgspec.Struct):
+    """A session in a list."""
+
+    id: str
+    epoch: str
+    seq: int
+    created_at: int
+    """Seconds since 1970, as is ``used_at``."""
+
+    used_at: int
+    metadata: dict[str, str]
+
+
+class SessionPage(msgspec.Struct):
+    """Sessions, newest first."""
+
+    sessions: list[SessionSummary]
+    next: int | None
+    """The ``before`` of the next page; null at the end."""
+
+
 class ItemPage(msgspec.Struct):
     """A part of the active path, oldest first. ``seq`` is the last fact that it takes account of."""
 

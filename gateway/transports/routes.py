@@ -18,6 +18,7 @@ from gateway.transports import (
     documents,
     health,
     links,
+    listing,
     network,
     pages,
     reading,
@@ -107,6 +108,37 @@ OPERATIONS: Final = (
         FAILS,
     ),
     Operation("GET", "/v1/load", "How busy it is", admission.load, {200: Answer("How busy.", ANY_OBJECT)}),
+    Operation(
+        "GET",
+        "/v1/sessions",
+        "List sessions, newest first",
+        listing.sessions,
+        {
+            200: Answer(
+                "Those that who asks may read. `metadata.KEY=VALUE` leaves those alone.", {JSON: wire.SessionPage}
+            )
+        },
+        {400: "invalid_value", **FAILS},
+        (
+            Parameter(
+                "limit",
+                "query",
+                "How many at most.",
+                {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": listing.MAX_SESSIONS,
+                    "default": listing.USUAL_SESSIONS,
+                },
+            ),
+            Parameter(
+                "before",
+                "query",
+                "Those after the page that gave this as `next`.",
+                {"type": "integer", "minimum": 0, "maximum": listing.LAST},
+            ),
+        ),
+    ),
     Operation(
         "POST",
         "/v1/sessions",
