@@ -164,7 +164,9 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
 
 def _admission(settings: Settings) -> admission.Admission:
     late_ms = settings.max_late_ms or float("inf")
-    limits = admission.Limits(settings.max_calls, settings.max_connections)
+    limits = admission.Limits(
+        settings.max_calls, settings.max_connections, settings.max_per_user, settings.max_per_address
+    )
     return admission.Admission(limits, Rule(late_ms=late_ms, in_time_ms=late_ms / 2))
 
 

@@ -17,7 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.errors import ProtocolViolation
-from gateway.transports.failures import Endpoint, failure
+from gateway.transports.crowd import NOBODY, Crowd, Guest, guest_of
+from gateway.transports.failures import STATUS, Endpoint, failure
 from gateway.transports.overload import Load, Overload, Rule
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,9 @@ class Limits:
 
     calls: int = 100
     connections: int = 1000
+    for_user: int = 0
+    for_address: int = 0
+    """Calls and connections of one user, and of one address."""
 
 
 class Overloaded(ProtocolViolation):
@@ -71,21 +75,33 @@ class Overloaded(ProtocolViolation):
         self.retry_after_s = retry_after_s
 
 
+class Crowded(Overloaded):
+    """There are places, but not for this user or address, which has its share."""
+
+    def __init__(self, party: str) -> None:
+        super().__init__(f"This {party} has as many connections as it may have. Close one, or try again later.", 10)
+        self.code = "too_many_connections"
+
+
 class Place:
     """One place, taken. :meth:`leave` gives it back, and may be called twice."""
 
-    __slots__ = ("_places", "end")
+    __slots__ = ("_crowd", "_guest", "_places", "end")
 
-    def __init__(self, places: dict["Place", None]) -> None:
+    def __init__(self, places: dict["Place", None], crowd: Crowd, guest: Guest) -> None:
         self.end: Callable[[], None] | None = None
         """Ends what has this place, and tells its client why. A place without it is not shed."""
 
         self._places = places
+        self._crowd, self._guest = crowd, guest
         places[self] = None
+        crowd.enter(guest)
 
     def leave(self) -> None:
         """Give the place back."""
-        self._places.pop(self, None)
+        if self in self._places:
+            del self._places[self]
+            self._crowd.leave(self._guest)
 
 
 class Admission:
@@ -94,6 +110,7 @@ class Admission:
     def __init__(self, limits: Limits, rule: Rule | None = None) -> None:
         self._limits = limits
         self._overload = Overload(rule or Rule())
+        self._crowd = Crowd(limits.for_user, limits.for_address)
         self._calls: dict[Place, None] = {}
         self._connections: dict[Place, None] = {}
         self.admitted = self.refused = self.shed = 0
@@ -109,20 +126,22 @@ class Admission:
         """How many connections there are that are no WebRTC calls."""
         return len(self._connections)
 
-    def call(self) -> Place:
-        """A place for a call. Raises :class:`Overloaded`."""
+    def call(self, guest: Guest = NOBODY) -> Place:
+        """A place for a call. Raises :class:`Overloaded`. What has a place as a connection counts for nobody again."""
+        self._check(guest)
         if self._full(len(self._calls), self._limits.calls):
             self._refuse(FULL, 10)
         if self.load is not Load.OPEN and len(self._calls) >= KEPT:
             self._refuse(LATE, 30)
         self.admitted += 1
-        return Place(self._calls)
+        return Place(self._calls, self._crowd, guest)
 
-    def connection(self) -> Place:
+    def connection(self, guest: Guest = NOBODY) -> Place:
         """A place for a WebSocket or a reader of an event stream. Raises :class:`Overloaded`."""
+        self._check(guest)
         if self._full(len(self._connections), self._limits.connections):
             self._refuse("This gateway has as many connections as it takes. Try again in a while.", 10)
-        return Place(self._connections)
+        return Place(self._connections, self._crowd, guest)
 
     def look(self, late: Late, now: float) -> None:
         """Take the lateness at *now* (monotonic seconds), and end the newest call if one must end."""
@@ -148,10 +167,17 @@ class Admission:
             "shed": self.shed,
             "max_calls": self._limits.calls,
             "max_connections": self._limits.connections,
+            "max_per_user": self._limits.for_user,
+            "max_per_address": self._limits.for_address,
         }
 
     def _full(self, taken: int, limit: int) -> bool:
         return limit > 0 and taken >= limit
+
+    def _check(self, guest: Guest) -> None:
+        if party := self._crowd.full(guest):
+            self.refused += 1
+            raise Crowded(party)
 
     def _refuse(self, message: str, retry_after_s: int) -> NoReturn:
         self.refused += 1
@@ -195,8 +221,8 @@ async def watch(admission: Admission, lateness: Lateness, now: Callable[[], floa
 
 
 def overloaded(error: Overloaded) -> JSONResponse:
-    """503 with ``Retry-After`` (RFC 9110, 10.2.3)."""
-    response = failure(503, error.code, str(error))
+    """503, or 429 for who has their share, with ``Retry-After`` (RFC 9110, 10.2.3)."""
+    response = failure(STATUS[error.code], error.code, str(error))
     response.headers["Retry-After"] = str(error.retry_after_s)
     return response
 
@@ -207,7 +233,7 @@ def admitted(create: Endpoint) -> Endpoint:
     @wraps(create)
     async def entered(request: Request) -> Response:
         try:
-            place: Place = request.app.state.services.admission.call()
+            place: Place = request.app.state.services.admission.call(guest_of(request))
         except Overloaded as error:
             return overloaded(error)
         request.state.place = place

@@ -22,6 +22,7 @@ STATUS: Final = {
     "unsupported_content_type": 415,
     "idempotency_conflict": 422,
     "rate_limited": 429,
+    "too_many_connections": 429,
     "invalid_api_key": 401,
     "token_expired": 401,
     "token_in_query": 401,

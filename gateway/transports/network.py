@@ -93,7 +93,7 @@ class Offers:
     def refusal(self, request: Request) -> Response | None:
         """Count an offer; what to answer to one too many."""
         services = request.app.state.services
-        source = _source(request.client.host) if request.client is not None else None
+        source = source_of(request.client.host) if request.client is not None else None
         if source is None or self._a_minute == 0 or self._take(source, services.clock.now()):
             return None
         answer = failure(429, "rate_limited", f"More than {self._a_minute} offers a minute; try again later.")
@@ -108,7 +108,7 @@ class Offers:
         return bucket.take(now)
 
 
-def _source(host: str) -> str | None:
+def source_of(host: str) -> str | None:
     """What counts as one client: an IPv4 address, or the network of an IPv6 one; None for this machine."""
     try:
         address = ipaddress.ip_address(host)

@@ -12,6 +12,7 @@ from gateway.protocol import http as wire
 from gateway.runtime.actor import Actor
 from gateway.transports.admission import Overloaded, overloaded
 from gateway.transports.connection import Services
+from gateway.transports.crowd import guest_of
 from gateway.transports.failures import told
 from gateway.transports.incoming import number
 from gateway.transports.polling import poll
@@ -30,7 +31,7 @@ async def events(request: Request) -> Response:
     polls = "wait" in request.query_params
     actor, caller = await enter_session(request, Right.READ, stays=not polls)
     try:
-        place = services.admission.connection()
+        place = services.admission.connection(guest_of(request))
     except Overloaded as error:
         return overloaded(error)
     if not polls:

@@ -67,7 +67,7 @@ OFFER_FAULTS: Final = {
     404: "session_not_found, call_id_not_found",
     413: "offer_too_large",
     415: "unsupported_content_type",
-    429: "rate_limited",
+    429: "rate_limited, too_many_connections",
     503: "voice_unavailable, no_udp_port, overloaded, store_unavailable",
 }
 ANY_OBJECT: Final = {JSON: dict[str, Any]}
@@ -209,7 +209,12 @@ OPERATIONS: Final = (
                 {STREAM: None, JSON: wire.Events},
             )
         },
-        {400: "invalid_value", 404: "session_not_found", 503: "overloaded, store_unavailable"},
+        {
+            400: "invalid_value",
+            404: "session_not_found",
+            429: "too_many_connections",
+            503: "overloaded, store_unavailable",
+        },
         (SESSION, DEVICE, AFTER, LAST_EVENT, WAIT),
         endless=True,
     ),

@@ -17,6 +17,7 @@ from gateway.runtime.outbox import Outbox
 from gateway.transports.admission import SHED, Overloaded, Place, overloaded
 from gateway.transports.config import ConnectionConfig, shared, updated
 from gateway.transports.connection import Connection, Services
+from gateway.transports.crowd import guest_of
 from gateway.transports.doors import enter, visitor_of
 from gateway.transports.offers import changes_of
 from gateway.transports.pump import SocketPump
@@ -43,14 +44,14 @@ DEVICE_MS: Final = 60
 
 
 async def realtime(websocket: WebSocket) -> None:
-    """One connection, from its handshake to its end. Refused with 503 where there is no place for it."""
+    """One connection, from its handshake to its end. Refused where there is no place for it."""
     services: Services = websocket.app.state.services
     offered = websocket.scope.get("subprotocols", [])
     chosen = next((name for name in (SUBPROTOCOL, "realtime") if name in offered), None)
     speaks = chosen != SUBPROTOCOL and services.engines is not None  # an extended client says when it wants to
     with contextlib.ExitStack() as places:
         try:
-            places.callback(services.admission.connection().leave)
+            places.callback(services.admission.connection(guest_of(websocket)).leave)
             call = services.admission.call() if speaks else None
         except Overloaded as error:
             await websocket.send_denial_response(overloaded(error))

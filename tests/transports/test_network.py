@@ -12,7 +12,7 @@ from typing import Any
 import aioice.ice
 import pytest
 
-from gateway.transports.network import CREDENTIAL_LASTS_S, MAX_ADDRESSES, Network, Offers, Turn, _source
+from gateway.transports.network import CREDENTIAL_LASTS_S, MAX_ADDRESSES, Network, Offers, Turn, source_of
 from media.peer import IceServer
 from tests.media.test_ports import free
 from tests.media.test_sdp import BROWSER
@@ -53,9 +53,9 @@ def test_offers_are_counted_by_address_and_forgotten_in_time() -> None:
 
 
 def test_a_client_is_an_address_or_a_network_of_ipv6() -> None:
-    assert _source("198.51.100.7") == "198.51.100.7"
-    assert _source("2001:db8:1:2:3:4:5:6") == _source("2001:db8:1:2::9") == "2001:db8:1:2::/64"
-    assert [_source(host) for host in ("127.0.0.1", "::1", "testclient")] == [None, None, None]
+    assert source_of("198.51.100.7") == "198.51.100.7"
+    assert source_of("2001:db8:1:2:3:4:5:6") == source_of("2001:db8:1:2::9") == "2001:db8:1:2::/64"
+    assert [source_of(host) for host in ("127.0.0.1", "::1", "testclient")] == [None, None, None]
 
 
 def test_when_every_port_is_taken_the_offer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@
 | JSON that is deep, doubled, no number, half a character | here, ``tests/protocol/test_decoding`` |
 | frames that break the protocol | here |
 | floods, and the way that stays open for a stop | here, ``test_connection`` |
+| too many connections of one user or address | here, ``test_crowd`` |
 | who does not read | ``test_websocket``, ``tests/runtime/test_outbox`` |
 | another user's idempotency key | ``test_auth`` |
 | secrets in any output | ``tests/test_canaries`` |
@@ -35,6 +36,7 @@ from gateway.agents.scripted import Hold, Say, ScriptedAgent
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.ports import Agent
 from tests.auth.keys import EC_KEY, ISSUER, RSA_KEY, SECRET, claims, forged, jwk, signed
+from tests.transports.knocking import bearer, by, refused, secret_of, token
 from tests.transports.server import STOCK, Gateway, serving
 
 Talk = Callable[[Gateway], Awaitable[None]]
@@ -230,6 +232,63 @@ def test_many_keys_cost_little_and_mean_nothing(tmp_path: Path) -> None:
             await socket.get("session.updated")
 
     served(tmp_path, talk)
+
+
+# --- connections ---
+
+READS = {"*": ["read", "send"]}
+
+
+async def all_gone(gateway: Gateway) -> None:
+    """Until the gateway has noticed that all have hung up."""
+    while gateway.services.admission.connections:
+        await gateway.http("GET", "/healthz")
+
+
+def test_a_user_has_no_more_connections_than_their_share_and_others_have_theirs(tmp_path: Path) -> None:
+    async def talk(gateway: Gateway) -> None:
+        ada = by(token("ada", READS))
+        async with gateway.socket(**ada) as first, gateway.socket(**ada):
+            assert await refused(gateway, **ada) == (429, "too_many_connections")
+            session = (await first.get("session.created"))["session"]["id"]
+            events = f"/v1/sessions/{session}/events?wait=1"
+            answer = await gateway.http("GET", events, headers=bearer(token("ada", READS)))
+            assert (answer.status, answer.code) == (429, "too_many_connections")
+            assert int(answer.headers["retry-after"]) > 0
+            for other in (token("bob", READS), token("ada", READS, tenant="globex")):
+                async with gateway.socket(**by(other)) as socket:
+                    await socket.get("session.created")
+        await all_gone(gateway)
+        async with gateway.socket(**ada) as again:
+            await again.get("session.created")
+
+    served(tmp_path, talk, auth_secret=SECRET.decode(), max_per_user=2)
+
+
+def test_an_apps_server_is_no_user_but_whom_it_lets_in_is(tmp_path: Path) -> None:
+    async def talk(gateway: Gateway) -> None:
+        server = token("server")
+        one, other = [await secret_of(gateway, server, bargein={"user": "eve"}) for _ in range(2)]
+        async with gateway.socket(**by(server)), gateway.socket(**by(server)), gateway.socket(f"token={one}"):
+            assert await refused(gateway, f"token={other}") == (429, "too_many_connections")
+        await all_gone(gateway)
+        async with gateway.socket(f"token={other}") as socket:  # it was not used up
+            await socket.get("session.created")
+
+    served(tmp_path, talk, auth_secret=SECRET.decode(), max_per_user=1)
+
+
+def test_an_address_has_no_more_connections_than_its_share(tmp_path: Path) -> None:
+    def from_(address: str) -> dict[str, Any]:
+        return {"additional_headers": {"X-Forwarded-For": address}}  # believed of a proxy on this machine
+
+    async def talk(gateway: Gateway) -> None:
+        async with gateway.socket(**from_("2001:db8::1")):
+            assert await refused(gateway, **from_("2001:db8::2")) == (429, "too_many_connections")
+            async with gateway.socket(**from_("2001:db8:0:1::1")), gateway.socket(), gateway.socket():
+                pass
+
+    served(tmp_path, talk, max_per_address=1)
 
 
 # --- floods ---
