@@ -128,6 +128,7 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
         _admission(settings),
         instructions=settings.instructions,
         authority=app.state.authority,
+        commands_a_second=settings.max_commands,
     )
     app.state.calls = webrtc.Calls()
     app.state.reach = links.Reach(own_addresses() if settings.host in EVERYWHERE else ())

@@ -355,7 +355,9 @@ def test_a_signal_while_an_answer_is_given_keeps_what_was_said_of_it(tmp_path: P
         assert said == [("user", "completed", True), ("assistant", "incomplete", True)]
 
 
-@pytest.mark.parametrize("name", ["max_calls", "max_connections", "max_per_user", "max_per_address", "max_late_ms"])
+@pytest.mark.parametrize(
+    "name", ["max_calls", "max_connections", "max_per_user", "max_per_address", "max_commands", "max_late_ms"]
+)
 def test_a_limit_is_not_below_zero(name: str) -> None:
     given: dict[str, Any] = {name: -1}
     with pytest.raises(SettingsError, match=name):

@@ -29,6 +29,7 @@ from gateway.transports import config as conf, hands, looking, presence
 from gateway.transports.admission import Admission
 from gateway.transports.commands import accepted, command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
+from gateway.transports.measure import Measure
 from gateway.transports.microphone import Microphone
 from gateway.transports.permits import Permit, Refused
 from gateway.transports.room import Rooms
@@ -78,6 +79,9 @@ class Services:
 
     storm: Storm = field(default_factory=Storm)
 
+    commands_a_second: int = 0
+    """Of each connection, beside what stops an answer; 0 for any number."""
+
 
 class Connection:
     """Implements :class:`gateway.runtime.ports.Subscriber`."""
@@ -121,6 +125,7 @@ class Connection:
         self._microphone = Microphone()
         self._events = Bucket(EVENTS_A_SECOND, EVENTS_A_SECOND)
         self._stops = Bucket(STOPS_A_SECOND, STOPS_A_SECOND)
+        self._commands = Measure(services.commands_a_second)
         self._errors = Bucket(ERRORS_A_SECOND, ERRORS_AT_ONCE)
 
     # --- beginning and end ---
@@ -243,7 +248,8 @@ class Connection:
             self._give_up()
         except ProtocolViolation as violation:
             violation.event_id = violation.event_id or (event.event_id if event is not None else None) or None
-            self._fail(violation, CloseCode.TOO_MANY_ERRORS)
+            flood = violation.code == "rate_limited"
+            self._fail(violation, CloseCode.RATE_LIMITED if flood else CloseCode.TOO_MANY_ERRORS)
 
     def _may_come(self, data: str | bytes) -> bool:
         now = self._services.clock.now()
@@ -268,6 +274,7 @@ class Connection:
 
         Raises :class:`gateway.errors.ProtocolViolation`, :class:`gateway.errors.StoreError` and ``SessionEnded``.
         """
+        self._commands.check(event, self._services.clock.now())
         self.permit.check(event)
         if not self.caller.extended and isinstance(event, ext.OfTheExtension | ext.SessionResume | ext.PlaybackReport):
             raise ProtocolViolation("unknown_event_type", "This event belongs to bargein.v1.", param="type")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, get_args
+from typing import Final
 
 from msgspec import UNSET
 
@@ -13,12 +13,12 @@ from gateway.protocol import extension as ext, realtime as rt
 from gateway.protocol.close_codes import CloseCode
 from gateway.runtime.actor import Actor
 from gateway.runtime.ports import Published, Verdict
-from gateway.transports.commands import Command
 from gateway.transports.config import ConnectionConfig
 from gateway.transports.connection import Connection, Services
+from gateway.transports.measure import COMMANDS
 from gateway.transports.telling import Caller
 
-POSTED: Final = (*get_args(Command), rt.SessionUpdate, rt.ResponseCreate)
+POSTED: Final = COMMANDS
 """Client events that mean something without a microphone, a loudspeaker or a place in the stream: the commands."""
 
 PATIENCE_S: Final = 30.0

@@ -315,6 +315,31 @@ def test_a_flood_ends_its_connection_and_no_other_and_a_stop_still_comes_in(tmp_
     served(tmp_path, talk, ScriptedAgent([Say("One "), Hold()], "Two."))
 
 
+def test_commands_have_a_measure_of_their_own_and_a_stop_still_comes_in(tmp_path: Path) -> None:
+    async def talk(gateway: Gateway) -> None:
+        async with gateway.socket() as socket:
+            await socket.get("session.created")
+            await socket.ask("go")  # two of the ten
+            await socket.get("response.output_text.delta")
+            for _ in range(20):
+                await socket.send("input_audio_buffer.clear")
+            for number in range(12):
+                await socket.send("session.update", session={}, event_id=f"e{number}")
+            refused = (await socket.get("error"))["error"]
+            assert refused["code"] == "rate_limited"
+            assert int(refused["event_id"].removeprefix("e")) >= 8
+            await socket.send("response.cancel")
+            assert (await socket.get("response.done"))["response"]["status"] == "cancelled"
+            for _ in range(100):
+                await socket.send("session.update", session={})
+            assert await socket.close_code() == 4429
+        async with gateway.socket() as other:
+            await other.ask("again")
+            await other.get("response.done")
+
+    served(tmp_path, talk, ScriptedAgent([Say("One "), Hold()], "Two."), max_commands=1)
+
+
 def test_wrong_tokens_are_counted_by_their_reason_and_not_kept(tmp_path: Path) -> None:
     async def talk(gateway: Gateway) -> None:
         for _ in range(50):
