@@ -15,10 +15,13 @@ T = TypeVar("T")
 MAX_DEPTH: Final = 32
 """How deep JSON may nest: far beyond any client event, far below what exhausts a stack."""
 
+MAX_KEYS: Final = 256
+"""How many keys one object may have, known ones or not: a JSON Schema of a tool may have many, in objects of few."""
+
 _APPEND: Final = b"input_audio_buffer.append"
 _decoder: Final[msgspec.json.Decoder[AnyClientEvent]] = msgspec.json.Decoder(AnyClientEvent)
 # A string without its end is taken to the end of the data, in one go: trying again from each quote is quadratic.
-_nesting: Final = re.compile(rb'(?s)"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]')
+_nesting: Final = re.compile(rb'(?s)"(?:[^"\\]|\\.)*+"?|[\[{:]|[\]}]')
 _path: Final = re.compile(r" - at `\$\.?(.*)`$")
 _event_id: Final = re.compile(rb'"event_id"\s*:\s*"([\w.:-]{1,128})"')
 
@@ -43,7 +46,7 @@ def decode(data: str | bytes, limits: Limits) -> AnyClientEvent:
     bulky = _APPEND in raw[:512] or _APPEND in raw[-512:]
     _check_size(raw, limits.append_bytes if bulky else limits.event_bytes)
     if not bulky:
-        _check_depth(raw)
+        _check_shape(raw)
     event = _decoded(raw, _decoder)
     if not isinstance(event, AudioAppend):
         _check_size(raw, limits.event_bytes)
@@ -58,7 +61,7 @@ def _check_size(raw: bytes, limit: int) -> None:
 
 def decode_as(kind: type[T], raw: bytes) -> T:
     """The body of a request, as *kind*. Raises as :func:`decode`; how long it is has been looked at."""
-    _check_depth(raw)
+    _check_shape(raw)
     return _decoded(raw, msgspec.json.Decoder(kind))
 
 
@@ -71,24 +74,31 @@ def _decoded(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         raise ProtocolViolation("invalid_json", "This is not a JSON object.", event_id=_id_of(raw)) from None
 
 
-def _check_depth(raw: bytes) -> None:
-    if _too_deep(raw):
-        raise ProtocolViolation("invalid_json", f"JSON may nest {MAX_DEPTH} levels deep at most.", event_id=_id_of(raw))
+def _check_shape(raw: bytes) -> None:
+    # Texts are counted too, so that most events need no closer look.
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH and raw.count(b":") <= MAX_KEYS:
+        return
+    if fault := _misshapen(raw):
+        raise ProtocolViolation("invalid_json", fault, event_id=_id_of(raw))
 
 
-def _too_deep(raw: bytes) -> bool:
-    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
-        return False
-    depth = 0
+def _misshapen(raw: bytes) -> str:
+    """What is too much in *raw*; ``""`` when nothing is."""
+    keys = [0]
     for match in _nesting.finditer(raw):
         token = match.group()
         if token in (b"[", b"{"):
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
+            keys.append(0)
+            if len(keys) - 1 > MAX_DEPTH:
+                return f"JSON may nest {MAX_DEPTH} levels deep at most."
         elif token in (b"]", b"}"):
-            depth -= 1
-    return False
+            if len(keys) > 1:  # else it is no JSON, as who decodes it will tell
+                keys.pop()
+        elif token == b":":
+            keys[-1] += 1
+            if keys[-1] > MAX_KEYS:
+                return f"An object may have {MAX_KEYS} keys at most."
+    return ""
 
 
 def _violation(message: str, raw: bytes) -> ProtocolViolation:

@@ -9,7 +9,7 @@ from hypothesis import example, given, strategies as st
 
 from gateway.errors import ProtocolViolation
 from gateway.protocol import realtime as rt
-from gateway.protocol.decoding import MAX_DEPTH, Limits, canonical, decode
+from gateway.protocol.decoding import MAX_DEPTH, MAX_KEYS, Limits, canonical, decode
 from gateway.protocol.extension import AnyClientEvent, SessionResume
 from tests.protocol.examples import CLIENT_EVENTS, Json, examples
 
@@ -235,6 +235,20 @@ def nested(depth: int) -> str:
 def test_json_may_nest_as_deep_as_32_levels() -> None:
     assert decode(nested(MAX_DEPTH), LIMITS) == rt.ResponseCancel()
     assert refusal(nested(MAX_DEPTH + 1)).code == "invalid_json"
+
+
+def keyed(count: int, value: object) -> str:
+    return json.dumps({"type": "response.cancel", **{f"k{number}": value for number in range(count - 1)}})
+
+
+def test_an_object_may_have_256_keys_and_so_may_those_in_it() -> None:
+    assert decode(keyed(MAX_KEYS, {"a": 1, "b": 2}), LIMITS) == rt.ResponseCancel()
+    assert refusal(keyed(MAX_KEYS + 1, 1)).code == "invalid_json"
+    assert refusal(keyed(2, dict.fromkeys(map(str, range(MAX_KEYS + 1))))).code == "invalid_json"
+
+
+def test_colons_in_a_text_are_no_keys() -> None:
+    assert decode(json.dumps({"type": "response.cancel", "x": '":' * 1000}), LIMITS) == rt.ResponseCancel()
 
 
 def test_brackets_in_a_text_are_no_nesting() -> None:
