@@ -190,6 +190,24 @@ def test_a_frame_that_breaks_the_protocol_ends_its_connection_alone(
     served(tmp_path, talk, ScriptedAgent("One."), max_append_bytes=4096)
 
 
+def test_a_message_in_as_many_fragments_as_libraries_make_is_taken_and_no_more(tmp_path: Path) -> None:
+    async def talk(gateway: Gateway) -> None:
+        def fragments(count: int) -> bytes:
+            text = b'{"type":"input_audio_buffer.clear"}'
+            first, last = frame(1, text, fin=False), frame(0, b"")
+            return first + frame(0, b" ", fin=False) * (count - 2) + last
+
+        reader, writer = await raw(gateway)
+        writer.write(fragments(1024))
+        await reader.readuntil(b"input_audio_buffer.cleared")
+        await reader.readuntil(b"}")
+        writer.write(fragments(1025))
+        assert await closed(reader) == 1009
+        writer.close()
+
+    served(tmp_path, talk)
+
+
 # --- JSON ---
 
 PADDING = '{"type":"response.cancel","x":'
