@@ -78,6 +78,7 @@ async def _run(settings: Settings, *, open_browser: bool) -> None:
                 ssl_certfile=certificate,
                 ssl_keyfile=key,
                 lifespan="off",
+                http=keepalive.HttpProtocol,
                 ws=keepalive.Protocol,
                 ws_max_size=settings.max_append_bytes + 1024,
                 ws_per_message_deflate=False,

@@ -1,7 +1,11 @@
-"""WebSockets that notice when nobody is there any more, whatever waits to be sent."""
+"""Sockets that notice when nobody is there any more: WebSockets, whatever waits to be sent, and HTTP, whatever is still
+to come of a request's head."""
 
+import asyncio
 from typing import Any, Final
 
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 
@@ -10,6 +14,9 @@ PING_EVERY_S: Final = 4.0
 PONG_WITHIN_S: Final = 6.0
 """A client that is busy for less is not taken for dead. Who falls silent is noticed within ``PING_EVERY_S`` and this:
 with the grace of the core that is less than the 15 s after which others must know."""
+
+HEADS_WITHIN_S: Final = 10.0
+"""From connecting to a whole request without its body. A phone whose first packet is lost three times needs 7 s."""
 
 MAX_FRAGMENTS: Final = 1024
 """Of one message: the largest that we take, 15 MiB of sound, in pieces of 16 KiB, as libraries make them."""
@@ -55,3 +62,46 @@ class Protocol(WebSocketsSansIOProtocol):
             return
         super().keepalive_timeout()
         self.loop.call_later(FAREWELL_S, self.transport.abort)
+
+
+class HttpProtocol(H11Protocol):
+    """uvicorn's, which would wait for ever for the head of a request that comes byte by byte, or not at all."""
+
+    heads_within_s = HEADS_WITHIN_S
+    """How long it waits."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody connects: what they want must come in time."""
+        super().connection_made(transport)
+        self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody is waited for any more."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of a request."""
+        self._expect()
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._stop()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """The head is here, and another protocol takes over."""
+        self._stop()
+        super().handle_websocket_upgrade(event)
+
+    def _expect(self) -> None:
+        """The time runs from a connection's beginning, or from the first byte of a further request."""
+        if self._deadline is None and self.conn.their_state is h11.IDLE:
+            self._deadline = self.loop.call_later(self.heads_within_s, self.transport.abort)
+
+    def _stop(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

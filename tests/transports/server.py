@@ -179,6 +179,7 @@ async def serving(
     engines: Engines | None = None,
     ping_every_s: float = keepalive.PING_EVERY_S,
     pong_within_s: float = keepalive.PONG_WITHIN_S,
+    http: type[keepalive.HttpProtocol] = keepalive.HttpProtocol,
     **settings: Any,
 ) -> AsyncIterator[Gateway]:
     """Serve a gateway with its log in *folder*. It is always in time: the machine is shared with other tests."""
@@ -188,6 +189,7 @@ async def serving(
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
+        http=http,
         ws=keepalive.Protocol,
         ws_max_size=known.max_append_bytes + 1024,
         ws_per_message_deflate=False,

@@ -10,6 +10,7 @@
 | a secret in an address | ``test_auth``, here |
 | too large: events, messages, fragments, bodies; compression | here, ``test_websocket``, ``test_offers`` |
 | JSON that is deep, doubled, no number, half a character | here, ``tests/protocol/test_decoding`` |
+| slow heads of requests | here |
 | frames that break the protocol | here |
 | floods, and the way that stays open for a stop | here, ``test_connection`` |
 | too many connections of one user or address | here, ``test_crowd`` |
@@ -26,7 +27,7 @@ import socketserver
 import struct
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ import pytest
 from gateway.agents.scripted import Hold, Say, ScriptedAgent
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.ports import Agent
+from gateway.transports.keepalive import HttpProtocol
 from tests.auth.keys import EC_KEY, ISSUER, RSA_KEY, SECRET, claims, forged, jwk, signed
 from tests.transports.knocking import bearer, by, refused, secret_of, token
 from tests.transports.server import STOCK, Gateway, serving
@@ -120,6 +122,58 @@ def test_keys_are_not_looked_for_where_a_redirect_points(tmp_path: Path) -> None
 
     with publishing(302, "/elsewhere") as (url, asked):
         served(tmp_path, talk, auth_issuers=f"{ISSUER}={url}")
+
+
+# --- slow requests ---
+
+
+class Hasty(HttpProtocol):
+    heads_within_s = 0.3
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"])
+def test_a_request_whose_head_does_not_come_is_not_waited_for(tmp_path: Path, begun: bytes) -> None:
+    async def talk(gateway: Gateway) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(begun)
+        assert await ended(reader)
+        writer.close()
+
+    served(tmp_path, talk, http=Hasty)
+
+
+def test_the_next_head_on_a_connection_is_not_waited_for_either(tmp_path: Path) -> None:
+    async def talk(gateway: Gateway) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"GET /healthz HTTP/1.1\r\n")
+        assert await ended(reader)
+        writer.close()
+
+    served(tmp_path, talk, http=Hasty)
+
+
+def test_what_has_sent_its_head_has_all_the_time_it_needs(tmp_path: Path) -> None:
+    async def talk(gateway: Gateway) -> None:
+        async with gateway.socket() as socket:
+            session = (await socket.get("session.created"))["session"]["id"]
+            path = f"/v1/sessions/{session}/events?wait=1"
+            known = (await gateway.http("GET", path)).json["cursor"]
+            # Both are silent for three times as long as a head may take.
+            assert (await gateway.http("GET", f"{path}&after={known}")).json["events"] == []
+            await socket.ask("hello")
+            await socket.get("response.done")
+
+    served(tmp_path, talk, ScriptedAgent("One."), http=Hasty)
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    """Wait until the gateway hangs up."""
+    with suppress(ConnectionResetError):
+        while await reader.read(4096):
+            pass
+    return True
 
 
 # --- sizes and frames ---
