@@ -17,6 +17,7 @@ STATUS: Final = {
     "session_not_found": 404,
     "not_reachable": 409,
     "item_not_found": 404,
+    "request_timeout": 408,
     "event_too_large": 413,
     "offer_too_large": 413,
     "unsupported_content_type": 415,
@@ -53,6 +54,8 @@ def refusal(error: GatewayError, otherwise: int = 400) -> JSONResponse:
     response = failure(status, error.code, str(error), *at)
     if status == 429:
         response.headers["Retry-After"] = "1"
+    if status == 408:
+        response.headers["Connection"] = "close"  # what is still to come is no next request
     return response
 
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CloseCode, Frame
 
 PING_EVERY_S: Final = 4.0
 
@@ -20,6 +19,9 @@ HEADS_WITHIN_S: Final = 10.0
 
 MAX_FRAGMENTS: Final = 1024
 """Of one message: the largest that we take, 15 MiB of sound, in pieces of 16 KiB, as libraries make them."""
+
+TOO_BIG: Final = 1009
+"""RFC 6455 section 7.4.1."""
 
 FAREWELL_S: Final = 0.5
 """The close frame may take so long to leave, in case that somebody reads it after all."""
@@ -44,13 +46,13 @@ class Protocol(WebSocketsSansIOProtocol):
         self._heard = self.loop.time()
         super().data_received(data)
 
-    def handle_cont(self, event: Frame) -> None:
+    def handle_cont(self, event: Any) -> None:
         """Take another fragment."""
         if len(self.frames) < MAX_FRAGMENTS:
             super().handle_cont(event)
         elif not self.close_sent:
             self.frames = []
-            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+            self.conn.fail(TOO_BIG, "too many fragments")
             self.handle_parser_exception()
 
     def keepalive_timeout(self) -> None:

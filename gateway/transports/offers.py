@@ -9,6 +9,7 @@ from starlette.types import Message
 
 from gateway.errors import ProtocolViolation
 from gateway.protocol import realtime as rt
+from gateway.transports.incoming import in_time
 
 MAX_OFFER_BYTES: Final = 16 * 1024
 """Three times what browsers send."""
@@ -21,16 +22,16 @@ async def read_offer(request: Request) -> tuple[str, rt.SessionChanges]:
     """The offer and the session's wishes, from raw SDP or from a form; no more is read than may be sent.
 
     Raises ``ProtocolViolation`` with ``unsupported_content_type``, ``offer_too_large``, ``invalid_form``,
-    ``invalid_sdp`` or ``invalid_value``.
+    ``invalid_sdp``, ``invalid_value`` or ``request_timeout``.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("application/sdp", "multipart/form-data"):
         raise ProtocolViolation("unsupported_content_type", "Send application/sdp, or a form with sdp and session.")
     bounded = _bounded(request)
     if kind == "application/sdp":
-        sdp, session = (await bounded.body()).decode("utf-8", "replace"), ""
+        sdp, session = (await in_time(bounded.body())).decode("utf-8", "replace"), ""
     else:
-        sdp, session = await _form(bounded)
+        sdp, session = await in_time(_form(bounded))
     if not sdp.strip():
         raise ProtocolViolation("invalid_sdp", "The offer is missing.", param="sdp")
     if len(sdp) > MAX_OFFER_BYTES:

@@ -60,11 +60,16 @@ LIMIT: Final = Parameter(
 
 FAILS: Final = {503: "store_unavailable"}
 UNKNOWN: Final = {404: "session_not_found", **FAILS}
-BAD_JSON: Final = {400: "invalid_json, missing_required_parameter, invalid_value", 415: "unsupported_content_type"}
+BAD_JSON: Final = {
+    400: "invalid_json, missing_required_parameter, invalid_value",
+    408: "request_timeout",
+    415: "unsupported_content_type",
+}
 OFFERED: Final = {SDP: None, "multipart/form-data": None}
 OFFER_FAULTS: Final = {
     400: "invalid_sdp, invalid_form, invalid_value, unsupported_codec, unsupported_ptime",
     404: "session_not_found, call_id_not_found",
+    408: "request_timeout",
     413: "offer_too_large",
     415: "unsupported_content_type",
     429: "rate_limited, too_many_connections",
@@ -228,6 +233,7 @@ OPERATIONS: Final = (
             400: "invalid_json, unknown_event_type, missing_required_parameter, invalid_value, "
             "invalid_event_for_transport, unsupported_format",
             404: "session_not_found",
+            408: "request_timeout",
             409: "The code of `command.rejected`: the session is not in a state for it.",
             413: "event_too_large",
             415: "unsupported_content_type",

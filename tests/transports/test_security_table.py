@@ -10,7 +10,7 @@
 | a secret in an address | ``test_auth``, here |
 | too large: events, messages, fragments, bodies; compression | here, ``test_websocket``, ``test_offers`` |
 | JSON that is deep, doubled, no number, half a character | here, ``tests/protocol/test_decoding`` |
-| slow heads of requests | here |
+| slow heads and bodies of requests | here |
 | frames that break the protocol | here |
 | floods, and the way that stays open for a stop | here, ``test_connection`` |
 | too many connections of one user or address | here, ``test_crowd`` |
@@ -36,8 +36,11 @@ import pytest
 from gateway.agents.scripted import Hold, Say, ScriptedAgent
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.ports import Agent
+from gateway.transports import incoming
 from gateway.transports.keepalive import HttpProtocol
+from media.leg import Engines
 from tests.auth.keys import EC_KEY, ISSUER, RSA_KEY, SECRET, claims, forged, jwk, signed
+from tests.media.engines import LoudnessModel, ScriptedRecognizer, ToneSynthesizer
 from tests.transports.knocking import bearer, by, refused, secret_of, token
 from tests.transports.server import STOCK, Gateway, serving
 
@@ -166,6 +169,32 @@ def test_what_has_sent_its_head_has_all_the_time_it_needs(tmp_path: Path) -> Non
             await socket.get("response.done")
 
     served(tmp_path, talk, ScriptedAgent("One."), http=Hasty)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/v1/sessions", "application/json"),
+        ("/v1/realtime/calls", "application/sdp"),
+        ("/v1/realtime/calls", "multipart/form-data; boundary=x"),
+    ],
+)
+def test_a_body_that_does_not_come_keeps_no_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, kind: str
+) -> None:
+    monkeypatch.setattr(incoming, "BODY_WITHIN_S", 0.3)
+
+    async def talk(gateway: Gateway) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: 90\r\n\r\n--x"
+        writer.write(head.encode())
+        answer = await reader.read()  # to the end: the gateway hangs up
+        assert b" 408 " in answer
+        assert b'"request_timeout"' in answer
+        writer.close()
+        assert gateway.services.admission.told()["calls"] == 0
+
+    served(tmp_path, talk, engines=Engines(ToneSynthesizer(), ScriptedRecognizer(), LoudnessModel))
 
 
 async def ended(reader: asyncio.StreamReader) -> bool:
