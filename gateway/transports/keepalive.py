@@ -4,7 +4,6 @@ to come of a request's head."""
 import asyncio
 from typing import Any, Final
 
-import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -75,6 +74,8 @@ class HttpProtocol(H11Protocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
+        self._answered = False
+        """True once nothing is being answered any more, so that what comes is the next request."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody connects: what they want must come in time."""
@@ -88,19 +89,22 @@ class HttpProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take a part of a request."""
-        self._expect()
+        if self._answered:
+            self._expect()
+        before = self.scope
         super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
+        if self.scope is not before:  # a head was complete
+            self._answered = False
             self._stop()
 
-    def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """The head is here, and another protocol takes over."""
-        self._stop()
-        super().handle_websocket_upgrade(event)
+    def on_response_complete(self) -> None:
+        """Go on to the next request."""
+        self._answered = True
+        super().on_response_complete()
 
     def _expect(self) -> None:
         """The time runs from a connection's beginning, or from the first byte of a further request."""
-        if self._deadline is None and self.conn.their_state is h11.IDLE:
+        if self._deadline is None:
             self._deadline = self.loop.call_later(self.heads_within_s, self.transport.abort)
 
     def _stop(self) -> None:
