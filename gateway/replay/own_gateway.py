@@ -4,7 +4,6 @@ import asyncio
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ USUAL: Final = "http://127.0.0.1:8080"
 """Where ``bargein serve`` listens when nothing else is said."""
 
 _READY: Final = b"listening on "
+_PIECE: Final = 1 << 16
 _COMMAND: Final = (
     *(sys.executable, "-m", "gateway.cli", "serve", "--no-browser"),
     *("--host", "127.0.0.1", "--port", "0", "--token", "", "--data"),
@@ -67,8 +67,12 @@ async def usual_gateway(url: str = USUAL) -> str | None:
 
 
 async def _last_line(stream: asyncio.StreamReader) -> str:
-    lines = deque([line async for line in stream if line.strip()], maxlen=1)
-    return lines[0].decode(errors="replace").strip() if lines else ""
+    """The last line that says something, once the stream has ended; of a long one only the end."""
+    # By pieces: a line beyond the reader's limit would end the reading, and with a full pipe nobody notices an exit.
+    kept = b""
+    while piece := await stream.read(_PIECE):
+        kept = (kept + piece).rstrip()[-_PIECE:]
+    return kept.rpartition(b"\n")[2].decode(errors="replace").strip()
 
 
 async def _listening(stdout: asyncio.StreamReader, complaining: asyncio.Task[str]) -> str:

@@ -31,7 +31,7 @@ LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 LOOKS_ITSELF: Final = re.compile(
     r"/v1/realtime(/ice_servers|/client_secrets|/calls(/[^/]+(/hangup)?)?)?"
-    r"|/v1/sessions(/[^/]+(/items|/events|/link)?)?"
+    r"|/v1/sessions(/[^/]+(/items|/events|/queue|/link)?)?"
     r"|/v1/auth/revocations|/readyz"
 )
 """Paths that look at the rights of who asks. All others are for the operator alone: nothing new is open by

@@ -155,6 +155,9 @@ async def post(request: Request) -> Response:
     except Refused as no:
         no.event_id = correlates or None
         return refusal(no, CONFLICT)
+    except ProtocolViolation as violation:
+        violation.event_id = correlates or None
+        raise
     return _json(wire.Accepted(verdict.seq, verdict.duplicate, "none" if verdict.without_effect else UNSET))
 
 

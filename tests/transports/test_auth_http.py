@@ -94,8 +94,9 @@ def test_who_has_no_rights_gets_nothing(tmp_path: Path, operation: Operation) ->
         session = await session_of(gateway)
         where = operation.path.replace("{session_id}", session).replace("{call_id}", "rtc_unknown")
         answer = await ask(gateway, operation.method, where, token("eve", {"*": []}), {})
-        expected = {"/readyz": 200, "/v1/realtime/ice_servers": 200, "/v1/realtime/client_secrets": 200}
-        assert answer.status in ([expected[where]] if where in expected else [400, 403, 404, 503])
+        served = {"/readyz", "/v1/realtime/ice_servers", "/v1/realtime/client_secrets"}
+        lists = (operation.method, where) == ("GET", "/v1/sessions")  # of what eve may read, which is nothing
+        assert answer.status in ([200] if where in served or lists else [400, 403, 404, 503])
         assert session.encode() not in answer.body
 
     served(tmp_path, talk)
@@ -224,7 +225,8 @@ def test_a_refused_command_brings_the_token_that_follows_too(tmp_path: Path) -> 
     async def talk(gateway: Gateway) -> None:
         session = await session_of(gateway)
         secret = await secret_of(gateway, token())
-        answer = await post(gateway, f"/v1/sessions/{session}/events", {"type": "response.cancel"}, secret)
+        refused = {"type": "conversation.item.delete", "item_id": "nothing"}
+        answer = await post(gateway, f"/v1/sessions/{session}/events", refused, secret)
         assert (answer.status, answer.headers["bargein-resume-token"][:3]) == (409, "rt_")
 
     served(tmp_path, talk)

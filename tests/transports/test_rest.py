@@ -396,7 +396,7 @@ def test_a_flood_of_posts_is_refused_and_keeps_no_stop_out(tmp_path: Path) -> No
     [
         ("PUT", "/v1/sessions/x/events", 405, "GET, POST, OPTIONS"),
         ("HEAD", "/v1/sessions/x/events", 405, "GET, POST, OPTIONS"),
-        ("DELETE", "/v1/sessions", 405, "POST, OPTIONS"),
+        ("DELETE", "/v1/sessions", 405, "GET, POST, HEAD, OPTIONS"),
         ("TRACE", "/healthz", 405, "GET, HEAD, OPTIONS"),
         ("OPTIONS", "/v1/sessions/x/items", 204, "GET, HEAD, OPTIONS"),
         ("HEAD", "/healthz", 200, None),
