@@ -23,7 +23,10 @@ GAP: Final = 500
 """Durable events that a client missed."""
 
 STORM_GAP: Final = 50
-_OPEN: Final = ("--max-calls", "0", "--max-connections", "0", "--max-late-ms", "0")
+_OPEN: Final = (
+    *("--max-calls", "0", "--max-connections", "0", "--max-late-ms", "0"),
+    *("--max-commands", "0", "--max-per-address", "0", "--max-per-user", "0"),
+)
 _CHEAP: Final = ("--agent", "benchmarks.engines:count", *_OPEN)
 _REACH: Final = {
     "cancel → last delta": "p99 ≤ 5 ms",
