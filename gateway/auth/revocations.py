@@ -40,14 +40,14 @@ class Revocations:
         """Grows with each: what was derived from the list of an older one is to be derived again."""
 
         self._found: dict[tuple[TenantId, str, str], list[Revocation]] = {}
-        self._listeners: dict[Callable[[], None], None] = {}
+        self._listeners: list[Callable[[], None]] = []
 
     def add(self, revocation: Revocation) -> None:
         """Holds from now on."""
         key = (revocation.tenant, revocation.token_id, "" if revocation.token_id else revocation.user)
         self._found.setdefault(key, []).append(revocation)
         self.version += 1
-        for listener in list(self._listeners):
+        for listener in self._listeners:
             listener()
 
     def left(self, principal: Principal) -> Rights:
@@ -62,11 +62,7 @@ class Revocations:
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call *listener* when something was added."""
-        self._listeners[listener] = None
-
-    def listen_no_more(self, listener: Callable[[], None]) -> None:
-        """Undo :meth:`listen`."""
-        self._listeners.pop(listener, None)
+        self._listeners.append(listener)
 
 
 def encode(revocation: Revocation) -> bytes:

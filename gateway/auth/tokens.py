@@ -12,9 +12,6 @@ from gateway.auth.principal import invalid
 MAX_TOKEN: Final = 8 * 1024
 """Characters. Longer ones are not even looked at."""
 
-MIN_SECRET: Final = 32
-"""Bytes that a shared secret must have (RFC 7518 section 3.2)."""
-
 OWN: Final = "HS256"
 """What a shared secret signs; nothing else, and nothing else is signed by it."""
 

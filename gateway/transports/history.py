@@ -59,14 +59,7 @@ class Part:
 
 
 async def page(
-    store: Store,
-    session: SessionId,
-    glance: Glance,
-    *,
-    before: str | None,
-    after: str | None,
-    limit: int,
-    extended: bool = False,
+    store: Store, session: SessionId, glance: Glance, *, before: str | None, after: str | None, limit: int
 ) -> Part:
     """Up to *limit* items after an item, before one, or between two; without either, the newest.
 

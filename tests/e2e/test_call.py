@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 import numpy as np
 import uvicorn
+from starlette.applications import Starlette
 
 from gateway.app import create_app
 from gateway.settings import Settings
@@ -93,10 +94,8 @@ class Caller:
 
 
 @asynccontextmanager
-async def served(folder: Path, *texts: str | None) -> AsyncIterator[str]:
-    """The application on a free port of loopback."""
-    engines = Engines(ToneSynthesizer(), ScriptedRecognizer(*texts), LoudnessModel)
-    app = create_app(Settings(data=str(folder), agent="offline", synthesizer="none"), engines=engines)
+async def listening(app: Starlette) -> AsyncIterator[str]:
+    """*app* on a free port of loopback."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -107,6 +106,15 @@ async def served(folder: Path, *texts: str | None) -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await serving
+
+
+@asynccontextmanager
+async def served(folder: Path, *texts: str | None) -> AsyncIterator[str]:
+    """The application on a free port of loopback."""
+    engines = Engines(ToneSynthesizer(), ScriptedRecognizer(*texts), LoudnessModel)
+    app = create_app(Settings(data=str(folder), agent="offline", synthesizer="none"), engines=engines)
+    async with listening(app) as url:
+        yield url
 
 
 @asynccontextmanager

@@ -5,7 +5,6 @@ Each word is a tone of its own, so that what each device was sent can be read fr
 
 import asyncio
 import re
-import socket
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +14,6 @@ from typing import Final
 import httpx2
 import numpy as np
 import pytest
-import uvicorn
 
 from gateway.agents.scripted import ScriptedAgent
 from gateway.app import create_app
@@ -24,7 +22,7 @@ from media.frames import MIC_RATE_HZ, PTIME_MS, VOICE_RATE_HZ, Pcm, samples
 from media.leg import Engines
 from media.peer import Peer, PeerOptions
 from media.speech import Speech, Word
-from tests.e2e.test_call import LIMIT_S, Caller
+from tests.e2e.test_call import LIMIT_S, Caller, listening
 from tests.media.engines import LoudnessModel, ScriptedRecognizer
 
 COUNT: Final = 12
@@ -83,16 +81,8 @@ class Recorder(Caller):
 async def served(folder: Path, word_ms: int) -> AsyncIterator[str]:
     engines = Engines(Scale(word_ms), ScriptedRecognizer(), LoudnessModel)
     app = create_app(Settings(data=str(folder), synthesizer="none"), agent=ScriptedAgent(TEXT), engines=engines)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await serving
+    async with listening(app) as url:
+        yield url
 
 
 @asynccontextmanager
