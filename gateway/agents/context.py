@@ -19,9 +19,9 @@ message, so that nothing of it can be taken for the user's words or imitated.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
-from gateway.runtime.ports import Conversation, Message, Role, Steered
+from gateway.runtime.ports import Conversation, Message, Steered
 
 CUT: Final = "[The user interrupted the answer above at this point. The rest of it was not heard.]"
 CUT_UNHEARD: Final = "[The user interrupted before any of the answer was heard.]"
@@ -33,11 +33,14 @@ _QUOTED: Final = 12
 GO_ON: Final = "[The user has said nothing new. Go on.]"
 
 
+ChatRole: TypeAlias = Literal["user", "assistant", "system"]
+
+
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
     """One message of a chat completion request. ``content`` is never empty."""
 
-    role: Role
+    role: ChatRole
     content: str
 
 
@@ -80,14 +83,14 @@ def _steered_turns(conversation: Conversation, steered: Steered) -> list[ChatMes
         parts += [ChatMessage("user", f"{ADDED} {m.text.strip()}") for m in during if m.role == "user"]
         parts.append(ChatMessage("assistant", steered.partial))
     else:
-        parts += [ChatMessage(m.role, m.text.strip()) for m in during if m.text.strip()]
+        parts += [ChatMessage(m.role, m.text.strip()) for m in during if m.text.strip() and m.role != "tool"]
     turns = list(_alternating(iter(parts)))
     return turns if turns[0].role == "user" else [ChatMessage("user", BEGIN), *turns]
 
 
 def _parts(message: Message) -> Iterator[ChatMessage]:
     text = message.text.strip()
-    if text:
+    if text and message.role != "tool":
         yield ChatMessage(message.role, text)
     if message.interrupted:
         yield ChatMessage("user", _note(message, heard=bool(text)))

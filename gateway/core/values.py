@@ -1,10 +1,13 @@
 """Small values that inputs, facts and effects share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Literal
 
-Role = Literal["user", "assistant", "system"]
+Role = Literal["user", "assistant", "system", "tool"]
+"""Who a message is of. ``tool``: no message, but the call of a tool, or what came of one."""
+
+ItemKind = Literal["message", "function_call", "function_call_output"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 ResponseStatus = Literal["completed", "cancelled", "failed"]
 
@@ -36,11 +39,52 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that a model may ask for, and that a client runs."""
+
+    name: str
+    description: str = ""
+    parameters: str = "{}"
+    """The JSON Schema of its arguments, as JSON text."""
+
+
+ToolChoice = Literal["auto", "none", "required"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that one answer cost. What a model does not tell is 0."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    input_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    output_audio_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        mine, yours = astuple(self), astuple(other)
+        return Usage(*(a + b for a, b in zip(mine, yours, strict=True)))
+
+
+Shortfall = Literal["max_output_tokens", "content_filter"]
+"""Why a model ended its answer before it was complete."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
-    """What a client wants for one answer alone, in its own words."""
+    """What a client wants for one answer alone, in its own words; None stands for what the session says."""
 
     instructions: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    tools: tuple[Tool, ...] | None = None
+    tool_choice: ToolChoice | None = None
+    forced_tool: str = ""
+    """The one tool that must be called."""
+
+    max_output_tokens: int | None = None
+    """0 for any number."""
 
 
 OnEdit = Literal["interrupt", "reject"]

@@ -23,6 +23,7 @@ def item(
         content = rt.Content("input_audio", transcript=text or None)
     else:
         content = rt.Content("input_text", text=text)
+    assert role != "tool", "a tool's call is no message"
     shown = rt.Item(item_id, status, role, [content])
     if unheard is not None:
         shown.heard_text, shown.unheard_text, shown.seen_text = text, unheard, seen_text(text, unheard, seen)

@@ -13,7 +13,7 @@ from gateway.core.session import Session
 from gateway.core.tree import Node
 from gateway.core.values import Failure
 from gateway.errors import AgentError, StoreError
-from gateway.runtime.ports import Agent, Conversation, Message, Steered, SteerMode, Store, VoicePort
+from gateway.runtime.ports import Agent, Conversation, Message, Piece, Steered, SteerMode, Store, VoicePort
 from gateway.runtime.seam import Seam
 
 TOLD: Final = 1
@@ -144,10 +144,12 @@ class Performer:
         else:
             await self._submit(inp.GenerationFinished(generation))
 
-    async def _relay(self, answer: AsyncGenerator[str, None], generation: Generation, seam: Seam | None) -> None:
+    async def _relay(self, answer: AsyncGenerator[Piece, None], generation: Generation, seam: Seam | None) -> None:
         """Hand on what the model says; of an answer that is gone on with, only what is new."""
         half, begun = "", seam is None
         async for piece in answer:
+            if not isinstance(piece, str):
+                continue
             if not begun:
                 begun = True
                 await self._submit(inp.GenerationBegan(generation))

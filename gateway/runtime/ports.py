@@ -3,24 +3,24 @@
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, TypeAlias
 
 from gateway.core import state
 from gateway.core.events import BranchSelected, Event, Fact
 from gateway.core.ids import DEFAULT_TENANT, Generation, ItemId, ResponseId, SessionId
 from gateway.core.inputs import PlayoutCleared
+from gateway.core.values import ItemKind, Role, Shortfall, Tool, ToolChoice, Usage
 
-Role = Literal["user", "assistant", "system"]
 SteerMode = Literal["native", "prefill", "instruction"]
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of the conversation, as it was heard."""
+    """One message of the conversation, as it was heard; or a tool's call, or what came of one."""
 
     role: Role
     text: str
-    """What was said, typed or, for an interrupted answer, *heard*."""
+    """What was said, typed or, for an interrupted answer, *heard*. A call's arguments, as JSON; a result's output."""
 
     interrupted: bool = False
     """True for an answer that was cut: ``text`` is the part that was heard (or read)."""
@@ -36,6 +36,19 @@ class Message:
 
     spoken: bool = False
     """True when a user message came by voice."""
+
+    item_id: str = ""
+    """Its id in the conversation; ``""`` while it has none."""
+
+    kind: ItemKind = "message"
+    call_id: str = ""
+    """Joins a call and its result."""
+
+    name: str = ""
+    """Of the tool that is called."""
+
+    images: tuple[str, ...] = ()
+    """Pictures of a user message, as ``data:`` or ``https:`` addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +77,69 @@ class Conversation:
     steered: Steered | None = None
     """None for an answer that begins."""
 
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    forced_tool: str = ""
+    """The one tool that must be called, ``""`` for any."""
+
+    max_output_tokens: int | None = None
+    """None for any number."""
+
+    sounds: Mapping[str, bytes] = field(default_factory=dict)
+    """For an agent that hears: by item id, the sound of user messages that came by voice and are still at hand, as
+    PCM16 mono 24 kHz, little-endian."""
+
+
+# --- what an agent yields: text, as plain ``str``, or one of these ---
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model asks for a tool, which a client is to run. The answer ends soon after; the result comes in another."""
+
+    call_id: str
+    name: str
+    arguments: str
+    """As JSON text."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRun:
+    """A tool that the agent ran by itself: shown, and recorded as a call with its result."""
+
+    call_id: str
+    name: str
+    arguments: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A piece of the answer's own sound, from an agent that ``speaks``: PCM16 mono 24 kHz, little-endian.
+
+    Its words are yielded beside it as text, somewhat before or after.
+    """
+
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """What the model thinks before or while it answers: shown to extended clients, never spoken, not remembered."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Why the answer is not complete, where it is not. Yielded last."""
+
+    shortfall: Shortfall
+
+
+Piece: TypeAlias = str | ToolCall | ToolRun | Sound | Reasoning | Usage | Ended
+""":class:`~gateway.core.values.Usage` may come several times; they are added up."""
+
 
 class Agent(Protocol):
     """A model, or code that stands for one."""
@@ -74,8 +150,8 @@ class Agent(Protocol):
     steer: SteerMode
     """How a running answer can be steered; ``instruction`` when nothing better is offered."""
 
-    def reply(self, conversation: Conversation) -> AsyncGenerator[str, None]:
-        """Answer, piece by piece, in text.
+    def reply(self, conversation: Conversation) -> AsyncGenerator[Piece, None]:
+        """Answer, piece by piece: text, calls of tools, what it cost.
 
         The one task that iterates owns the stream: cancelling it must stop the model, down to its
         network connection. Raises :class:`gateway.errors.AgentError`.

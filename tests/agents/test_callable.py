@@ -34,7 +34,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
 
 def answered(agent: Agent, conversation: Conversation = ASKED) -> list[str]:
     async def main() -> list[str]:
-        return [piece async for piece in agent.reply(conversation)]
+        return [piece async for piece in agent.reply(conversation) if isinstance(piece, str)]
 
     return asyncio.run(main())
 
