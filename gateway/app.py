@@ -32,8 +32,10 @@ from gateway.store.export import export
 from gateway.store.sqlite import SqliteStore
 from gateway.tls import EVERYWHERE, own_addresses
 from gateway.transports import admission, documents, failures, links, network, pages, rest, webrtc, websocket
+from gateway.transports.alias import Alias
 from gateway.transports.connection import Services
 from gateway.transports.guard import Guard, Rules
+from gateway.transports.lifetime import Lifetimes
 from gateway.transports.overload import Rule
 from gateway.transports.routes import OPERATIONS, routes
 from media.hearing.detector import SpeechDetector, standard
@@ -87,8 +89,8 @@ def create_app(
             WebSocketRoute("/v1/realtime", websocket.realtime),
             Mount("/web", pages.Files(directory=pages.WEB)),
         ],
-        middleware=[Middleware(Guard, rules=rules, authority=authority)],
-        exception_handlers={HTTPException: failures.no_such_thing},
+        middleware=[Middleware(Alias), Middleware(Guard, rules=rules, authority=authority)],
+        exception_handlers={HTTPException: failures.no_such_thing, Exception: failures.fault_of_ours},
         lifespan=lifespan,
     )
     app.state.authority = authority
@@ -129,6 +131,7 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
         instructions=settings.instructions,
         authority=app.state.authority,
         commands_a_second=settings.max_commands,
+        lifetimes=Lifetimes(settings.max_session_minutes, clock.wall),
     )
     app.state.calls = webrtc.Calls()
     app.state.reach = links.Reach(own_addresses() if settings.host in EVERYWHERE else ())
@@ -147,6 +150,7 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
     chores = [
         asyncio.create_task(_evict(registry), name="evict"),
         asyncio.create_task(app.state.authority.run(), name="expiry"),
+        asyncio.create_task(app.state.services.lifetimes.run(), name="lifetimes"),
         asyncio.create_task(retention.watch(store, _keep(settings), registry, clock), name="retention"),
     ]
     try:
