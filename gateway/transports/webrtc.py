@@ -14,6 +14,7 @@ from gateway.core.values import Settings
 from gateway.errors import AuthError, GatewayError, ProtocolViolation, StoreError
 from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.extension import SUBPROTOCOL
+from gateway.protocol.frames import MOST_BYTES
 from gateway.runtime.actor import Actor
 from gateway.transports import config as conf, presence
 from gateway.transports.admission import SHED, Place, admitted
@@ -87,6 +88,7 @@ class Call:
         )
         connection.teller.drained = self._drained
         connection.teller.most_bytes = SNAPSHOT_BYTES
+        connection.teller.most_frame_bytes = lambda: min(self._paths.message_bytes or MOST_BYTES, MOST_BYTES)
         assert services.engines is not None, "calls are refused where there are no engines"
         voice = self._voice = Voice(
             actor,
