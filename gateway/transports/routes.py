@@ -315,7 +315,7 @@ OPERATIONS: Final = (
             "Of telephone calls, which there are none",
             webrtc.telephone,
             {},
-            {400: "sip_not_supported"},
+            {404: "sip_not_supported"},
             (CALL,),
         )
         for verb in ("accept", "refer", "reject")

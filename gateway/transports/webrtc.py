@@ -360,4 +360,4 @@ def _may_end(request: Request, call: Call) -> bool:
 
 async def telephone(_request: Request) -> Response:
     """What can be done with a call that came over SIP: there is none here, and no client shall try again."""
-    return failure(400, "sip_not_supported", "This gateway takes calls over WebRTC, none over SIP.")
+    return failure(404, "sip_not_supported", "This gateway takes calls over WebRTC, none over SIP.")

@@ -160,7 +160,7 @@ def test_a_call_that_nobody_knows_cannot_be_ended(tmp_path: Path, method: str, p
 @pytest.mark.parametrize("verb", ["accept", "refer", "reject"])
 def test_what_is_for_telephone_calls_says_so(tmp_path: Path, verb: str) -> None:
     async def talk(gateway: Gateway) -> None:
-        check(await gateway.http("POST", f"{CALLS}/rtc_any/{verb}", "{}", JSON), 400, "sip_not_supported")
+        check(await gateway.http("POST", f"{CALLS}/rtc_any/{verb}", "{}", JSON), 404, "sip_not_supported")
 
     served(tmp_path, talk)
 
