@@ -9,6 +9,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -23,6 +24,9 @@ _STUN: Final = re.compile(r"stun:[^\s:?,]+(:\d{1,5})?")
 _TURN: Final = re.compile(r"turns?:[^\s:?,]+(:\d{1,5})?(\?transport=(udp|tcp))?")
 """RFC 7064 and RFC 7065, as far as both sides understand them."""
 
+OF_MODELS: Final = ("openai_chat",)
+"""Agents that ask a server for one of its models."""
+
 MIN_SECRET_BYTES: Final = 32
 """RFC 7518 section 3.2: as long as the hash is."""
 
@@ -31,7 +35,7 @@ ELSEWHERE: Final = frozenset({"BARGEIN_CONFIG", "BARGEIN_EXAMPLES"})
 
 
 def _setting(default: Any, help: str, *, secret: bool = False) -> Any:
-    return field(default=default, repr=not secret, metadata={"help": help})
+    return field(default=default, repr=not secret, metadata={"help": help, "secret": secret})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,11 @@ class Settings:
     keep_mb: int = _setting(0, "Megabytes of conversations to keep; beyond, the longest unused go; 0: any number.")
     agent: str = _setting("", "Who answers: 'offline', 'openai_chat' or 'package.module:function'.")
     model: str = _setting("gpt-4o-mini", "Model of openai_chat.")
+    models: str = _setting("", "Further models that a session may choose: NAME or NAME=AGENT, separated by commas.")
+    model_alias: str = _setting("", "Other names of models, which are allowed thereby: NAME=MODEL, by commas.")
+    model_connect_s: float = _setting(5.0, "Seconds for the connection to the model's server.")
+    first_token_s: float = _setting(15.0, "Seconds until a model's first token, another attempt included.")
+    next_token_s: float = _setting(15.0, "Seconds from one token of a model to the next.")
     steer: str = _setting("instruction", "How openai_chat goes on when steered: 'instruction', or 'prefill' if it can.")
     base_url: str = _setting("", "Any OpenAI-compatible server, for openai_chat and the openai speech engines.")
     api_key: str = _setting("", "Key for that server. Better given by the environment than by a flag.", secret=True)
@@ -65,6 +74,8 @@ class Settings:
     tts_model: str = _setting("gpt-4o-mini-tts", "Model of the openai synthesizer.")
     stt_model: str = _setting("gpt-4o-mini-transcribe", "Model of the openai recognizer.")
     voice: str = _setting("", "Voice: of espeak (en-us) or of the openai synthesizer (alloy).")
+    voices: str = _setting("", "Further voices that a session may choose, separated by commas.")
+    voice_alias: str = _setting("", "Other names of voices, which are allowed thereby: NAME=VOICE, by commas.")
     instructions: str = _setting("", "Instructions for the model, where a session gives none.")
     max_event_bytes: int = _setting(64 * 1024, "Largest client event, in bytes.")
     max_append_bytes: int = _setting(15 * 1024 * 1024, "Largest input_audio_buffer.append, in bytes.")
@@ -101,7 +112,7 @@ class Settings:
         _one_of("steer", self.steer, ("instruction", "prefill"))
         _one_of("media", self.media, ("direct", "stock"))
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
-        known = self.agent in ("", "offline", "openai_chat") or ":" in self.agent
+        known = self.agent in ("", "offline", *OF_MODELS) or ":" in self.agent
         _require(known, "agent", "give 'offline', 'openai_chat' or 'package.module:function'")
         _require(not self.detector or ":" in self.detector, "detector", "give 'package.module:function'")
         _require(self.max_event_bytes >= 1024, "max_event_bytes", "at least 1024")
@@ -113,12 +124,42 @@ class Settings:
         plain = all(char.isalnum() or char in "-._~" for char in self.token) and self.token.isascii()
         _require(plain, "token", "letters, digits and - . _ ~ only, so that it fits into headers and addresses")
         _require(self.max_offers >= 0, "max_offers", "not less than 0")
+        self._check_names()
         self._check_network()
         exposed = not is_loopback(self.host) and not self.asks_who
         _require(
             not exposed, "host", "an address that others can reach needs a --token, --auth-secret or --auth-issuers"
         )
         self._check_auth()
+
+    def _check_names(self) -> None:
+        for name in ("model_connect_s", "first_token_s", "next_token_s"):
+            _require(0 < getattr(self, name) < inf, name, "more than 0")
+        for model, agent in self.further_models.items():
+            known = agent in ("", "offline", *OF_MODELS) or ":" in agent
+            _require(bool(model) and known, "models", "give NAME or NAME=AGENT")
+        for setting, aliases in (("model_alias", self.model_aliases), ("voice_alias", self.voice_aliases)):
+            _require(all(aliases) and all(aliases.values()), setting, "give NAME=MEANING")
+
+    @property
+    def further_models(self) -> dict[str, str]:
+        """The kind of agent of each further model; ``""`` for that of all others."""
+        return _paired(self.models)
+
+    @property
+    def model_aliases(self) -> dict[str, str]:
+        """The model that each alias means."""
+        return _paired(self.model_alias)
+
+    @property
+    def voice_list(self) -> tuple[str, ...]:
+        """Further voices, as a tuple."""
+        return _listed(self.voices)
+
+    @property
+    def voice_aliases(self) -> dict[str, str]:
+        """The voice that each alias means."""
+        return _paired(self.voice_alias)
 
     def _check_auth(self) -> None:
         long_enough = not self.auth_secret or len(self.auth_secret.encode()) >= MIN_SECRET_BYTES
@@ -211,12 +252,27 @@ def read_file(path: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"The configuration file is not valid TOML: {error}.") from error
     types = {f.name: type(f.default) for f in fields(Settings)}
-    for name, value in found.items():
+    read = {}
+    for name, given in found.items():
         if name not in types:
             raise SettingsError(f"Unknown setting '{name}' in the configuration file.")
+        value = read[name] = _as_flag(given, types[name])
         if type(value) is not types[name]:
             raise SettingsError(f"Setting '{name}' in the configuration file must be of type {types[name].__name__}.")
-    return found
+    return read
+
+
+def _as_flag(given: Any, wanted: type) -> Any:
+    """What TOML says better than a flag can: lists, tables of names, and whole numbers of seconds."""
+    match given:
+        case dict() if all(isinstance(value, str) for value in given.values()):
+            return ",".join(f"{name}={value}" for name, value in given.items())
+        case list() if all(isinstance(value, str) for value in given):
+            return ",".join(given)
+        case int() if wanted is float and not isinstance(given, bool):
+            return float(given)
+        case _:
+            return given
 
 
 def read_secret(settings: Settings) -> bytes | None:
@@ -264,6 +320,11 @@ def _may_be_announced(address: str) -> bool:
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _paired(text: str) -> dict[str, str]:
+    """``a=b,c=d`` as a mapping; what has no ``=`` maps to nothing."""
+    return {name.strip(): value.strip() for name, _, value in (each.partition("=") for each in _listed(text))}
 
 
 def _require(condition: bool, name: str, sentence: str) -> None:
