@@ -28,7 +28,7 @@ from gateway.runtime.choice import Agents
 from gateway.runtime.clock import Clock, SystemClock
 from gateway.runtime.ports import Agent
 from gateway.runtime.registry import Registry
-from gateway.settings import Settings, read_secret
+from gateway.settings import Settings, with_secrets
 from gateway.store.export import export
 from gateway.store.sqlite import SqliteStore
 from gateway.tls import EVERYWHERE, own_addresses
@@ -69,6 +69,7 @@ def create_app(
 
     *agent* and *engines* take the place of those that the settings name, *lateness* of what is measured.
     """
+    settings = with_secrets(settings)
     engines = engines or choose_engines(settings)
     agents = choose_agents(settings) if agent is None else Agents(agent)
     names = names_of(settings, engines) if agent is None else Names()
@@ -100,7 +101,7 @@ def create_app(
 
 def _authority(settings: Settings, clock: Clock) -> Authority:
     """Who knows credentials; with a warning where everybody is let in."""
-    secret, issuers = read_secret(settings), settings.issuers
+    secret, issuers = settings.signing_key or None, settings.issuers
     tokens = None
     if secret is not None or issuers:
         keys = KeyCache(issuers, clock.now)

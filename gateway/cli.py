@@ -299,14 +299,14 @@ def _token(
     """Print a JSON Web Token, signed by the gateway's secret, and nothing else."""
     from gateway.auth.tokens import mint
 
-    settings = Settings(
+    given = Settings(
         auth_secret=auth_secret,
         auth_secret_file=auth_secret_file,
         auth_issuer=auth_issuer,
         auth_audience=auth_audience,
     )
-    secret = conf.read_secret(settings)
-    if secret is None:
+    settings = conf.with_secrets(given)
+    if not settings.signing_key:
         raise SettingsError("A token is signed by a secret: give --auth-secret-file or BARGEIN_AUTH_SECRET.")
     clock = SystemClock()
     wanted, sessions = rights.replace(",", " ").split(), session.replace(",", " ").split()
@@ -316,7 +316,7 @@ def _token(
         )
     except ValueError as error:
         raise SettingsError(f"No token: {error}.") from error
-    typer.echo(mint({**claims, "iss": settings.auth_issuer, "aud": settings.auth_audience}, secret))
+    typer.echo(mint({**claims, "iss": settings.auth_issuer, "aud": settings.auth_audience}, settings.signing_key))
 
 
 @app.command("export")

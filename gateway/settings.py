@@ -8,7 +8,7 @@ else from its default. The command line itself is built from this class, so that
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
 from typing import Any, Final
@@ -35,7 +35,7 @@ ELSEWHERE: Final = frozenset({"BARGEIN_CONFIG", "BARGEIN_EXAMPLES"})
 
 
 def _setting(default: Any, help: str, *, secret: bool = False) -> Any:
-    return field(default=default, repr=not secret, metadata={"help": help, "secret": secret})
+    return field(default=default, repr=not secret, metadata={"help": help})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Settings:
     tls_cert: str = _setting("", "Or your own: a PEM file with the certificate and its chain.")
     tls_key: str = _setting("", "And a PEM file with its key.")
     token: str = _setting("", "Secret that clients must present as 'Authorization: Bearer …'.", secret=True)
+    token_file: str = _setting("", "Or the file that holds it.")
     auth_secret: str = _setting("", "Secret that signs JSON Web Tokens (HS256): 32 bytes at least.", secret=True)
     auth_secret_file: str = _setting("", "Or the file that holds it.")
     auth_issuer: str = _setting("bargein", "Issuer ('iss') of the tokens that this secret signs.")
@@ -68,6 +69,7 @@ class Settings:
     steer: str = _setting("instruction", "How openai_chat goes on when steered: 'instruction', or 'prefill' if it can.")
     base_url: str = _setting("", "Any OpenAI-compatible server, for openai_chat and the openai speech engines.")
     api_key: str = _setting("", "Key for that server. Better given by the environment than by a flag.", secret=True)
+    api_key_file: str = _setting("", "Or the file that holds it.")
     synthesizer: str = _setting("", "Who speaks: 'espeak', 'openai', 'none' or 'package.module:function'.")
     recognizer: str = _setting("", "Who listens: 'sphinx', 'openai', 'none' or 'package.module:function'.")
     detector: str = _setting("", "A speech detector of your own: 'package.module:function', called once for each leg.")
@@ -94,7 +96,9 @@ class Settings:
     turn: str = _setting("", "TURN servers for both sides, as turn:HOST:PORT?transport=udp, separated by commas.")
     turn_username: str = _setting("", "User name for the TURN servers.")
     turn_credential: str = _setting("", "Password for the TURN servers. Every client gets it.", secret=True)
+    turn_credential_file: str = _setting("", "Or the file that holds it.")
     turn_secret: str = _setting("", "Or the secret that they share, from which passwords are made.", secret=True)
+    turn_secret_file: str = _setting("", "Or the file that holds it.")
     max_offers: int = _setting(10, "WebRTC offers a minute for each client address; 0 for any number.")
     log_level: str = _setting("warning", "debug, info, warning or error.")
 
@@ -162,9 +166,11 @@ class Settings:
         return _paired(self.voice_alias)
 
     def _check_auth(self) -> None:
-        long_enough = not self.auth_secret or len(self.auth_secret.encode()) >= MIN_SECRET_BYTES
+        long_enough = not self.auth_secret or len(self.signing_key) >= MIN_SECRET_BYTES
         _require(long_enough, "auth_secret", f"at least {MIN_SECRET_BYTES} bytes")
-        _require(not (self.auth_secret and self.auth_secret_file), "auth_secret", "it goes without --auth-secret-file")
+        for name in secrets():
+            both = bool(getattr(self, name) and getattr(self, f"{name}_file"))
+            _require(not both, name, f"it goes without --{name.replace('_', '-')}-file")
         _require(bool(self.auth_issuer and self.auth_audience), "auth_issuer", "neither issuer nor audience is empty")
         given = _listed(self.auth_issuers)
         parts = [each.partition("=") for each in given]
@@ -176,7 +182,15 @@ class Settings:
     @property
     def asks_who(self) -> bool:
         """Must clients present anything?"""
-        return bool(self.token or self.auth_secret or self.auth_secret_file or self.auth_issuers)
+        return self._gives("token") or self._gives("auth_secret") or bool(self.auth_issuers)
+
+    @property
+    def signing_key(self) -> bytes:
+        """The secret that signs tokens, of any bytes; empty for none."""
+        return self.auth_secret.encode("utf-8", "surrogateescape")
+
+    def _gives(self, secret: str) -> bool:
+        return bool(getattr(self, secret) or getattr(self, f"{secret}_file"))
 
     @property
     def issuers(self) -> dict[str, str]:
@@ -190,8 +204,9 @@ class Settings:
             _require(_STUN.fullmatch(url) is not None, "stun", "give stun:HOST or stun:HOST:PORT")
         for url in self.turn_servers:
             _require(_TURN.fullmatch(url) is not None, "turn", "give turn:HOST:PORT or turns:HOST:PORT")
-        let_in = bool(self.turn_username and self.turn_credential) != bool(self.turn_secret)
-        unused = not (self.turn_username or self.turn_credential or self.turn_secret)
+        credential, shared = self._gives("turn_credential"), self._gives("turn_secret")
+        let_in = bool(self.turn_username and credential) != shared
+        unused = not (self.turn_username or credential or shared)
         enough = let_in if self.turn_servers else unused
         _require(enough, "turn", "it goes with --turn-username and --turn-credential, or with --turn-secret")
 
@@ -275,19 +290,25 @@ def _as_flag(given: Any, wanted: type) -> Any:
             return given
 
 
-def read_secret(settings: Settings) -> bytes | None:
-    """The secret that signs tokens, from the setting or from its file; None when there is none.
+def secrets() -> tuple[str, ...]:
+    """The settings that nobody may see. Each has another of its name and ``_file``."""
+    return tuple(f.name for f in fields(Settings) if not f.repr)
 
-    Raises ``SettingsError``.
-    """
-    if not settings.auth_secret_file:
-        return settings.auth_secret.encode() or None
+
+def with_secrets(settings: Settings) -> Settings:
+    """*settings* with the secrets that stand in files. Raises ``SettingsError``."""
+    files = {name: getattr(settings, f"{name}_file") for name in secrets()}
+    read: dict[str, Any] = {name: _read_secret(f"{name}_file", Path(path)) for name, path in files.items() if path}
+    return replace(settings, **read | {f"{name}_file": "" for name in read})
+
+
+def _read_secret(name: str, path: Path) -> str:
     try:
-        secret = Path(settings.auth_secret_file).read_bytes().strip()
+        secret = path.read_bytes().strip()
     except OSError as error:
-        raise SettingsError(f"Setting 'auth_secret_file' is wrong: it cannot be read ({error.strerror}).") from error
-    _require(len(secret) >= MIN_SECRET_BYTES, "auth_secret_file", f"it must hold at least {MIN_SECRET_BYTES} bytes")
-    return secret
+        raise SettingsError(f"Setting '{name}' is wrong: it cannot be read ({error.strerror}).") from error
+    _require(bool(secret), name, "the file is empty")
+    return secret.decode("utf-8", "surrogateescape")
 
 
 def _may_be_asked(url: str) -> bool:
