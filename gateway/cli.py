@@ -47,11 +47,18 @@ def _bargein() -> None:
 def _serve(config: Path | None, no_browser: bool, given: dict[str, Any]) -> None:
     conf.check_environment(os.environ)
     settings = Settings(**given)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    for chatty in ("aiortc", "aioice"):  # they log whole SDPs, and addresses
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    _log(settings.log_level.upper())
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(settings, open_browser=not no_browser))
+
+
+def _log(level: str) -> None:
+    """Libraries only warn: what they say beside that holds headers, addresses and whole SDPs."""
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    root = logging.getLogger()
+    for ours in ("gateway", "media"):
+        logging.getLogger(ours).setLevel(root.level)
+    root.setLevel(max(root.level, logging.WARNING))
 
 
 def _loop_factory() -> Any:
