@@ -13,8 +13,10 @@ from gateway.core.session import Session
 from gateway.core.tree import Node
 from gateway.core.values import Failure
 from gateway.errors import AgentError, StoreError
+from gateway.runtime.bounds import bounded
 from gateway.runtime.choice import Agents
 from gateway.runtime.ports import Agent, Conversation, Message, Piece, Steered, SteerMode, Store, VoicePort
+from gateway.runtime.regrets import regret
 from gateway.runtime.seam import Seam
 
 TOLD: Final = 1
@@ -133,22 +135,30 @@ class Performer:
         generation = asked.generation
         try:
             conversation = await self._conversation(asked)
-            async with contextlib.aclosing(self._agent.reply(conversation)) as answer:
+            async with contextlib.aclosing(bounded(self._agent.reply(conversation), self._agents.bounds)) as answer:
                 await self._relay(answer, generation, _seam(conversation.steered))
         except (AgentError, StoreError) as error:
             if error.__cause__ is not None:
                 self._log(error.__cause__)
-            await self._submit(inp.GenerationFailed(generation, Failure(error.code, str(error))))
+            await self._fail(asked, Failure(error.code, str(error)))
         except (Exception, asyncio.CancelledError) as error:
             # An agent is other people's code: whatever it raises ends its response, never the session. That holds
             # for a cancellation of its own making too, or nobody would ever hear of the response again.
             if isinstance(error, asyncio.CancelledError) and _told_to_stop():
                 raise
             self._log(error)
-            failure = Failure("agent_crashed", "The agent failed; the gateway's log has the details.")
-            await self._submit(inp.GenerationFailed(generation, failure))
+            await self._fail(asked, Failure("agent_crashed", "The agent failed; the gateway's log has the details."))
         else:
             await self._submit(inp.GenerationFinished(generation))
+
+    async def _fail(self, asked: fx.Generate, failure: Failure) -> None:
+        """End an answer that failed. Who waits to hear it is told so first; whoever steers it has a receipt."""
+        response = self._core.state.by_generation(asked.generation)
+        steers = asked.steers_on is not None or bool(asked.steers)
+        if response is not None and response.leg is not None and self._agents.regrets and not steers:
+            spoke, language = response.item_id is not None, self._core.state.conversation.settings.language
+            await self._submit(inp.TextGenerated(asked.generation, regret(language, spoke=spoke)))
+        await self._submit(inp.GenerationFailed(asked.generation, failure))
 
     async def _relay(self, answer: AsyncGenerator[Piece, None], generation: Generation, seam: Seam | None) -> None:
         """Hand on what the model says; of an answer that is gone on with, only what is new."""
