@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
+from gateway.agents import upstream
 from gateway.agents.openai_chat import OpenAIChat
 from gateway.agents.patience import Patience
 from gateway.errors import AgentError
@@ -140,6 +141,17 @@ def test_an_event_without_an_end_is_not_collected() -> None:
         assert len(server.requests) == 1
 
     run(Answer(tokens=["Well"], fault="line", fault_after=1), use, Patience())
+
+
+def test_an_answer_without_an_end_is_not_collected_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The arguments of a call, say, of which nothing is yielded before they are whole."""
+    monkeypatch.setattr(upstream, "MAX_ANSWER_BYTES", 100_000)
+
+    async def use(server: FakeOpenAI, agent: OpenAIChat) -> None:
+        assert await answered(agent) == ("Well", "model_failed")
+        await server.disconnect()
+
+    run(Answer(tokens=["Well"], fault="empty", fault_after=1), use, Patience())
 
 
 def test_an_answer_of_many_small_events_may_be_larger_than_one_event() -> None:
