@@ -270,7 +270,8 @@ async def create(request: Request) -> Response:
     try:
         offer, changes = await read_offer(request)
         known = changes_of(visitor.config)
-        settings = conf.shared(services.begin(), known, services.names)
+        model = changes.model or known.model or request.query_params.get("model", "")
+        settings = conf.shared(services.begin(model), known, services.names)
         config = conf.updated(conf.updated(conf.ConnectionConfig(("audio",)), known), changes)
         wanted = session_of(request.query_params) or visitor.principal.bound
         if wanted is not None:

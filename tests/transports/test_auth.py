@@ -255,16 +255,17 @@ def test_a_wrong_wish_is_refused(tmp_path: Path, wish: object, code: str) -> Non
 
 def test_a_client_secret_opens_sessions_until_it_expires_and_its_session_may_be_changed(tmp_path: Path) -> None:
     async def talk(gateway: Gateway) -> None:
-        wish = {"type": "realtime", "instructions": "Be brief.", "output_modalities": ["text"]}
+        wish = {"type": "realtime", "model": "mine", "instructions": "Be brief.", "output_modalities": ["text"]}
         answer = await post(gateway, "/v1/realtime/client_secrets", {"session": wish}, token())
         shown, secret = answer.json["session"], answer.json["value"]
         assert 550 < answer.json["expires_at"] - SystemClock().wall() <= 600
         assert (shown["object"], shown["type"], shown["id"][:5]) == ("realtime.session", "realtime", "sess_")
+        assert {name: shown[name] for name in wish} == wish
         sessions = []
-        for _ in range(3):
-            async with gateway.socket("model=m", STOCK, f"openai-insecure-api-key.{secret}") as socket:
+        for query, model in (("", "mine"), ("model=other", "other"), ("device=phone", "mine")):
+            async with gateway.socket(query, STOCK, f"openai-insecure-api-key.{secret}") as socket:
                 created = (await socket.get("session.created"))["session"]
-                assert (created["instructions"], created["output_modalities"]) == ("Be brief.", ["text"])
+                assert {name: created[name] for name in wish} == {**wish, "model": model}
                 sessions.append(created["id"])
                 await socket.send("session.update", session={"type": "realtime", "instructions": "Be long."})
                 assert (await socket.get("session.updated"))["session"]["instructions"] == "Be long."

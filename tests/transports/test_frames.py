@@ -8,6 +8,7 @@ import pytest
 
 from gateway.agents.scripted import Say, ScriptedAgent
 from gateway.protocol.frames import MOST_BYTES
+from gateway.runtime.bounds import Bounds
 from gateway.runtime.ports import Agent
 from media.leg import Engines
 from media.peer import Peer, PeerOptions
@@ -16,8 +17,9 @@ from tests.e2e.test_handover import SDP
 from tests.media.engines import LoudnessModel, ScriptedRecognizer, ToneSynthesizer
 from tests.transports.server import EXTENDED, STOCK, Gateway, Socket, serving
 
-ANSWER = "Once upon a time. " * 70_000
-"""1.2 MiB at once, from a model that means no good."""
+MOST = Bounds().characters
+ANSWER = "\u0001" * MOST
+"""As long as an answer may be, of what JSON makes six bytes each, from a model that means no good."""
 
 
 def served(folder: Path, talk: Callable[[Gateway], Awaitable[None]], agent: Agent | None = None) -> None:
@@ -72,7 +74,7 @@ def test_the_largest_session_that_events_can_make_fits_into_a_frame(tmp_path: Pa
 def test_over_a_call_no_message_is_longer_than_its_client_takes(tmp_path: Path) -> None:
     """One byte more would end the call."""
     engines = Engines(ToneSynthesizer(), ScriptedRecognizer(), LoudnessModel)
-    answer = ANSWER[:200_000]
+    answer = ("Once upon a time. " * MOST)[:MOST]
 
     async def main() -> None:
         async with (
