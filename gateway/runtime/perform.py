@@ -1,7 +1,6 @@
 """Performing what a session asks for: effects become calls of models and voice legs."""
 
 import asyncio
-import contextlib
 import logging
 import traceback
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
@@ -13,7 +12,18 @@ from gateway.core.session import Session
 from gateway.core.tree import Node
 from gateway.core.values import Failure
 from gateway.errors import AgentError, StoreError
-from gateway.runtime.ports import Agent, Conversation, Message, Piece, Steered, SteerMode, Store, VoicePort
+from gateway.runtime.closing import closing
+from gateway.runtime.ports import (
+    STEERED,
+    Agent,
+    Conversation,
+    Message,
+    Piece,
+    Steered,
+    SteerMode,
+    Store,
+    VoicePort,
+)
 from gateway.runtime.seam import Seam
 
 TOLD: Final = 1
@@ -57,11 +67,11 @@ class Performer:
     def stop(self, effect: fx.StoppingEffect) -> inp.Input | None:
         """End something now. Returns the input that tells where it ended, to be handled before all others."""
         match effect:
-            case fx.CancelGeneration(generation):
+            case fx.CancelGeneration(generation, steers):
                 self._stopped.add(generation)
                 task = self._generations.pop(generation, None)
                 if task is not None:
-                    task.cancel()
+                    task.cancel(STEERED if steers else None)
             case fx.FlushPlayout(leg, generation):
                 self._stopped.add(generation)
                 voice = self.voices.get(leg)
@@ -127,7 +137,7 @@ class Performer:
         generation = asked.generation
         try:
             conversation = await self._conversation(asked)
-            async with contextlib.aclosing(self._agent.reply(conversation)) as answer:
+            async with closing(self._agent.reply(conversation)) as answer:
                 await self._relay(answer, generation, _seam(conversation.steered))
         except (AgentError, StoreError) as error:
             if error.__cause__ is not None:

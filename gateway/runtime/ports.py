@@ -13,6 +13,9 @@ from gateway.core.values import ItemKind, Role, Shortfall, Tool, ToolChoice, Usa
 
 SteerMode = Literal["native", "prefill", "instruction"]
 
+STEERED: Final = "steered"
+"""The message of the cancellation that ends a reply which another one goes on with, by the same response's id."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -154,7 +157,8 @@ class Agent(Protocol):
         """Answer, piece by piece: text, calls of tools, what it cost.
 
         The one task that iterates owns the stream: cancelling it must stop the model, down to its
-        network connection. Raises :class:`gateway.errors.AgentError`.
+        network connection. Only after a cancellation that says :data:`STEERED` a model that steers natively may wait a
+        moment, to go on in the reply that follows. Raises :class:`gateway.errors.AgentError`.
         """
         ...
 
