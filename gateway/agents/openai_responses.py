@@ -16,8 +16,6 @@ from gateway.runtime.ports import Conversation, Piece, SteerMode
 class OpenAIResponses:
     """A model that answers in responses. Cancelling the task that iterates a reply closes its connection."""
 
-    steer: SteerMode = "instruction"
-
     def __init__(
         self,
         model: str,
@@ -33,6 +31,7 @@ class OpenAIResponses:
         does not reason. Raises :class:`SettingsError`.
         """
         self.name = f"openai_responses {model}"
+        self.steer: SteerMode = "instruction"
         self._upstream = Upstream(model, api_key, base_url, patience)
         self._reasoning_effort = reasoning_effort
 
@@ -42,7 +41,7 @@ class OpenAIResponses:
         The connection is closed when the iterating task is cancelled or the iterator is closed. Code
         that may leave the loop early otherwise wraps it in ``contextlib.aclosing``.
         """
-        body = request(conversation, self._upstream.model, self._reasoning_effort)
+        body = self._body(conversation)
         reading = Reading(conversation.response_id)
         async with aclosing(self._upstream.stream(lambda: self._open(body), progress)) as events:
             async for event in events:
@@ -54,6 +53,9 @@ class OpenAIResponses:
     async def aclose(self) -> None:
         """Close idle connections. Calling it twice is harmless."""
         await self._upstream.aclose()
+
+    def _body(self, conversation: Conversation) -> Body:
+        return request(conversation, self._upstream.model, self._reasoning_effort)
 
     async def _open(self, body: Body) -> openai.AsyncStream[object]:
         # Not `responses.create`: making one of sixty classes of each event takes it 160 us, plain JSON takes 35.

@@ -6,23 +6,23 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 import pytest
 
 from gateway.runtime.closing import closing
-from gateway.runtime.ports import STEERED
+from gateway.runtime.ports import STEERED, Piece
 
-Consume = Callable[[AsyncGenerator[str, None], asyncio.Event], Awaitable[None]]
+Consume = Callable[[AsyncGenerator[Piece, None], asyncio.Event], Awaitable[None]]
 
 
-async def waits_for_the_next(answer: AsyncGenerator[str, None], reached: asyncio.Event) -> None:
+async def waits_for_the_next(answer: AsyncGenerator[Piece, None], reached: asyncio.Event) -> None:
     async for _ in answer:
         reached.set()
 
 
-async def is_busy_with_the_first(answer: AsyncGenerator[str, None], reached: asyncio.Event) -> None:
+async def is_busy_with_the_first(answer: AsyncGenerator[Piece, None], reached: asyncio.Event) -> None:
     await anext(answer)
     reached.set()
     await asyncio.Event().wait()
 
 
-async def has_not_begun(_answer: AsyncGenerator[str, None], reached: asyncio.Event) -> None:
+async def has_not_begun(_answer: AsyncGenerator[Piece, None], reached: asyncio.Event) -> None:
     reached.set()
     await asyncio.Event().wait()
 
@@ -34,7 +34,7 @@ async def has_not_begun(_answer: AsyncGenerator[str, None], reached: asyncio.Eve
 def test_an_answer_learns_why_it_is_cancelled(consume: Consume, learnt: list[str]) -> None:
     why: list[str] = []
 
-    async def reply() -> AsyncGenerator[str, None]:
+    async def reply() -> AsyncGenerator[Piece, None]:
         try:
             yield "Once"
             await asyncio.Event().wait()
@@ -61,7 +61,7 @@ def test_an_answer_learns_why_it_is_cancelled(consume: Consume, learnt: list[str
 def test_an_answer_that_is_left_early_is_closed() -> None:
     closed = asyncio.Event()
 
-    async def reply() -> AsyncGenerator[str, None]:
+    async def reply() -> AsyncGenerator[Piece, None]:
         try:
             yield "Once"
             yield "more"
