@@ -260,7 +260,18 @@ def choose_agent(settings: Settings) -> Agent:
         steer: SteerMode = "prefill" if settings.steer == "prefill" else "instruction"
         key, url = settings.api_key or None, settings.base_url or None
         return OpenAIChat(settings.model, api_key=key, base_url=url, steer=steer)
+    if chosen == "openai_responses":
+        return _responses(settings)
     return load(chosen)
+
+
+def _responses(settings: Settings) -> Agent:
+    from gateway.agents.openai_responses import OpenAIResponses
+    from gateway.agents.openai_responses_socket import OpenAIResponsesSocket
+
+    model = OpenAIResponsesSocket if settings.steer == "native" else OpenAIResponses
+    effort = settings.reasoning_effort or None
+    return model(settings.model, settings.api_key or None, settings.base_url or None, effort)
 
 
 # Engines are imported where they are chosen: nobody pays the half second of one that is not used.

@@ -54,10 +54,16 @@ class Settings:
     data: str = _setting("data", "Directory of the conversations' log (SQLite).")
     keep_days: int = _setting(0, "Days that a conversation is kept after its last use; 0: for ever.")
     keep_mb: int = _setting(0, "Megabytes of conversations to keep; beyond, the longest unused go; 0: any number.")
-    agent: str = _setting("", "Who answers: 'offline', 'openai_chat' or 'package.module:function'.")
-    model: str = _setting("gpt-4o-mini", "Model of openai_chat.")
-    steer: str = _setting("instruction", "How openai_chat goes on when steered: 'instruction', or 'prefill' if it can.")
-    base_url: str = _setting("", "Any OpenAI-compatible server, for openai_chat and the openai speech engines.")
+    agent: str = _setting("", "Who answers: 'offline', 'openai_chat', 'openai_responses' or 'package.module:function'.")
+    model: str = _setting("gpt-4o-mini", "Model of openai_chat and openai_responses.")
+    steer: str = _setting(
+        "instruction",
+        "How a model goes on when steered: 'instruction'; openai_chat 'prefill', openai_responses 'native'.",
+    )
+    reasoning_effort: str = _setting(
+        "", "How hard the model of openai_responses thinks, as 'low'. Not sent when empty."
+    )
+    base_url: str = _setting("", "Any OpenAI-compatible server, for openai_… agents and the openai speech engines.")
     api_key: str = _setting("", "Key for that server. Better given by the environment than by a flag.", secret=True)
     synthesizer: str = _setting("", "Who speaks: 'espeak', 'openai', 'none' or 'package.module:function'.")
     recognizer: str = _setting("", "Who listens: 'sphinx', 'openai', 'none' or 'package.module:function'.")
@@ -98,11 +104,13 @@ class Settings:
         _require(bool(self.tls_cert) == bool(self.tls_key), "tls_cert", "it goes with --tls-key")
         _require(not (self.tls and self.tls_cert), "tls", "give --tls dev or a certificate, not both")
         _one_of("after_missed_steer", self.after_missed_steer, ("queue", "fail"))
-        _one_of("steer", self.steer, ("instruction", "prefill"))
+        _one_of("steer", self.steer, ("instruction", "prefill", "native"))
+        steers = {"prefill": ("", "openai_chat"), "native": ("openai_responses",)}.get(self.steer, (self.agent,))
+        _require(self.agent in steers, "steer", "'prefill' is for openai_chat, 'native' for openai_responses")
         _one_of("media", self.media, ("direct", "stock"))
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
-        known = self.agent in ("", "offline", "openai_chat") or ":" in self.agent
-        _require(known, "agent", "give 'offline', 'openai_chat' or 'package.module:function'")
+        known = self.agent in ("", "offline", "openai_chat", "openai_responses") or ":" in self.agent
+        _require(known, "agent", "give 'offline', 'openai_chat', 'openai_responses' or 'package.module:function'")
         _require(not self.detector or ":" in self.detector, "detector", "give 'package.module:function'")
         _require(self.max_event_bytes >= 1024, "max_event_bytes", "at least 1024")
         _require(self.max_append_bytes >= 1024, "max_append_bytes", "at least 1024")

@@ -181,6 +181,14 @@ def test_a_limit_before_the_first_word_is_told_as_such() -> None:
     assert pieces(Answer(tokens=[], incomplete="max_output_tokens")) == [Ended("max_output_tokens")]
 
 
+def test_warming_up_touches_no_network() -> None:
+    async def use(server: FakeResponses, agent: OpenAIResponses) -> None:
+        await agent.warm_up()
+        assert server.connections_accepted == 0
+
+    run(["ok"], use)
+
+
 # --- hanging up ---
 
 
