@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.app import choose_agent
-from gateway.errors import SettingsError
+from gateway.models import choose_agents
 from gateway.settings import Settings
 
 SERVER = "http://127.0.0.1:9/v1"
@@ -23,22 +22,11 @@ SERVER = "http://127.0.0.1:9/v1"
             "openai_responses m",
             "native",
         ),
+        (Settings(agent="openai_chat", base_url=SERVER, model="m", steer="native"), "openai_chat m", "instruction"),
         (Settings(agent="examples.agents.echo:reply"), "callable examples.agents.echo:reply", "instruction"),
     ],
 )
 def test_the_settings_name_the_agent(settings: Settings, name: str, steer: str) -> None:
-    agent = choose_agent(settings)
+    agent = choose_agents(settings).default
     assert (agent.name.partition(" (")[0], agent.steer) == (name, steer)
     asyncio.run(agent.aclose())
-
-
-@pytest.mark.parametrize(
-    ("steer", "agent"),
-    [
-        *(("native", agent) for agent in ("", "offline", "openai_chat", "mine:reply")),
-        *(("prefill", agent) for agent in ("offline", "openai_responses", "mine:reply")),
-    ],
-)
-def test_a_way_to_steer_belongs_to_an_agent(steer: str, agent: str) -> None:
-    with pytest.raises(SettingsError, match="'steer'"):
-        Settings(steer=steer, agent=agent)
