@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal, TypeAlias
 
+from gateway.agents.silence import silent
 from gateway.agents.upstream import Progress
 from gateway.core.values import Shortfall, Usage
 from gateway.errors import AgentError
@@ -81,8 +82,11 @@ class Reading:
             yield Reasoning(text)
 
     def _item(self, item: Json) -> Iterator[Piece]:
-        """A whole item: a call is read from nothing else, a message only where no part of it was streamed."""
-        if item.get("type") == "function_call" and _text(item, "name"):
+        """A whole item: a call is read from nothing else, a message only where no part of it was streamed.
+
+        A call that broke off is none.
+        """
+        if item.get("type") == "function_call" and _text(item, "name") and item.get("status") != "incomplete":
             yield self._call(item)
         elif item.get("type") == "message" and not self.spoke:
             for part in _parts(item, "content"):
@@ -106,10 +110,11 @@ class Reading:
         if isinstance(response.get("usage"), dict):
             yield _usage(_part(response, "usage"))
         self.ending = "steered" if reason == "steered" else "complete"
-        if reason in _SHORTFALLS:
-            yield Ended(_SHORTFALLS[reason])
-        elif not self.spoke and reason != "steered":
-            raise AgentError("model_failed", "The model ended its answer without a word.")
+        shortfall = _SHORTFALLS.get(reason)
+        if not self.spoke and self.ending != "steered":
+            raise silent(shortfall)
+        if shortfall is not None:
+            yield Ended(shortfall)
 
 
 def progress(event: object) -> Progress:

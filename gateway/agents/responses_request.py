@@ -7,7 +7,7 @@ for true). A call has no item id: OpenAI would look for the thoughts that belong
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 from gateway.agents.context import ChatMessage, chat_messages
@@ -35,18 +35,26 @@ def request(conversation: Conversation, model: str, reasoning_effort: str | None
     return body
 
 
-def said_by_user(text: str) -> Body:
+def said_by_user(text: str, images: Iterable[str] = ()) -> Body:
     """A message of the user, as an item."""
-    return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+    content: list[Body] = [{"type": "input_text", "text": text}] if text else []
+    content += [{"type": "input_image", "image_url": image, "detail": "auto"} for image in images]
+    return {"type": "message", "role": "user", "content": content}
 
 
 def _items(messages: tuple[ChatMessage, ...]) -> Iterator[Body]:
     for place, message in enumerate(messages):
         match message.role:
             case "user":
-                yield said_by_user(message.content)
+                yield said_by_user(message.content, message.images)
             case "assistant":
-                yield _said_by_model(message.content, place)
+                if message.content:
+                    yield _said_by_model(message.content, place)
+                for call in message.calls:
+                    called = {"call_id": call.call_id, "name": call.name, "arguments": call.text or "{}"}
+                    yield {"type": "function_call", **called}
+            case "tool":
+                yield {"type": "function_call_output", "call_id": message.call_id, "output": message.content}
 
 
 def _said_by_model(text: str, place: int) -> Body:

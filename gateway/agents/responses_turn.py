@@ -56,16 +56,17 @@ class Turn:
         self._wait(self._patience.first_token_s)
         await self.line.send({"type": "response.create", **body})
 
-    def added(self, conversation: Conversation) -> list[str]:
-        """What the user added; nothing where the server cannot be asked to go on from what was heard."""
+    def added(self, conversation: Conversation) -> list[Body]:
+        """What the user added, as items; nothing where the server cannot be asked to go on from what was heard."""
         known = len(self._asked_with)
         if conversation.steered is None or conversation.messages[:known] != self._asked_with:
             return []
         if self._unheard(conversation.steered.partial) is None:
             return []
-        return [message.text for message in conversation.messages[known:] if message.role == "user"]
+        added = (message for message in conversation.messages[known:] if message.role == "user")
+        return [said_by_user(message.text, message.images) for message in added]
 
-    async def steer(self, added: list[str], conversation: Conversation) -> None:
+    async def steer(self, added: list[Body], conversation: Conversation) -> None:
         """Have the response go on with what was *added*. Raises ``httpx2.HTTPError``."""
         assert conversation.steered is not None
         lost = self._unheard(conversation.steered.partial)
@@ -74,8 +75,7 @@ class Turn:
         self._said, self._asked_with = [], conversation.messages
         self._steering, self._spoke = True, False
         self._wait(ACCEPTED_WITHIN_S)
-        steers = [said_by_user(text) for text in added]
-        event = {"type": "response.steer", "previous_response_id": self._reading.response_id, "input": steers}
+        event = {"type": "response.steer", "previous_response_id": self._reading.response_id, "input": added}
         await self.line.send(event)
 
     def given_out(self) -> Piece | None:

@@ -177,8 +177,40 @@ def test_why_an_answer_is_incomplete_comes_last(reason: str) -> None:
     assert given == ["Once upon", Usage(1, 2), Ended(reason)]  # type: ignore[arg-type]
 
 
-def test_a_limit_before_the_first_word_is_told_as_such() -> None:
-    assert pieces(Answer(tokens=[], incomplete="max_output_tokens")) == [Ended("max_output_tokens")]
+@pytest.mark.parametrize(
+    ("reason", "code"), [("max_output_tokens", "model_failed"), ("content_filter", "model_refused")]
+)
+def test_an_answer_that_ends_before_its_first_word_has_failed(reason: str, code: str) -> None:
+    assert failure(Answer(tokens=[], incomplete=reason)).code == code
+
+
+def test_calls_and_what_came_of_them_are_told_to_the_model() -> None:
+    call = Message("tool", '{"city": "Rome"}', kind="function_call", call_id="call_1", name="weather")
+    result = Message("tool", "sunny", kind="function_call_output", call_id="call_1")
+    history = (Message("user", "weather?"), Message("assistant", "Let me see."), call, result)
+
+    async def use(server: FakeResponses, agent: OpenAIResponses) -> None:
+        await answered(agent, Conversation("session", "response", "", history))
+        user, said, called, came = (await server.request()).body["input"]
+        assert (user["role"], said["role"]) == ("user", "assistant")
+        arguments = '{"city": "Rome"}'
+        assert called == {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": arguments}
+        assert came == {"type": "function_call_output", "call_id": "call_1", "output": "sunny"}
+
+    run(["Sunny."], use)
+
+
+def test_a_picture_is_passed_on_with_its_words() -> None:
+    history = (Message("user", "what is it?", images=("data:image/png;base64,AAAA",)),)
+
+    async def use(server: FakeResponses, agent: OpenAIResponses) -> None:
+        await answered(agent, Conversation("session", "response", "", history))
+        assert (await server.request()).body["input"][0]["content"] == [
+            {"type": "input_text", "text": "what is it?"},
+            {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "auto"},
+        ]
+
+    run(["A cat."], use)
 
 
 def test_warming_up_touches_no_network() -> None:
@@ -370,6 +402,14 @@ def test_servers_of_other_makes_are_understood(events: Sequence[dict[str, object
 def test_calls_of_other_makes_are_understood(item: dict[str, object], call: ToolCall) -> None:
     done = {"type": "response.output_item.done", "item": {"type": "function_call", "name": "time", **item}}
     assert pieces(Answer(events=[done, COMPLETED])) == [call]
+
+
+def test_a_call_that_broke_off_is_none() -> None:
+    item = {"type": "function_call", "name": "time", "call_id": "c", "arguments": '{"zo', "status": "incomplete"}
+    done = {"type": "response.output_item.done", "item": item}
+    over = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+    events: list[dict[str, object]] = [delta("Well"), done, {"type": "response.incomplete", "response": over}]
+    assert pieces(Answer(events=events)) == ["Well", Ended("max_output_tokens")]
 
 
 def test_an_error_under_a_status_of_success_is_an_error() -> None:
