@@ -335,8 +335,8 @@ def test_it_is_asked_once_more_before_the_first_token() -> None:
 # --- servers of other makes ---
 
 
-def delta(text: object, **more: object) -> dict[str, object]:
-    return {"type": "response.output_text.delta", "delta": text, **more}
+def delta(text: object) -> dict[str, object]:
+    return {"type": "response.output_text.delta", "delta": text}
 
 
 COMPLETED = {"type": "response.completed", "response": {"id": "r", "status": "completed"}}
@@ -406,10 +406,10 @@ def test_calls_of_other_makes_are_understood(item: dict[str, object], call: Tool
 
 def test_a_call_that_broke_off_is_none() -> None:
     item = {"type": "function_call", "name": "time", "call_id": "c", "arguments": '{"zo', "status": "incomplete"}
-    done = {"type": "response.output_item.done", "item": item}
+    done: dict[str, object] = {"type": "response.output_item.done", "item": item}
     over = {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
-    events: list[dict[str, object]] = [delta("Well"), done, {"type": "response.incomplete", "response": over}]
-    assert pieces(Answer(events=events)) == ["Well", Ended("max_output_tokens")]
+    ended: dict[str, object] = {"type": "response.incomplete", "response": over}
+    assert pieces(Answer(events=[delta("Well"), done, ended])) == ["Well", Ended("max_output_tokens")]
 
 
 def test_an_error_under_a_status_of_success_is_an_error() -> None:
