@@ -1,7 +1,8 @@
 """A stream of chat completion chunks, read into what an agent yields. Pure.
 
 Servers differ: calls come in pieces or whole, with an index, with none, or all with the same one; some
-leave ids out, or send arguments as an object; what a model thinks has two names, of which OpenAI's own server uses neither.
+leave ids out, or send arguments as an object; what a model thinks has two names, of which OpenAI's own
+server uses neither.
 """
 
 import json
