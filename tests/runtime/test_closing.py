@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import pytest
 
+from gateway.runtime.bounds import Bounds, bounded
 from gateway.runtime.closing import closing
 from gateway.runtime.ports import STEERED, Piece
 
@@ -43,7 +44,7 @@ def test_an_answer_learns_why_it_is_cancelled(consume: Consume, learnt: list[str
             raise
 
     async def use(reached: asyncio.Event) -> None:
-        async with closing(reply()) as answer:
+        async with closing(bounded(reply(), Bounds())) as answer:
             await consume(answer, reached)
 
     async def main() -> None:
