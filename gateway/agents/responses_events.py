@@ -32,6 +32,8 @@ _SHORTFALLS: Final[Mapping[object, Shortfall]] = {
 }
 _BUSY: Final = ("rate_limit_exceeded", "rate_limit_error", "insufficient_quota")
 _TOO_LONG: Final = ("context_length_exceeded", "exceed_context_size_error")
+_OF_THE_LINE: Final = "websocket_"
+"""A WebSocket that is an hour old, say."""
 
 
 class Reading:
@@ -69,7 +71,7 @@ class Reading:
             case kind if kind in _LAST:
                 yield from self._ended(_part(event, "response"))
             case "error":
-                raise failure(_part(event, "error") or event)
+                raise failure(_part(event, "error") or event, event.get("status"))
 
     def _said(self, text: str) -> Iterator[Piece]:
         if text:
@@ -125,14 +127,20 @@ def progress(event: object) -> Progress:
     return "token" if kind in (*_TEXT, *_THOUGHT, "response.output_item.done") else "nothing"
 
 
-def failure(error: Json) -> AgentError:
-    """What a server says went wrong in mid-answer, in our own words: its own may quote the conversation."""
+def failure(error: Json, status: object = None) -> AgentError:
+    """What a server says went wrong in mid-answer, in our own words: its own may quote the conversation.
+
+    *status* is what it would have been over HTTP, if it tells.
+    """
     code = _text(error, "code") or _text(error, "type")
-    if code in _BUSY:
+    if code in _BUSY or status == 429:
         return AgentError("rate_limited", "The model server has too many requests, or the account no quota left.")
     if code in _TOO_LONG:
         return AgentError("model_refused", "The conversation has become too long for the model.")
-    if code.startswith(("invalid_", "image_", "unsupported_")) or code.endswith("_policy"):
+    if code.startswith(_OF_THE_LINE):
+        return AgentError("model_failed", "The model server wants another connection.")
+    refused = isinstance(status, int) and 400 <= status < 500
+    if refused or code.startswith(("invalid_", "image_", "unsupported_")) or code.endswith("_policy"):
         return AgentError("model_refused", "The model server refused the request: check the model's settings.")
     return AgentError("model_failed", "The model server reported an error instead of going on.")
 

@@ -23,7 +23,7 @@ Event: TypeAlias = dict[str, Any]
 Fault = Literal["", "hang", "stall", "garbage", "reset", "error", "failed", "ends", "whole"]
 """``hang`` sends nothing at all. After ``fault_after`` tokens, ``stall`` sends no more, ``garbage`` sends what is no
 JSON, ``reset`` resets the connection, ``error`` and ``failed`` send those events, ``ends`` ends without a last event.
-``whole`` answers a request for a stream with one JSON document."""
+``whole`` answers a request for a stream, over HTTP, with one JSON document."""
 
 SteerFault = Literal["", "refused", "pending", "no successor", "silent", "reset"]
 """What becomes of a ``response.steer``: it is refused at once; it is accepted and must wait for a tool's result; it is
@@ -298,8 +298,15 @@ class _Socket:
     async def _respond(self, answer: Answer) -> bool:
         if answer.fault == "hang":
             await asyncio.Event().wait()
+        if answer.status >= 400:
+            error = {"type": "scripted", "message": "scripted", **(answer.error or {})}
+            await self.send({"type": "error", "status": answer.status, "error": error})
+            return True
         self._responses += 1
-        return await said(answer, self.response_id, self.send, self)
+        if await said(answer, self.response_id, self.send, self):
+            return True
+        self._writer.close()
+        return False
 
     @property
     def response_id(self) -> str:

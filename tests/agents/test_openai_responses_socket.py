@@ -364,9 +364,23 @@ def test_what_fails_before_the_first_token_is_asked_over_http(fault: str) -> Non
     run(script, use)
 
 
+def test_a_connection_that_is_too_old_is_not_asked_again() -> None:
+    error = {"code": "websocket_connection_limit_reached"}
+
+    def script(request: Request) -> Answer:
+        return Answer(status=400, error=error) if request.method == "WS" else Answer(tokens=["ok"])
+
+    async def use(_server: FakeResponses, agent: OpenAIResponsesSocket) -> None:
+        assert await answered(agent) == ["ok"]
+
+    run(script, use)
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
+        (Answer(status=400), "model_refused"),
+        (Answer(status=429), "rate_limited"),
         (Answer(fault="reset", fault_after=1), "model_failed"),
         (Answer(fault="garbage", fault_after=1), "model_failed"),
         (Answer(fault="error", fault_after=1), "model_failed"),
@@ -375,14 +389,14 @@ def test_what_fails_before_the_first_token_is_asked_over_http(fault: str) -> Non
         (Answer(fault="hang"), "model_timeout"),
     ],
 )
-def test_what_fails_later_is_told(answer: Answer, code: str) -> None:
+def test_what_fails_for_good_is_told(answer: Answer, code: str) -> None:
     async def use(server: FakeResponses, agent: OpenAIResponsesSocket) -> None:
         with pytest.raises(AgentError) as caught:
             await answered(agent)
         assert caught.value.code == code
         assert len(server.requests) == 1
 
-    run(answer, use, HASTY)
+    run(lambda request: Answer() if request.method == "GET" else answer, use, HASTY)
 
 
 def test_a_refused_key_is_told_as_by_any_model() -> None:
