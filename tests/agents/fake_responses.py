@@ -144,21 +144,19 @@ class FakeResponses:
         try:
             # A cancelled server task would be reported by asyncio; closing is the ordinary end here.
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                while await self._serve(reader, writer):
-                    pass
+                await self._serve(reader, writer)
         finally:
             self._connections.discard(task)
             writer.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Whether the connection can be used again."""
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         raw = await reader.readuntil(b"\r\n\r\n")
         head = raw.decode("latin-1").split("\r\n")
         method, path, _ = head[0].split(" ")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
         if headers.get("upgrade") == "websocket":
             await _Socket(self, headers, reader, writer).converse(raw)
-            return False
+            return
         body = json.loads(await reader.readexactly(int(headers.get("content-length", "0"))) or b"{}")
         request = Request(len(self.requests), method, path, headers, body)
         self.keep(self.requests, request)
@@ -168,19 +166,19 @@ class FakeResponses:
         answering = asyncio.create_task(self._answer(request, stream))
         try:
             await asyncio.wait({gone, answering}, return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
+            if answering.done():
+                await answering
+            else:
                 self.left(request, stream.tokens)
-                return False
-            return await answering and await _idle(gone)
         finally:
             for task in (gone, answering):
                 task.cancel()
             await asyncio.gather(gone, answering, return_exceptions=True)
 
-    async def _answer(self, request: Request, stream: "_Stream") -> bool:
+    async def _answer(self, request: Request, stream: "_Stream") -> None:
         if request.path.split("?")[0] != "/v1/responses":
             stream.document(404, {"error": {"message": "no such path"}}, {})
-            return True
+            return
         answer = self.answer(request)
         if answer.fault == "hang":
             await asyncio.Event().wait()
@@ -190,16 +188,8 @@ class FakeResponses:
             stream.document(200, _whole(answer), answer.headers)
         else:
             stream.begin(answer.headers)
-            if not await said(answer, "resp_0", stream.send, stream):
-                return False
-            stream.end()
-        return True
-
-
-async def _idle(gone: asyncio.Task[bytes]) -> bool:
-    """Whether another request follows; its first byte was read already, so that only the end can be told."""
-    await gone
-    return False
+            if await said(answer, "resp_0", stream.send, stream):
+                stream.end()
 
 
 class _Stream:
