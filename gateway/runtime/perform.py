@@ -30,6 +30,7 @@ from gateway.runtime.ports import (
 )
 from gateway.runtime.regrets import regret
 from gateway.runtime.seam import Seam
+from gateway.runtime.shortening import Shortener
 
 TOLD: Final = 1
 """Last words of an answer that a model repeats which was only told to go on."""
@@ -55,6 +56,7 @@ class Performer:
         self._agents = agents
         self._submit = submit
         self._post = post
+        self._shortener = Shortener(session_id, store, submit)
         self._generations: dict[Generation, asyncio.Task[None]] = {}
         self._spoke: set[Generation] = set()
         """Whose model has said something."""
@@ -170,6 +172,17 @@ class Performer:
             await self._fail(asked, Failure("agent_crashed", "The agent failed; the gateway's log has the details."))
         else:
             await self._submit(finished)
+            if not conversation.beside:
+                await self._shorten()
+
+    async def _shorten(self) -> None:
+        """Keep the context within its policy. What fails here is tried again after the next answer."""
+        try:
+            await self._shortener.consider(self._core.state.conversation, self._agent)
+        except (AgentError, StoreError) as error:
+            log.warning("a conversation was not summed up: %s", error.code, extra={"session": self._session_id})
+        except Exception as error:
+            self._log(error)
 
     async def _fail(self, asked: fx.Generate, failure: Failure) -> None:
         """End an answer that failed. Who waits to hear it is told so first; whoever steers it has a receipt."""
