@@ -57,6 +57,7 @@ class Performer:
         self._submit = submit
         self._post = post
         self._shortener = Shortener(session_id, store, submit)
+        self._shortening: asyncio.Task[None] | None = None
         self._generations: dict[Generation, asyncio.Task[None]] = {}
         self._spoke: set[Generation] = set()
         """Whose model has said something."""
@@ -77,7 +78,7 @@ class Performer:
     @property
     def busy(self) -> bool:
         """True while a model is being asked."""
-        return bool(self._generations)
+        return bool(self._generations) or (self._shortening is not None and not self._shortening.done())
 
     def stop(self, effect: fx.StoppingEffect) -> inp.Input | None:
         """End something now. Returns the input that tells where it ended, to be handled before all others."""
@@ -109,9 +110,12 @@ class Performer:
 
     def start(self, effect: fx.StartingEffect) -> None:
         """Begin something, unless it was stopped before it could begin."""
-        if not isinstance(effect, fx.JudgeUtterance | fx.TranscribeTurn) and effect.generation in self._stopped:
+        if getattr(effect, "generation", None) in self._stopped:
             return
         match effect:
+            case fx.ShortenContext():
+                if self._shortening is None or self._shortening.done():
+                    self._shortening = asyncio.create_task(self._shorten(), name="shorten the context")
             case fx.Generate(generation=generation):
                 self._spawn(generation, self._generate(effect))
             case fx.Recite(_, generation, text):
@@ -134,7 +138,7 @@ class Performer:
 
     async def aclose(self) -> None:
         """Cancel every generation and wait until it has let go."""
-        tasks = list(self._generations.values())
+        tasks = [*self._generations.values(), *([] if self._shortening is None else [self._shortening])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -172,8 +176,6 @@ class Performer:
             await self._fail(asked, Failure("agent_crashed", "The agent failed; the gateway's log has the details."))
         else:
             await self._submit(finished)
-            if not conversation.beside:
-                await self._shorten()
 
     async def _shorten(self) -> None:
         """Keep the context within its policy. What fails here is tried again after the next answer."""
