@@ -411,10 +411,8 @@ class World:
         how: inp.OnActive = HOW[n % 8]
         words = TYPED[n % 3] if n % 5 == 4 else None
         commands: list[inp.Input] = [inp.ResponseRequested(how, text_only=n % 9 == 8, words=words)] * 2
-        commands.append(inp.ResponseRequested(aside=True))
-        context = Context(("whole", "summarise")[n % 2])
-        commands.append(inp.SettingsSubmitted(Settings(on_active_voice=VOICED[n % len(VOICED)], context=context)))
-        commands.append(inp.ContextResetRequested())
+        wanted = Settings(on_active_voice=VOICED[n % len(VOICED)], context=Context(("whole", "summarise")[n % 2]))
+        commands += [inp.ResponseRequested(aside=True), inp.ContextResetRequested(), inp.SettingsSubmitted(wanted)]
         commands += [inp.SteerRequested(TYPED[n % 3], None, ("now", "next_step")[n % 2])] * 2
         commands += [inp.SteerRequested(TYPED[n % 3], it) for it in answers[-1:]]
         waiting = tuple(it.item_id for it in self.talk.session.state.conversation.queue)
@@ -428,7 +426,7 @@ class World:
             inp.PauseRequested(),
             inp.ResumeRequested(),
         ]
-        commands += [inp.FloorClaimRequested()] * 2 + [inp.FloorReleaseRequested()]
+        commands += [*[inp.FloorClaimRequested()] * 2, inp.FloorReleaseRequested()]
         commands += [inp.CancelRequested(it, strict=bool(n % 3)) for it in answers[-2:]]
         commands += [inp.ItemTruncationRequested(it, n) for it in items[-1:]]
         commands += [inp.ItemDeletionRequested(it) for it in items[n % 5 : n % 5 + 1]]
