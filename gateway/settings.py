@@ -68,7 +68,9 @@ class Settings:
     next_token_s: float = _setting(15.0, "Seconds from one token of a model to the next.")
     answer_s: float = _setting(600.0, "Seconds until an answer must have come whole; what is there by then stays.")
     answer_limit: int = _setting(100_000, "Characters that an answer may have.")
-    steer: str = _setting("instruction", "How an answer is steered; 'prefill' (openai_chat) or 'native' (…_responses).")
+    steer: str = _setting(
+        "instruction", "How a steered answer goes on; also 'prefill' (openai_chat), 'native' (openai_responses)."
+    )
     reasoning_effort: str = _setting("", "How hard a model of openai_responses thinks: 'low' …; empty: not sent.")
     base_url: str = _setting("", "Any OpenAI-compatible server, for openai_… agents and the openai speech engines.")
     api_key: str = _setting("", "Key for that server. Better given by the environment than by a flag.", secret=True)

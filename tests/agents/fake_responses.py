@@ -25,9 +25,10 @@ Fault = Literal["", "hang", "stall", "garbage", "reset", "error", "failed", "end
 JSON, ``reset`` resets the connection, ``error`` and ``failed`` send those events, ``ends`` ends without a last event.
 ``whole`` answers a request for a stream, over HTTP, with one JSON document."""
 
-SteerFault = Literal["", "refused", "pending", "no successor", "silent", "reset"]
+SteerFault = Literal["", "refused", "pending", "no successor", "failed", "late", "silent", "reset"]
 """What becomes of a ``response.steer``: it is refused at once; it is accepted and must wait for a tool's result; it is
-accepted and then fails; nothing is said of it; the connection is reset."""
+accepted and then fails, or its response does; it is accepted and nothing more comes; nothing is said of it; the
+connection is reset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +245,6 @@ class _Socket:
         self._request: Request | None = None
         self._answer = Answer()
         self._responses = 0
-        self._left_to_say: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def converse(self, head: bytes) -> None:
         self._protocol.receive_data(head)
@@ -282,7 +282,6 @@ class _Socket:
         self._request = Request(len(self._server.requests), "WS", "/v1/responses", self._headers, body)
         self._server.keep(self._server.requests, self._request)
         self._answer = self._server.answer(self._request)
-        self._left_to_say = asyncio.get_running_loop().create_future()
         self._running = asyncio.create_task(self._respond(self._answer))
 
     async def _respond(self, answer: Answer) -> bool:
@@ -323,6 +322,12 @@ class _Socket:
             await self.send(
                 {"type": "response.steer.pending", "steer": steer, "reason": reason, "required_input": stubs}
             )
+            return
+        if answer.steer == "late":
+            return
+        if answer.steer == "failed":
+            error = {"code": "rate_limit_exceeded", "message": "scripted"}
+            await self.send({"type": "response.failed", "response": {"status": "failed", "error": error}})
             return
         assert self._running is not None
         await self._stop_at_a_boundary(answer)

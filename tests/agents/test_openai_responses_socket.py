@@ -250,7 +250,7 @@ def stalls_and(steer: SteerFault) -> Callable[[Request], Answer]:
     )
 
 
-@pytest.mark.parametrize("steer", ["refused", "pending", "no successor", "reset"])
+@pytest.mark.parametrize("steer", ["refused", "pending", "no successor", "failed", "reset"])
 def test_where_the_server_cannot_the_model_is_told_to_go_on(steer: SteerFault) -> None:
     async def use(server: FakeResponses, agent: OpenAIResponsesSocket) -> None:
         first = Reply(agent, ASKED)
@@ -310,6 +310,32 @@ def test_a_response_waits_for_what_steers_it_no_longer_than_a_moment() -> None:
         assert await answered(agent, steered("Once upon", "with a fox")) == ["Told", " so", "."]
 
     run(first_stalls, use, kept_s=0.05)
+
+
+def test_a_response_that_has_not_begun_is_hung_up_on_when_it_is_steered() -> None:
+    async def use(server: FakeResponses, agent: OpenAIResponsesSocket) -> None:
+        first = Reply(agent, ASKED)
+        await server.request()
+        await first.cancel(STEERED)
+        assert (await server.disconnect()).tokens == 0
+
+    run(Answer(fault="hang"), use)
+
+
+def test_a_steer_before_the_one_before_it_was_taken_goes_with_it_to_the_model() -> None:
+    async def use(server: FakeResponses, agent: OpenAIResponsesSocket) -> None:
+        first = Reply(agent, ASKED)
+        await first.has(2)
+        await first.cancel(STEERED)
+        second = Reply(agent, steered("Once upon", "with a fox"))
+        await server.steer()
+        await second.cancel(STEERED)
+        assert (await server.disconnect()).request == 0
+        both = steered("Once upon", "with a fox", "and a hen")
+        assert await answered(agent, both) == ["Told", " so", "."]
+        assert (await server.request(1)).body["input"][-1]["content"][0]["text"] == "with a fox\nand a hen"
+
+    run(stalls_and("late"), use)
 
 
 def test_closing_the_agent_hangs_up_on_what_waits() -> None:
