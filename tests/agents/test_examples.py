@@ -18,6 +18,7 @@ from gateway.runtime.ports import Conversation, Message, Piece, ToolRun
 from tests.agents import fake_openai, fake_responses
 from tests.agents.fake_openai import FakeOpenAI, Request
 from tests.agents.fake_responses import FakeResponses
+from tests.transports.server import serving
 
 ROOT = Path(__file__).parents[2]
 Server: TypeAlias = FakeOpenAI | FakeResponses
@@ -73,6 +74,21 @@ def test_what_is_not_there_is_not_made_up(question: str) -> None:
 def test_the_last_thing_that_the_user_said_is_the_question() -> None:
     said = looked_up(Message("user", "cats purr"), Message("assistant", "In cats.md"), Message("user", "postman"))
     assert "barks" in str(said[-1])
+
+
+@pytest.mark.usefixtures("library")
+def test_what_was_looked_up_stands_in_the_conversation(tmp_path: Path) -> None:
+    async def main() -> None:
+        agent = "examples.agents.retrieval:reply"
+        async with serving(tmp_path / "data", agent=agent) as gateway, gateway.socket() as socket:
+            await socket.ask("Who barks at the postman?")
+            done = (await socket.get("response.done"))["response"]
+            added = {event["item"]["type"]: event["item"] for event in socket.all("conversation.item.added")}
+            assert (added["function_call"]["name"], done["status"]) == ("search", "completed")
+            assert "barks" in added["function_call_output"]["output"]
+            assert "barks" in done["output"][0]["content"][0]["text"]
+
+    asyncio.run(main())
 
 
 # --- libraries ---
