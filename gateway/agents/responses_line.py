@@ -7,13 +7,13 @@ from typing import Final, Self
 import httpx2
 from openai.resources.responses.responses import AsyncResponsesConnection
 from openai.types.websocket_connection_options import WebSocketConnectionOptions
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus, WebSocketException
 
 from gateway.agents.responses_request import Body
 from gateway.agents.upstream import MAX_EVENT_BYTES, Upstream
 
-_OTHERWISE: Final = (401, 403, 408, 429)
-"""Statuses, besides those of a server that fails, that say nothing of the WebSocket."""
+_OTHERWISE: Final = (401, 408, 429, 500, 502, 503, 504)
+"""Statuses that say nothing of the WebSocket. Not 403: Starlette, and so vLLM, says that where there is none."""
 
 SPARES: Final = 4
 """Connections that are kept open for the answers to come; each saves three or four round trips."""
@@ -44,14 +44,13 @@ class Line:
             async with asyncio.timeout(within_s):
                 return cls(await manager.enter())
         except InvalidStatus as error:
-            status = error.response.status_code
-            if status in _OTHERWISE or status >= 500:
+            if error.response.status_code in _OTHERWISE:
                 raise httpx2.ConnectError("refused") from None
             raise NotOffered from None
-        except InvalidHandshake:
-            raise NotOffered from None
-        except OSError:  # a TimeoutError is one
+        except (InvalidMessage, OSError):  # it hung up, or is not there in time; perhaps only now
             raise httpx2.ConnectError("no connection") from None
+        except (WebSocketException, ImportError):  # the latter for a proxy that needs another library
+            raise NotOffered from None
 
     @property
     def old(self) -> bool:

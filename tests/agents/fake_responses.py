@@ -251,6 +251,9 @@ class _Socket:
         [handshake] = self._protocol.events_received()
         assert isinstance(handshake, Handshake)
         opening = self._server.answer(Request(0, "GET", handshake.path, self._headers, {}))
+        if opening.fault == "reset":
+            self.reset()
+            return
         if opening.status >= 400:
             self._protocol.send_response(self._protocol.reject(opening.status, "scripted"))
             self._flush()

@@ -352,11 +352,8 @@ def test_closing_the_agent_hangs_up_on_what_waits() -> None:
 # --- no WebSocket, or a broken one ---
 
 
-def http_only(request: Request) -> Answer:
-    return Answer(status=404) if request.method == "GET" else Answer(tokens=["ok"])
-
-
-def test_a_server_without_a_websocket_is_asked_over_http_from_then_on() -> None:
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 426, 501])
+def test_a_server_without_a_websocket_is_asked_over_http_from_then_on(status: int) -> None:
     async def use(server: FakeResponses, agent: OpenAIResponsesSocket) -> None:
         modes = []
         for _ in range(2):
@@ -366,16 +363,16 @@ def test_a_server_without_a_websocket_is_asked_over_http_from_then_on() -> None:
         assert [request.method for request in server.requests] == ["POST", "POST"]
         assert server.connections_accepted == 3
 
-    run(http_only, use)
+    run(lambda request: Answer(status=status) if request.method == "GET" else Answer(tokens=["ok"]), use)
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_server_that_is_busy_keeps_its_websocket(status: int) -> None:
+@pytest.mark.parametrize("busy", [Answer(status=429), Answer(status=503), Answer(fault="reset")])
+def test_a_server_that_is_busy_keeps_its_websocket(busy: Answer) -> None:
     async def use(_server: FakeResponses, agent: OpenAIResponsesSocket) -> None:
         assert await answered(agent) == ["ok"]
         assert agent.steer == "native"
 
-    run(lambda request: Answer(status=status) if request.method == "GET" else Answer(tokens=["ok"]), use)
+    run(lambda request: busy if request.method == "GET" else Answer(tokens=["ok"]), use)
 
 
 @pytest.mark.parametrize("fault", ["reset", "garbage", "error", "failed"])
