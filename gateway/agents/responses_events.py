@@ -25,7 +25,7 @@ _THOUGHT: Final = ("response.reasoning_summary_text.delta", "response.reasoning_
 """A model of OpenAI's shows a summary of what it thinks, an open one the thoughts themselves."""
 
 _LAST: Final = ("response.completed", "response.incomplete", "response.failed")
-_SHORTFALLS: Final[Mapping[object, Shortfall]] = {
+_SHORTFALLS: Final[Mapping[str, Shortfall]] = {
     "max_output_tokens": "max_output_tokens",
     "max_tokens": "max_output_tokens",
     "content_filter": "content_filter",
@@ -103,9 +103,9 @@ class Reading:
         return ToolCall(call_id, _text(item, "name"), written or "{}")
 
     def _ended(self, response: Json) -> Iterator[Piece]:
-        if response.get("status") == "failed":
+        if response.get("status") == "failed" or _part(response, "error"):
             raise failure(_part(response, "error"))
-        reason = _part(response, "incomplete_details").get("reason")
+        reason = _text(_part(response, "incomplete_details"), "reason")
         if not self.spoke:
             for item in _parts(response, "output"):
                 yield from self._item(item)

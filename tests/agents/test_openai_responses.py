@@ -412,6 +412,13 @@ def test_a_call_that_broke_off_is_none() -> None:
     assert pieces(Answer(events=[delta("Well"), done, ended])) == ["Well", Ended("max_output_tokens")]
 
 
+@pytest.mark.parametrize("response", [{"error": {"message": "no"}}, {"status": "failed"}])
+def test_a_failure_is_known_by_its_error_or_its_status(response: dict[str, object]) -> None:
+    assert (
+        failure(Answer(events=[delta("Hi"), {"type": "response.failed", "response": response}])).code == "model_failed"
+    )
+
+
 def test_an_error_under_a_status_of_success_is_an_error() -> None:
     told = failure(
         Answer(events=[{"error": {"code": 400, "message": "too long", "type": "exceed_context_size_error"}}])
