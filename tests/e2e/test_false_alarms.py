@@ -17,6 +17,8 @@ from tests.e2e.test_replay import CALLERS, check_nothing_is_left_out, heard_side
 LABELLED = Path(__file__).parents[3] / "shared" / "data" / "bargein-dev"
 """Clips of real sounds, each about a second of quiet, the sound, and quiet. They are not part of the project."""
 
+pytestmark = [pytest.mark.process, pytest.mark.alone]
+
 CLIPS = ("noise_cough_00", "noise_knock_00")
 
 
@@ -70,12 +72,10 @@ def check_it_went_on(played: Played) -> None:
     check_nothing_is_left_out(asyncio.run(synthesis(answer.generated_text)).pcm, heard_side(played.recording))
 
 
-@pytest.mark.process
 def test_a_click_does_not_stop_an_answer(played: dict[str, Played]) -> None:
     check_it_went_on(played["click"])
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("name", CLIPS)
 def test_a_sound_that_is_no_voice_does_not_stop_an_answer(played: dict[str, Played], name: str) -> None:
     if name not in played:

@@ -53,6 +53,7 @@ def talk(page: Page) -> None:
     page.get_by_role("button", name="Talk", exact=True).click()
 
 
+@pytest.mark.alone
 def test_without_udp_the_conversation_is_spoken_by_websocket(
     playwright: Playwright, served: Gateway, tmp_path: Path
 ) -> None:
