@@ -164,7 +164,7 @@ def test_what_never_comes_is_named_when_the_time_is_up(tmp_path: Path) -> None:
 
 
 def test_a_connection_that_ends_early_is_a_failure_with_a_reason(tmp_path: Path) -> None:
-    ask = clip(tmp_path, "ask.wav", tone(100))
+    ask = clip(tmp_path, "ask.wav", tone(3000))
     told, _ = play(WebSocketGateway(hangs_up_after=4), ReplayOptions((parse(str(ask)),), transport="websocket"))
     assert told.failure == "The connection was lost (close code 1000), while waiting for ask.wav to be played."
 
