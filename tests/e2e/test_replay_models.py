@@ -18,6 +18,8 @@ from tests.agents.fake_responses import FakeResponses
 from tests.e2e.gateway import gateway
 from tests.e2e.test_replay import CALLERS, TIMEOUT_S, check_the_report
 
+pytestmark = [pytest.mark.process, pytest.mark.alone]
+
 STEPS = ("ask_long_story.wav", "no_something_else.wav@speaking+1500", "stop.wav@speaking+500")
 STORY = " There was once a lighthouse keeper who counted the ships that passed her rock and gave each a name." * 3
 TOKENS = [f" {word}" for word in STORY.split()]
@@ -93,14 +95,12 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Called]:
     return asyncio.run(main())
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("name", MODELS)
 def test_a_call_that_is_talked_over_goes_as_with_any_agent(name: str, calls: dict[str, Called]) -> None:
     assert calls[name].told.failure is None
     check_the_report(calls[name].told)
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("name", MODELS)
 def test_the_model_is_hung_up_on_and_told_what_was_heard(name: str, calls: dict[str, Called]) -> None:
     called = calls[name]
