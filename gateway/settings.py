@@ -57,13 +57,22 @@ class Settings:
     agent: str = _setting("", "Who answers: 'offline', 'openai_chat' or 'package.module:function'.")
     model: str = _setting("gpt-4o-mini", "Model of openai_chat.")
     steer: str = _setting("instruction", "How openai_chat goes on when steered: 'instruction', or 'prefill' if it can.")
-    base_url: str = _setting("", "Any OpenAI-compatible server, for openai_chat and the openai speech engines.")
+    base_url: str = _setting("", "Any OpenAI-compatible server, for openai_chat and, if they have none, for speech.")
     api_key: str = _setting("", "Key for that server. Better given by the environment than by a flag.", secret=True)
     synthesizer: str = _setting("", "Who speaks: 'espeak', 'openai', 'none' or 'package.module:function'.")
     recognizer: str = _setting("", "Who listens: 'sphinx', 'openai', 'none' or 'package.module:function'.")
     detector: str = _setting("", "A speech detector of your own: 'package.module:function', called once for each leg.")
+    tts_base_url: str = _setting("", "A server for the openai synthesizer alone, as http://host:8880/v1.")
+    tts_api_key: str = _setting("", "Its key; --api-key is for --base-url alone.", secret=True)
+    tts_api_key_file: str = _setting("", "Or the file that holds it.")
     tts_model: str = _setting("gpt-4o-mini-tts", "Model of the openai synthesizer.")
-    stt_model: str = _setting("gpt-4o-mini-transcribe", "Model of the openai recognizer.")
+    tts_instructions: str = _setting("", "How the voice should sound, in words, for models that take them.")
+    tts_speed: float = _setting(1.0, "How fast the openai synthesizer speaks, 0.25 to 4.")
+    stt_base_url: str = _setting("", "A server for the openai recognizer alone.")
+    stt_api_key: str = _setting("", "Its key; --api-key is for --base-url alone.", secret=True)
+    stt_api_key_file: str = _setting("", "Or the file that holds it.")
+    stt_model: str = _setting("", "Model of the openai recognizer (gpt-4o-mini-transcribe).")
+    stt_language: str = _setting("", "Language that the openai recognizer hears (ISO 639-1); else it guesses.")
     voice: str = _setting("", "Voice: of espeak (en-us) or of the openai synthesizer (alloy).")
     instructions: str = _setting("", "Instructions for the model, where a session gives none.")
     max_event_bytes: int = _setting(64 * 1024, "Largest client event, in bytes.")
@@ -109,7 +118,7 @@ class Settings:
         counted = ("max_calls", "max_connections", "max_per_user", "max_per_address", "max_commands", "max_late_ms")
         for name in (*counted, "keep_days", "keep_mb"):
             _require(getattr(self, name) >= 0, name, "not less than 0")
-        _require(not self.base_url or "://" in self.base_url, "base_url", "give a whole URL, as http://host:port/v1")
+        self._check_servers()
         plain = all(char.isalnum() or char in "-._~" for char in self.token) and self.token.isascii()
         _require(plain, "token", "letters, digits and - . _ ~ only, so that it fits into headers and addresses")
         _require(self.max_offers >= 0, "max_offers", "not less than 0")
@@ -119,6 +128,15 @@ class Settings:
             not exposed, "host", "an address that others can reach needs a --token, --auth-secret or --auth-issuers"
         )
         self._check_auth()
+
+    def _check_servers(self) -> None:
+        for name in ("base_url", "tts_base_url", "stt_base_url"):
+            url = getattr(self, name)
+            _require(not url or "://" in url, name, "give a whole URL, as http://host:port/v1")
+        for name in ("tts_api_key", "stt_api_key"):
+            both = bool(getattr(self, name) and getattr(self, f"{name}_file"))
+            _require(not both, name, f"it goes without --{name.replace('_', '-')}-file")
+        _require(0.25 <= self.tts_speed <= 4, "tts_speed", "0.25 to 4")
 
     def _check_auth(self) -> None:
         long_enough = not self.auth_secret or len(self.auth_secret.encode()) >= MIN_SECRET_BYTES
@@ -232,6 +250,22 @@ def read_secret(settings: Settings) -> bytes | None:
         raise SettingsError(f"Setting 'auth_secret_file' is wrong: it cannot be read ({error.strerror}).") from error
     _require(len(secret) >= MIN_SECRET_BYTES, "auth_secret_file", f"it must hold at least {MIN_SECRET_BYTES} bytes")
     return secret
+
+
+def read_key(settings: Settings, name: str) -> str:
+    """A key from the setting *name*, or from the file that its ``_file`` names; empty when there is none.
+
+    Raises ``SettingsError``.
+    """
+    path = getattr(settings, f"{name}_file")
+    if not path:
+        return str(getattr(settings, name))
+    try:
+        key = Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"Setting '{name}_file' is wrong: it cannot be read.") from error
+    _require(bool(key), f"{name}_file", "it is empty")
+    return key
 
 
 def _may_be_asked(url: str) -> bool:
