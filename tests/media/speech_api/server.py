@@ -25,6 +25,12 @@ class Server:
     requests: list[tuple[str, bytes]] = field(default_factory=list)
     connections: int = 0
     disconnected: asyncio.Event = field(default_factory=asyncio.Event)
+    _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def requested(self, count: int) -> None:
+        """Wait until so many requests have come."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: len(self.requests) >= count)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -33,6 +39,8 @@ class Server:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 length = int(head.lower().split("content-length:")[1].split("\r\n")[0])
                 self.requests.append((head, await reader.readexactly(length)))
+                async with self._arrived:
+                    self._arrived.notify_all()
                 await self.answer(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             self.disconnected.set()
