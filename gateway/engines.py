@@ -62,14 +62,23 @@ def _synthesizer(settings: Settings) -> Synthesizer | None:
             from media.speech.espeak import Espeak
 
             return Espeak(voice=settings.voice or "en-us")
-        case "openai":
-            from media.speech.api.speaking import Manner, OpenAISpeech
-
-            speed = None if settings.tts_speed == 1 else settings.tts_speed
-            manner = Manner(settings.tts_model, settings.voice or "alloy", settings.tts_instructions, speed)
-            return OpenAISpeech(*_server(settings, "tts"), manner)
+        case "openai" | "kokoro":
+            return _speech_by_api(settings, chosen)
         case _:
             return None
+
+
+def _speech_by_api(settings: Settings, chosen: str) -> Synthesizer:
+    from media.speech.api.captioned import CaptionedSpeech
+    from media.speech.api.speaking import Manner, OpenAISpeech
+
+    key, url = _server(settings, "tts")
+    speed = None if settings.tts_speed == 1 else settings.tts_speed
+    if chosen == "kokoro":
+        manner = Manner(settings.tts_model or "kokoro", settings.voice or "af_heart", speed=speed)
+        return CaptionedSpeech(key, url or "", manner)
+    model, voice = settings.tts_model or "gpt-4o-mini-tts", settings.voice or "alloy"
+    return OpenAISpeech(key, url, Manner(model, voice, settings.tts_instructions, speed))
 
 
 def _recognizer(settings: Settings) -> Recognizer | None:

@@ -115,3 +115,25 @@ def test_a_key_file_must_hold_a_key(content: bytes | None, tmp_path: Path) -> No
 def test_keys_are_not_shown() -> None:
     settings = Settings(tts_api_key="sk-not-to-be-told", stt_api_key="sk-not-to-be-told")
     assert "sk-not-to-be-told" not in repr(settings)
+
+
+def test_kokoro_is_asked_for_its_word_times() -> None:
+    async def main() -> None:
+        async with serving(whole(b'{"audio": ""}', "application/json")) as speaks:
+            settings = Settings(
+                synthesizer="kokoro",
+                recognizer="tests.media.engines:ScriptedRecognizer",
+                tts_base_url=speaks.url,
+                voice="bf_emma",
+            )
+            await use(settings)
+            ((head, body),) = speaks.requests
+            assert head.startswith("POST /dev/captioned_speech ")
+            assert b'"voice":"bf_emma"' in body.replace(b": ", b":")
+
+    asyncio.run(main())
+
+
+def test_kokoro_needs_an_address() -> None:
+    with pytest.raises(SettingsError, match="base URL"):
+        choose_engines(Settings(synthesizer="kokoro", recognizer="none"))

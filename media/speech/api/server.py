@@ -23,6 +23,8 @@ _PLACEHOLDER_KEY: Final = "none"
 _KEEP_IDLE_S: Final = 60.0
 """Clauses and turns lie further apart than httpx's 5 s; a new TLS connection costs 2-3 round trips."""
 
+_LIMITS: Final = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=_KEEP_IDLE_S)
+
 
 def connect(api_key: str | None, base_url: str | None, read_timeout_s: float) -> openai.AsyncOpenAI:
     """A client of that server; without *api_key* and *base_url* the environment is asked.
@@ -31,23 +33,41 @@ def connect(api_key: str | None, base_url: str | None, read_timeout_s: float) ->
     (``engine_unavailable``) when there is no key or the address is none.
     """
     api_key, base_url = api_key or None, base_url or None
-    if base_url is not None and not base_url.startswith(("http://", "https://")):
-        raise SpeechError("engine_unavailable", NO_ADDRESS)
-    timeout = openai.Timeout(read_timeout_s, connect=CONNECT_TIMEOUT_S)
-    limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=_KEEP_IDLE_S)
+    if base_url is not None:
+        _check(base_url)
     try:
         return openai.AsyncOpenAI(
             api_key=api_key if base_url is None else api_key or _PLACEHOLDER_KEY,
             base_url=base_url,
-            timeout=timeout,
+            timeout=_timeout(read_timeout_s),
             max_retries=0,
-            http_client=openai.DefaultAsyncHttpxClient(timeout=timeout, limits=limits, verify=trust()),
+            http_client=openai.DefaultAsyncHttpxClient(
+                timeout=_timeout(read_timeout_s), limits=_LIMITS, verify=trust()
+            ),
         )
     except openai.OpenAIError:
         message = "Speech by the openai engines needs OPENAI_API_KEY, or the base URL of a server that needs no key."
         raise SpeechError("engine_unavailable", message) from None
     except httpx2.InvalidURL:
         raise SpeechError("engine_unavailable", NO_ADDRESS) from None
+
+
+def open_client(base_url: str, read_timeout_s: float) -> httpx2.AsyncClient:
+    """A plain client, for what is not OpenAI's. Raises :class:`SpeechError` when the address is none."""
+    _check(base_url)
+    try:
+        return httpx2.AsyncClient(base_url=base_url, timeout=_timeout(read_timeout_s), limits=_LIMITS, verify=trust())
+    except httpx2.InvalidURL:
+        raise SpeechError("engine_unavailable", NO_ADDRESS) from None
+
+
+def _check(base_url: str) -> None:
+    if not base_url.startswith(("http://", "https://")):
+        raise SpeechError("engine_unavailable", NO_ADDRESS)
+
+
+def _timeout(read_timeout_s: float) -> httpx2.Timeout:
+    return httpx2.Timeout(read_timeout_s, connect=CONNECT_TIMEOUT_S)
 
 
 @cache
