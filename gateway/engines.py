@@ -97,6 +97,11 @@ def _recognizer(settings: Settings) -> Recognizer | None:
 
             model = settings.stt_model or "gpt-4o-mini-transcribe"
             return OpenAITranscription(*_server(settings, "stt"), model, settings.stt_language)
+        case "openai_realtime":
+            from media.speech.live.recognizer import MODEL, LiveTranscription
+
+            model = settings.stt_model or MODEL
+            return LiveTranscription(*_server(settings, "stt"), model, settings.stt_language)
         case _:
             return None
 

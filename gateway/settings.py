@@ -60,7 +60,9 @@ class Settings:
     base_url: str = _setting("", "Any OpenAI-compatible server, for openai_chat and, if they have none, for speech.")
     api_key: str = _setting("", "Key for that server. Better given by the environment than by a flag.", secret=True)
     synthesizer: str = _setting("", "Who speaks: 'espeak', 'openai', 'kokoro', 'none' or 'package.module:function'.")
-    recognizer: str = _setting("", "Who listens: 'sphinx', 'openai', 'none' or 'package.module:function'.")
+    recognizer: str = _setting(
+        "", "Who listens: 'sphinx', 'openai', 'openai_realtime', 'none' or 'package.module:function'."
+    )
     detector: str = _setting("", "A speech detector of your own: 'package.module:function', called once for each leg.")
     tts_base_url: str = _setting("", "A server for the synthesizer alone, as http://host:8880/v1.")
     tts_api_key: str = _setting("", "Its key; --api-key is for --base-url alone.", secret=True)
@@ -71,8 +73,8 @@ class Settings:
     stt_base_url: str = _setting("", "A server for the recognizer alone.")
     stt_api_key: str = _setting("", "Its key; --api-key is for --base-url alone.", secret=True)
     stt_api_key_file: str = _setting("", "Or the file that holds it.")
-    stt_model: str = _setting("", "Model of the openai recognizer (gpt-4o-mini-transcribe).")
-    stt_language: str = _setting("", "Language that the openai recognizer hears (ISO 639-1); else it guesses.")
+    stt_model: str = _setting("", "Model of openai (gpt-4o-mini-transcribe) or openai_realtime (gpt-live-transcribe).")
+    stt_language: str = _setting("", "Language that the recognizer hears (ISO 639-1); else it guesses.")
     voice: str = _setting("", "Voice: of espeak (en-us), of openai (alloy) or of kokoro (af_heart).")
     instructions: str = _setting("", "Instructions for the model, where a session gives none.")
     max_event_bytes: int = _setting(64 * 1024, "Largest client event, in bytes.")
@@ -101,7 +103,7 @@ class Settings:
         if ":" not in self.synthesizer:
             _one_of("synthesizer", self.synthesizer, ("", "espeak", "openai", "kokoro", "none"))
         if ":" not in self.recognizer:
-            _one_of("recognizer", self.recognizer, ("", "sphinx", "openai", "none"))
+            _one_of("recognizer", self.recognizer, ("", "sphinx", "openai", "openai_realtime", "none"))
         _one_of("after_empty_cut", self.after_empty_cut, ("continue", "ask", "silent"))
         _one_of("tls", self.tls, ("", "dev"))
         _require(bool(self.tls_cert) == bool(self.tls_key), "tls_cert", "it goes with --tls-key")

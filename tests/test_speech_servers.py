@@ -9,6 +9,7 @@ import pytest
 from gateway.engines import choose_engines
 from gateway.errors import SettingsError
 from gateway.settings import Settings
+from tests.media.live.fake_realtime_transcription import FakeTranscription
 from tests.media.speech_api.server import TONE, Server, serving, whole
 
 BOTH: dict[str, Any] = {"synthesizer": "openai", "recognizer": "openai"}
@@ -137,3 +138,23 @@ def test_kokoro_is_asked_for_its_word_times() -> None:
 def test_kokoro_needs_an_address() -> None:
     with pytest.raises(SettingsError, match="base URL"):
         choose_engines(Settings(synthesizer="kokoro", recognizer="none"))
+
+
+def test_live_transcription_has_the_server_and_the_key_of_recognizers() -> None:
+    async def main() -> None:
+        async with FakeTranscription("Hi").running() as listens:
+            settings = Settings(
+                synthesizer="tests.media.engines:ToneSynthesizer",
+                recognizer="openai_realtime",
+                api_key="sk-model",
+                stt_base_url=listens.base_url,
+                stt_api_key="sk-listens",
+                stt_language="fr",
+            )
+            await use(settings)
+            (session,) = listens.sessions
+            assert session.authorization == "Bearer sk-listens"
+            expected = {"model": "gpt-live-transcribe", "languages": ["fr"]}
+            assert session.update["audio"]["input"]["transcription"] == expected
+
+    asyncio.run(main())

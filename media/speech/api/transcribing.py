@@ -28,6 +28,9 @@ MIN_UTTERANCE: Final = samples(100, MIC_RATE_HZ)
 QUIET: Final = 50
 """A peak below this (-56 dBFS) holds no voice; recognisers of this kind make up words for silence."""
 
+SEVERAL_LANGUAGES: Final = ("gpt-transcribe", "gpt-live-transcribe")
+"""How the models begin that are told a list of languages in place of one."""
+
 REFUSES_STREAMS: Final = frozenset({400, 415, 422, 501})
 """What servers answer to a field that they do not know or cannot follow."""
 
@@ -54,7 +57,9 @@ class OpenAITranscription:
         self._client = connect(api_key, base_url, read_timeout_s)
         self._server = name_of(self._client)
         self._model = model
-        self._language = language or openai.omit
+        several = model.startswith(SEVERAL_LANGUAGES)
+        self._language = language if language and not several else openai.omit
+        self._languages = [language] if language and several else openai.omit
         self._streams = True
 
     def listen(self) -> Recognition:
@@ -82,6 +87,7 @@ class OpenAITranscription:
             model=self._model,
             file=("speech.wav", _wav(pcm), "audio/wav"),
             language=self._language,
+            languages=self._languages,
             response_format="json",
             stream=True if stream else openai.omit,
         ) as response:
