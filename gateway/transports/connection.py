@@ -218,6 +218,9 @@ class Connection:
             settings.instructions if reads else "",
             list(self.config.modalities),
             self.config.audio(settings.voice),
+            tools=conf.tools(settings) if reads else [],
+            tool_choice=settings.tool_choice,
+            max_output_tokens=settings.max_output_tokens or "inf",
         )
         session.bargein = {
             "extended": self.caller.extended,
