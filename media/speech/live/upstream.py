@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeAlias
@@ -19,6 +20,11 @@ from media.speech.api.transcribing import SEVERAL_LANGUAGES
 CLOSE_TIMEOUT_S: Final = 1.0
 PING_EVERY_S: Final = 10.0
 MAX_EVENT_BYTES: Final = 1 << 20
+
+_LIBRARY_LOG: Final = logging.getLogger(f"{__name__}.websockets")
+"""The library logs headers and messages at its lowest level: keys, words and sound."""
+
+_LIBRARY_LOG.setLevel(logging.INFO)
 
 _READY: Final = frozenset({"session.updated", "transcription_session.updated"})
 _FOR_GOOD: Final = frozenset({400, 401, 403, 404})
@@ -102,6 +108,7 @@ class Upstream:
                     close_timeout=CLOSE_TIMEOUT_S,
                     ping_interval=PING_EVERY_S,
                     ping_timeout=PING_EVERY_S,
+                    logger=_LIBRARY_LOG,
                     ssl=trust() if target.url.startswith("wss") else None,
                 )
                 try:
