@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
-import numpy as np
 import openai
 
 from media.frames import MIC_RATE_HZ, Pcm, from_bytes, samples
+from media.levels import peak
 from media.speech import Recognition, SpeechError
 from media.speech.api.pieces import SAMPLE_BYTES
 from media.speech.api.server import FAILURES, READ_TIMEOUT_S, connect, failure, name_of
@@ -198,7 +198,7 @@ class _Utterance:
 
 def audible(pcm: Pcm) -> bool:
     """May there be a word in this 16 kHz sound?"""
-    return len(pcm) >= MIN_UTTERANCE and int(np.abs(pcm.astype(np.int32)).max()) >= QUIET
+    return len(pcm) >= MIN_UTTERANCE and peak(pcm) >= QUIET
 
 
 def _wav(pcm: Pcm) -> bytes:

@@ -8,6 +8,7 @@ session breaks off has failed; the next one gets another session.
 
 import asyncio
 import base64
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,6 +17,7 @@ import msgspec
 import numpy as np
 
 from media.frames import MIC_RATE_HZ, VOICE_RATE_HZ, Pcm, samples
+from media.levels import peak
 from media.resample import Resampler
 from media.speech import Recognition, SpeechError
 from media.speech.api.server import READ_TIMEOUT_S, connect
@@ -36,6 +38,9 @@ MIN_VOICE: Final = samples(60, VOICE_RATE_HZ)
 
 FAINT: Final = 1 / 10
 """What follows a part whose words are known, and is quieter by 20 dB, is the silence that ends a turn."""
+
+PREROLL: Final = samples(360, VOICE_RATE_HZ)
+"""Sound that is kept until there is a voice: 300 ms before it, for words begin softly, and that of :data:`MIN_VOICE`."""
 
 MAX_WAITING_S: Final = 30
 """Sound that waits for a session, or for one that does not take it."""
@@ -160,30 +165,49 @@ _UTTERANCE: Final = "transcribe live"
 
 @dataclass(slots=True)
 class _Stretch:
-    """The sound since the last commit, at 24 kHz."""
+    """The sound since the last commit, at 24 kHz. What is quiet before its first voice is not sent.
+
+    All is counted in samples.
+    """
 
     floor: float = QUIET
     """A piece whose peak is below holds no voice."""
 
-    length: int = 0
     voiced: int = 0
     loudest: int = 0
-    unsent: list[Pcm] = field(default_factory=list)
+    sent: int = 0
     waiting: int = 0
+    unsent: deque[Pcm] = field(default_factory=deque)
+
+    @property
+    def begun(self) -> bool:
+        """May a word be in it?"""
+        return self.voiced >= MIN_VOICE
+
+    @property
+    def whole(self) -> bool:
+        """Can it be committed, and is it worth it?"""
+        return self.begun and self.sent + self.waiting >= MIN_PART
 
     def add(self, pcm: Pcm) -> None:
         """More of it."""
-        self.length += len(pcm)
-        self.waiting += len(pcm)
-        peak = int(np.abs(pcm.astype(np.int32)).max(initial=0))
-        self.loudest = max(self.loudest, peak)
-        self.voiced += len(pcm) if peak >= self.floor else 0
+        self.loudest = max(self.loudest, peak(pcm))
+        self.voiced += self._voiced(pcm)
         self.unsent.append(pcm)
+        self.waiting += len(pcm)
+        while not self.begun and self.waiting - len(self.unsent[0]) >= PREROLL:
+            early = self.unsent.popleft()
+            self.waiting -= len(early)
+            self.voiced -= self._voiced(early)
+
+    def _voiced(self, pcm: Pcm) -> int:
+        return len(pcm) if peak(pcm) >= self.floor else 0
 
     def take(self) -> str:
         """What waits to be sent, as an event."""
         sound = base64.b64encode(np.concatenate(self.unsent).astype("<i2").tobytes()).decode()
-        self.unsent, self.waiting = [], 0
+        self.unsent.clear()
+        self.sent, self.waiting = self.sent + self.waiting, 0
         return msgspec.json.encode({"type": "input_audio_buffer.append", "audio": sound}).decode()
 
 
@@ -196,21 +220,21 @@ class _Utterance:
         self._transcript = Transcript()
         self._stretch = _Stretch()
         self._outgoing: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING_S * VOICE_RATE_HZ // SEND)
-
         self._news = asyncio.Event()
         self._failure: SpeechError | None = None
         self._text: str | None = None
         self._forgotten = False
-        self._task = asyncio.create_task(self._run(), name=_UTTERANCE)
-        recognizer.keep(self._task)
+        self._task: asyncio.Task[None] | None = None
+        """Has a session, or waits for one; None before the first voice."""
 
     def feed(self, pcm: Pcm) -> None:
         """See :class:`media.speech.Recognition`."""
         if self._over:
             return
-        self._stretch.add(self._resampler.process(pcm))
-        if self._stretch.waiting >= SEND:
-            self._send(self._stretch.take())
+        stretch = self._stretch
+        stretch.add(self._resampler.process(pcm))
+        if stretch.begun and stretch.waiting >= SEND:
+            self._send(stretch.take())
 
     async def partial(self) -> str:
         """See :class:`media.speech.Recognition`: what has come by now."""
@@ -233,15 +257,14 @@ class _Utterance:
                 self._fail(error)
                 raise
             self._text = "" if self._forgotten else words
-            self._task.cancel()
+            self._let_go()
         return self._text
 
     def cancel(self) -> None:
         """See :class:`media.speech.Recognition`."""
         if self._text is None:
             self._text, self._forgotten = "", True
-            self._news.set()
-            self._task.cancel()
+            self._let_go()
 
     @property
     def _over(self) -> bool:
@@ -249,12 +272,12 @@ class _Utterance:
 
     @property
     def _clean(self) -> bool:
-        return not self._stretch.length and self._transcript.complete and self._failure is None
+        return not self._stretch.sent and self._transcript.complete and self._failure is None
 
     def _commit(self) -> None:
         """End a part, unless nothing was said in it."""
         stretch = self._stretch
-        if self._over or stretch.length < MIN_PART or stretch.voiced < MIN_VOICE:
+        if self._over or not stretch.whole:
             return
         if stretch.waiting:
             self._send(stretch.take())
@@ -276,6 +299,9 @@ class _Utterance:
         return self._transcript.text
 
     def _send(self, event: str) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=_UTTERANCE)
+            self._recognizer.keep(self._task)
         try:
             self._outgoing.put_nowait(event)
         except asyncio.QueueFull:
@@ -311,5 +337,10 @@ class _Utterance:
     def _fail(self, error: SpeechError) -> None:
         if not self._over:
             self._failure = error
-            self._news.set()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """It is over, for whoever waits and for its session."""
+        self._news.set()
+        if self._task is not None:
             self._task.cancel()

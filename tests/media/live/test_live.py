@@ -122,7 +122,9 @@ def test_the_silence_behind_a_judged_word_is_not_transcribed() -> None:
             assert await utterance.judge() == "Well."
             say(utterance, FAINT)
             assert await utterance.finish() == "Well."
-        assert len(server.sessions[0].committed) == 1
+            assert await words_of(live) == "Thank you for watching."
+        (session,) = server.sessions  # nothing of the silence was sent, so that the next utterance had the same one
+        assert [len(pcm) for pcm in session.committed] == [VOICE_RATE_HZ] * 2
 
     asyncio.run(main())
 
@@ -136,6 +138,18 @@ def test_silence_and_clicks_say_nothing(sound: Pcm) -> None:
             assert await utterance.judge() == ""
             assert await utterance.finish() == ""
         assert all(session.committed == [] for session in server.sessions)
+
+
+def test_no_session_is_opened_for_silence_and_little_of_it_is_sent_before_a_voice() -> None:
+    async def main() -> None:
+        async with FakeTranscription("Hello.").running() as server, listening(server) as live:
+            utterance = live.listen()
+            say(utterance, silence(60 * MIC_RATE_HZ))
+            assert server.handshakes == 0
+            say(utterance)
+            assert await utterance.finish() == "Hello."
+        ((heard,),) = (session.committed for session in server.sessions)
+        assert len(heard) == pytest.approx(1.3 * VOICE_RATE_HZ, abs=0.03 * VOICE_RATE_HZ)
 
     asyncio.run(main())
 
@@ -234,6 +248,8 @@ def test_attempts_to_connect_become_rarer() -> None:
         async with server.running(), listening(server, Patience(first_retry=0.01, last_retry=10)) as live:
             began = loop.time()
             utterances = [live.listen() for _ in range(3)]
+            for utterance in utterances:
+                say(utterance)
             await server.greeted(3 * 4)
             assert loop.time() - began >= 0.01 + 0.02 + 0.04
             for utterance in utterances:
