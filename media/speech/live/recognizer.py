@@ -40,7 +40,7 @@ FAINT: Final = 1 / 10
 """What follows a part whose words are known, and is quieter by 20 dB, is the silence that ends a turn."""
 
 PREROLL: Final = samples(360, VOICE_RATE_HZ)
-"""Sound that is kept until there is a voice: 300 ms before it, for words begin softly, and that of :data:`MIN_VOICE`."""
+"""Sound that is kept until there is a voice: 300 ms before it, as words begin softly, and :data:`MIN_VOICE` of it."""
 
 MAX_WAITING_S: Final = 30
 """Sound that waits for a session, or for one that does not take it."""
