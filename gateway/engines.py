@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, cast
 
 from gateway.agents.callable import find
 from gateway.errors import SettingsError
-from gateway.settings import Settings, read_key
+from gateway.settings import Settings
 from media.hearing.detector import SpeechDetector, standard
 from media.leg import Engines
 from media.speech import Recognizer, SpeechError, Synthesizer
@@ -111,7 +111,7 @@ def _server(settings: Settings, service: _Service) -> tuple[str | None, str | No
 
     The model's key is never sent to a server of its own.
     """
-    own_key, own_url = read_key(settings, f"{service}_api_key"), str(getattr(settings, f"{service}_base_url"))
+    own_key, own_url = str(getattr(settings, f"{service}_api_key")), str(getattr(settings, f"{service}_base_url"))
     if own_url:
         return own_key or None, own_url
     return own_key or settings.api_key or None, settings.base_url or None

@@ -93,6 +93,9 @@ class SessionChanges(msgspec.Struct):
     """The fields of a ``session.update`` that mean something here; unknown ones are ignored."""
 
     type: Literal["realtime", "transcription"] | UnsetType = UNSET
+    model: str | None | UnsetType = UNSET
+    """Counts until the session has one that the gateway knows: Realtime's models are for the whole of a session."""
+
     instructions: str | None | UnsetType = UNSET
     output_modalities: list[Literal["audio", "text"]] | UnsetType = UNSET
     audio: AudioUpdate | UnsetType = UNSET

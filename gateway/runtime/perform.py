@@ -14,6 +14,7 @@ from gateway.core.session import Session
 from gateway.core.values import Failure, Usage
 from gateway.errors import AgentError, StoreError
 from gateway.runtime import context
+from gateway.runtime.choice import Agents
 from gateway.runtime.ports import (
     Agent,
     Ended,
@@ -44,12 +45,12 @@ class Performer:
     """One session's hands. Owns a task for each generation, and knows the session's voice legs."""
 
     def __init__(
-        self, session_id: SessionId, core: Session, store: Store, agent: Agent, submit: Submit, post: Post
+        self, session_id: SessionId, core: Session, store: Store, agents: Agents, submit: Submit, post: Post
     ) -> None:
         self._session_id = session_id
         self._core = core
         self._store = store
-        self._agent = agent
+        self._agents = agents
         self._submit = submit
         self._post = post
         self._generations: dict[Generation, asyncio.Task[None]] = {}
@@ -60,6 +61,11 @@ class Performer:
         """Of what was handed over meanwhile, how often it had moved by then: what was to begin before must not."""
 
         self.voices: dict[LegId, VoicePort] = {}
+
+    @property
+    def _agent(self) -> Agent:
+        """Who answers for the session's model, as it is now."""
+        return self._agents.of(self._core.state.conversation.settings.model)
 
     @property
     def busy(self) -> bool:
