@@ -70,15 +70,14 @@ def _synthesizer(settings: Settings) -> Synthesizer | None:
 
 def _speech_by_api(settings: Settings, chosen: str) -> Synthesizer:
     from media.speech.api.captioned import CaptionedSpeech
-    from media.speech.api.speaking import Manner, OpenAISpeech
+    from media.speech.api.speaking import OpenAISpeech, Style
 
     key, url = _server(settings, "tts")
-    speed = None if settings.tts_speed == 1 else settings.tts_speed
     if chosen == "kokoro":
-        manner = Manner(settings.tts_model or "kokoro", settings.voice or "af_heart", speed=speed)
-        return CaptionedSpeech(key, url or "", manner)
+        style = Style(settings.tts_model or "kokoro", settings.voice or "af_heart", speed=settings.tts_speed)
+        return CaptionedSpeech(key, url or "", style)
     model, voice = settings.tts_model or "gpt-4o-mini-tts", settings.voice or "alloy"
-    return OpenAISpeech(key, url, Manner(model, voice, settings.tts_instructions, speed))
+    return OpenAISpeech(key, url, Style(model, voice, settings.tts_instructions, settings.tts_speed))
 
 
 def _recognizer(settings: Settings) -> Recognizer | None:

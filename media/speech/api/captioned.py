@@ -6,16 +6,16 @@ from the beginning of the text. For languages without word times it gives none, 
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import msgspec
 
 from media.frames import silence
-from media.speech import Speech, SpeechError, Word
+from media.speech import Manner, Speech, SpeechError, Word
 from media.speech.api.captions import Caption, Captions
 from media.speech.api.pieces import Pieces
 from media.speech.api.server import FAILURES, READ_TIMEOUT_S, failure, open_client, refusal
-from media.speech.api.speaking import Manner
+from media.speech.api.speaking import Style
 
 MAX_LINE_BYTES: Final = 16 << 20
 """A longer line is nonsense: it would hold four minutes of sound."""
@@ -43,7 +43,7 @@ class CaptionedSpeech:
         self,
         api_key: str | None,
         base_url: str,
-        manner: Manner | None = None,
+        style: Style | None = None,
         *,
         read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
@@ -52,20 +52,21 @@ class CaptionedSpeech:
         if api_key:
             self._client.headers["authorization"] = f"Bearer {api_key}"
         self._server = self._client.base_url.netloc.decode("ascii", "replace")
-        manner = manner or Manner(model="kokoro", voice="af_heart")
-        speed = {} if manner.speed is None else {"speed": manner.speed}
-        self._asked = {"model": manner.model, "voice": manner.voice, "response_format": "pcm", "stream": True, **speed}
+        self._style = style or Style(model="kokoro", voice="af_heart")
+        self.voice = self._style.voice
 
-    async def speak(self, text: str) -> AsyncGenerator[Speech, None]:
+    def speak(self, text: str) -> AsyncGenerator[Speech, None]:
         """See :class:`media.speech.Synthesizer`. Pieces of 20 to 100 ms; nothing without a letter or digit to say."""
+        return self.speak_as(text, Manner())
+
+    async def speak_as(self, text: str, manner: Manner) -> AsyncGenerator[Speech, None]:
+        """See :class:`media.speech.Versatile`."""
         if not any(char.isalnum() for char in text):
             return
         pieces, captions = Pieces(len(text), self._server), Captions(text)
         words: tuple[Word, ...] = ()
         try:
-            async with self._client.stream(
-                "POST", "/dev/captioned_speech", json={**self._asked, "input": text}
-            ) as response:
+            async with self._client.stream("POST", _PATH, json=_asked(self._style.of(manner), text)) as response:
                 if not response.is_success:
                     raise refusal(response.status_code, self._server)
                 async with aclosing(self._lines(response.aiter_bytes())) as lines:
@@ -100,4 +101,17 @@ class CaptionedSpeech:
             yield _DECODER.decode(bytes(buffer))
 
 
+def _asked(style: Style, text: str) -> dict[str, Any]:
+    speed = {} if style.speed == 1 else {"speed": style.speed}
+    return {
+        "model": style.model,
+        "voice": style.voice,
+        "input": text,
+        "response_format": "pcm",
+        "stream": True,
+        **speed,
+    }
+
+
+_PATH: Final = "/dev/captioned_speech"
 _DECODER: Final = msgspec.json.Decoder(_Line)

@@ -2,29 +2,39 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
 import openai
 
-from media.speech import Speech, SpeechError
+from media.speech import Manner, Speech, SpeechError
 from media.speech.api.pieces import Pieces
 from media.speech.api.server import FAILURES, READ_TIMEOUT_S, connect, failure, name_of
 
 _RAW_AUDIO: Final = frozenset({"audio/pcm", "audio/x-pcm", "audio/l16", "audio/raw", "audio/x-raw"})
 
 
+SLOWEST: Final = 0.25
+FASTEST: Final = 4.0
+"""What servers take for ``speed``."""
+
+
 @dataclass(frozen=True, slots=True)
-class Manner:
-    """How a server's voice speaks. What is empty or None is not sent, so that the server decides."""
+class Style:
+    """How a server's voice speaks, unless an answer wants it otherwise. What is empty is not sent."""
 
     model: str = "gpt-4o-mini-tts"
     voice: str = "alloy"
     instructions: str = ""
     """How it should sound, in words; not every model takes them."""
 
-    speed: float | None = None
-    """1 is the voice's own; OpenAI takes 0.25 to 4."""
+    speed: float = 1.0
+    """1 is the voice's own, and not sent."""
+
+    def of(self, manner: Manner) -> "Style":
+        """This style, for an answer in that manner."""
+        speed = min(max(self.speed * manner.speed, SLOWEST), FASTEST)
+        return replace(self, voice=manner.voice or self.voice, speed=speed)
 
 
 class OpenAISpeech:
@@ -36,28 +46,33 @@ class OpenAISpeech:
         self,
         api_key: str | None = None,
         base_url: str | None = None,
-        manner: Manner | None = None,
+        style: Style | None = None,
         *,
         read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
         """Reached as :func:`media.speech.api.server.connect` says. Raises :class:`SpeechError`."""
         self._client = connect(api_key, base_url, read_timeout_s)
         self._server = name_of(self._client)
-        self._manner = manner or Manner()
+        self._style = style or Style()
+        self.voice = self._style.voice
 
-    async def speak(self, text: str) -> AsyncGenerator[Speech, None]:
+    def speak(self, text: str) -> AsyncGenerator[Speech, None]:
         """See :class:`media.speech.Synthesizer`. Pieces of 20 to 100 ms; nothing without a letter or digit to say."""
+        return self.speak_as(text, Manner())
+
+    async def speak_as(self, text: str, manner: Manner) -> AsyncGenerator[Speech, None]:
+        """See :class:`media.speech.Versatile`."""
         if not any(char.isalnum() for char in text):
             return
-        manner, pieces = self._manner, Pieces(len(text), self._server)
+        style, pieces = self._style.of(manner), Pieces(len(text), self._server)
         try:
             async with self._client.audio.speech.with_streaming_response.create(
-                model=manner.model,
-                voice=manner.voice,
+                model=style.model,
+                voice=style.voice,
                 input=text,
                 response_format="pcm",
-                instructions=manner.instructions or openai.omit,
-                speed=openai.omit if manner.speed is None else manner.speed,
+                instructions=style.instructions or openai.omit,
+                speed=openai.omit if style.speed == 1 else style.speed,
             ) as response:
                 self._check_type(response.headers.get("content-type", ""))
                 # An iterator left to the garbage collector would be closed at any time, or not at all.

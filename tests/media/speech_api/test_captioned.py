@@ -12,9 +12,9 @@ import pytest
 from media.frames import Pcm
 from media.speaking.playout import Playout, PlayoutOptions
 from media.speaking.speaker import Speaker
-from media.speech import Speech, SpeechError
+from media.speech import Manner, Speech, SpeechError, Versatile
 from media.speech.api.captioned import MAX_LINE_BYTES, CaptionedSpeech
-from media.speech.api.speaking import Manner
+from media.speech.api.speaking import Style
 from tests.media.speech_api.server import (
     KEY,
     TEXT,
@@ -67,7 +67,7 @@ async def spoken(speech: CaptionedSpeech, text: str = SAID) -> list[Speech]:
 def test_sound_and_the_times_of_its_words_come_line_by_line(cut_every: int, last: bytes) -> None:
     async def main() -> None:
         async with serving(answering(b"".join(LINES).rstrip() + last, cut_every)) as server:
-            speech = CaptionedSpeech(KEY, server.url, Manner("kokoro", "af_sky", speed=1.5))
+            speech = CaptionedSpeech(KEY, server.url, Style("kokoro", "af_sky", speed=1.5))
             pieces = await spoken(speech)
             await speech.aclose()
         assert np.array_equal(np.concatenate([piece.pcm for piece in pieces]), np.concatenate([TONE, TONE]))
@@ -189,3 +189,18 @@ def test_what_is_no_address_is_told() -> None:
         with pytest.raises(SpeechError) as error:
             CaptionedSpeech(None, address)
         assert error.value.code == "engine_unavailable"
+
+
+def test_each_text_may_be_spoken_in_another_voice() -> None:
+    async def main() -> None:
+        async with serving(whole(line(TONE), JSON)) as server:
+            speech = CaptionedSpeech(None, server.url)
+            assert isinstance(speech, Versatile)
+            assert speech.voice == "af_heart"
+            async for _ in speech.speak_as(SAID, Manner("bf_emma", 0.5)):
+                pass
+            await speech.aclose()
+        sent = json.loads(server.requests[0][1])
+        assert (sent["voice"], sent["speed"]) == ("bf_emma", 0.5)
+
+    asyncio.run(main())

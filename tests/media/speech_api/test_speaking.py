@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from media.frames import Pcm
-from media.speech.api.speaking import Manner, OpenAISpeech
+from media.speech import Manner, Versatile
+from media.speech.api.speaking import OpenAISpeech, Style
 from tests.media.speech_api.server import KEY, TEXT, TONE, chunked, serving, start_and_hang, whole
 
 
@@ -23,7 +24,7 @@ def test_speech_comes_as_it_was_sent_in_pieces_of_20_to_100_ms() -> None:
         cuts = [0, 1, 2, 961, 962, 5000, 5001, 20_001, len(data)]
         chunks = [data[start:end] for start, end in pairwise(cuts)]
         async with serving(chunked([*chunks, b"\x01"])) as server:
-            speech = OpenAISpeech(KEY, server.url, Manner("a-model", "a-voice"))
+            speech = OpenAISpeech(KEY, server.url, Style("a-model", "a-voice"))
             pieces = await spoken(speech)
             await speech.aclose()
         assert np.array_equal(np.concatenate(pieces), TONE)
@@ -95,13 +96,38 @@ def test_what_has_no_words_is_not_sent() -> None:
     asyncio.run(main())
 
 
-def test_the_manner_is_sent_where_it_is_given() -> None:
+def test_the_style_is_sent_where_it_is_given() -> None:
     async def main() -> None:
         async with serving(whole(TONE.tobytes())) as server:
-            speech = OpenAISpeech(KEY, server.url, Manner("m", "v", instructions="Whisper.", speed=1.5))
+            speech = OpenAISpeech(KEY, server.url, Style("m", "v", instructions="Whisper.", speed=1.5))
             await spoken(speech)
             await speech.aclose()
         sent = json.loads(server.requests[0][1])
         assert (sent["instructions"], sent["speed"]) == ("Whisper.", 1.5)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("manner", "voice", "speed"),
+    [
+        (Manner(), "v", 2.0),
+        (Manner("w"), "w", 2.0),
+        (Manner(speed=0.5), "v", None),
+        (Manner(speed=1.5), "v", 3.0),
+        (Manner(speed=3), "v", 4.0),
+    ],
+)
+def test_each_text_may_be_spoken_in_another_manner(manner: Manner, voice: str, speed: float | None) -> None:
+    async def main() -> None:
+        async with serving(whole(TONE.tobytes())) as server:
+            speech = OpenAISpeech(KEY, server.url, Style("m", "v", speed=2.0))
+            assert isinstance(speech, Versatile)
+            assert speech.voice == "v"
+            async for _ in speech.speak_as(TEXT, manner):
+                pass
+            await speech.aclose()
+        sent = json.loads(server.requests[0][1])
+        assert (sent["voice"], sent.get("speed")) == (voice, speed)
 
     asyncio.run(main())
