@@ -162,19 +162,20 @@ class Upstream:
     async def _read(self) -> None:
         try:
             async for message in self._socket:
-                event = decode(message)
-                item_id = event.get("item_id")
-                if item_id in self._former or self._tell is None:
-                    continue
-                if isinstance(item_id, str):
-                    self._mine.add(item_id)
-                self._tell(event)
+                self._take(decode(message))
         except (ConnectionClosed, SpeechError):
             pass
         finally:
             self._gone = True
             if self._tell is not None:
                 self._tell(None)
+
+    def _take(self, event: dict[str, Any]) -> None:
+        given = event.get("item_id")
+        named = {given} if isinstance(given, str) else set()
+        if self._tell is not None and not named & self._former:
+            self._mine |= named
+            self._tell(event)
 
 
 def decode(message: str | bytes) -> dict[str, Any]:

@@ -17,11 +17,23 @@ from websockets.http11 import Request, Response
 from media.frames import Pcm, from_bytes
 
 Fault = Literal[
-    "", "no session", "refused session", "no answer", "close", "drop", "error", "failed", "garbage", "binary", "deaf"
+    "",
+    "odd ids",
+    "no session",
+    "refused session",
+    "no answer",
+    "close",
+    "drop",
+    "error",
+    "failed",
+    "garbage",
+    "binary",
+    "deaf",
 ]
 """``no session``: nothing comes after the handshake. ``refused session``: an error answers ``session.update``. When
 sound comes, ``close`` closes, ``drop`` resets the connection, ``deaf`` reads nothing more. A commit is answered with
-nothing (``no answer``), an ``error`` event, a ``failed`` one, or what is no event (``garbage``, ``binary``)."""
+nothing (``no answer``), an ``error`` event, a ``failed`` one, what is no event (``garbage``, ``binary``), or after
+events about nothing whose ids are none (``odd ids``)."""
 
 SECRET_WORDS = "words that only the user should read"
 
@@ -156,6 +168,9 @@ class FakeTranscription:
             case "binary":
                 await socket.send(b"\xff\x00")
                 return
+            case "odd ids":
+                for odd in (None, 7, ["a"], {"a": "b"}, ""):
+                    await self._say(socket, {"type": "conversation.item.added", "item_id": odd})
         text = self.texts.pop(0) if self.texts else ""
         await self._say(socket, {"type": "input_audio_buffer.committed", "item_id": self._item})
         words = self._words(text)

@@ -165,6 +165,15 @@ def test_a_session_serves_one_utterance_after_another() -> None:
     asyncio.run(main())
 
 
+def test_ids_that_are_none_are_harmless() -> None:
+    async def main() -> None:
+        async with FakeTranscription("One.", "Two.", fault="odd ids").running() as server, listening(server) as live:
+            assert [await words_of(live) for _ in range(2)] == ["One.", "Two."]
+        assert len(server.sessions) == 1
+
+    asyncio.run(main())
+
+
 def test_utterances_at_the_same_time_have_sessions_of_their_own() -> None:
     async def main() -> None:
         async with FakeTranscription("One.", "One.").running() as server, listening(server) as live:
