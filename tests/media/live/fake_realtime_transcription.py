@@ -19,6 +19,7 @@ from media.frames import Pcm, from_bytes
 Fault = Literal[
     "",
     "odd ids",
+    "repeats",
     "no session",
     "refused session",
     "no answer",
@@ -33,7 +34,7 @@ Fault = Literal[
 """``no session``: nothing comes after the handshake. ``refused session``: an error answers ``session.update``. When
 sound comes, ``close`` closes, ``drop`` resets the connection, ``deaf`` reads nothing more. A commit is answered with
 nothing (``no answer``), an ``error`` event, a ``failed`` one, what is no event (``garbage``, ``binary``), or after
-events about nothing whose ids are none (``odd ids``)."""
+events about nothing whose ids are none (``odd ids``), or about what was committed before (``repeats``)."""
 
 SECRET_WORDS = "words that only the user should read"
 
@@ -171,6 +172,11 @@ class FakeTranscription:
             case "odd ids":
                 for odd in (None, 7, ["a"], {"a": "b"}, ""):
                     await self._say(socket, {"type": "conversation.item.added", "item_id": odd})
+            case "repeats" if self._items:
+                former = {"item_id": f"item_{self._items - 1}", "content_index": 0}
+                for kind, said in (("delta", {"delta": "again"}), ("completed", {"transcript": "And again."})):
+                    type_ = f"conversation.item.input_audio_transcription.{kind}"
+                    await self._say(socket, {"type": type_, **former, **said})
         text = self.texts.pop(0) if self.texts else ""
         await self._say(socket, {"type": "input_audio_buffer.committed", "item_id": self._item})
         words = self._words(text)

@@ -165,9 +165,10 @@ def test_a_session_serves_one_utterance_after_another() -> None:
     asyncio.run(main())
 
 
-def test_ids_that_are_none_are_harmless() -> None:
+@pytest.mark.parametrize("fault", ["odd ids", "repeats"])
+def test_events_about_something_else_are_harmless(fault: Fault) -> None:
     async def main() -> None:
-        async with FakeTranscription("One.", "Two.", fault="odd ids").running() as server, listening(server) as live:
+        async with FakeTranscription("One.", "Two.", fault=fault).running() as server, listening(server) as live:
             assert [await words_of(live) for _ in range(2)] == ["One.", "Two."]
         assert len(server.sessions) == 1
 
