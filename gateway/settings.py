@@ -72,7 +72,7 @@ class Settings:
         "instruction", "How a steered answer goes on; also 'prefill' (openai_chat), 'native' (openai_responses)."
     )
     reasoning_effort: str = _setting("", "How hard a model of openai_responses thinks: 'low' …; empty: not sent.")
-    base_url: str = _setting("", "Any OpenAI-compatible server, for openai_… agents and, if they have none, for speech.")
+    base_url: str = _setting("", "Any OpenAI-compatible server, for openai_… agents, and for speech without its own.")
     api_key: str = _setting("", "Key for that server. Better given by the environment than by a flag.", secret=True)
     api_key_file: str = _setting("", "Or the file that holds it.")
     synthesizer: str = _setting("", "Who speaks: 'espeak', 'openai', 'kokoro', 'none' or 'package.module:function'.")
