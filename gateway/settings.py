@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast, get_args
 from urllib.parse import urlsplit
 
+from gateway.core.values import Context, ContextPolicy
 from gateway.errors import SettingsError
 
 ALSO: Final = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"}
@@ -95,6 +96,8 @@ class Settings:
     voices: str = _setting("", "Further voices that a session may choose, separated by commas.")
     voice_alias: str = _setting("", "Other names of voices, which are allowed thereby: NAME=VOICE, by commas.")
     instructions: str = _setting("", "Instructions for the model, where a session gives none.")
+    context: str = _setting("whole", "What of a long conversation models get: whole, window, summarise or reset.")
+    context_tokens: int = _setting(8000, "Tokens of it at most, estimated at four characters each; not for 'whole'.")
     max_event_bytes: int = _setting(64 * 1024, "Largest client event, in bytes.")
     max_append_bytes: int = _setting(15 * 1024 * 1024, "Largest input_audio_buffer.append, in bytes.")
     max_calls: int = _setting(100, "Calls at the same time, WebRTC and WebSocket; 0 for any number.")
@@ -127,6 +130,7 @@ class Settings:
             _one_of("recognizer", self.recognizer, ("", "sphinx", "openai", "openai_realtime", "none"))
         _one_of("after_empty_cut", self.after_empty_cut, ("continue", "ask", "silent"))
         _one_of("tls", self.tls, ("", "dev"))
+        _one_of("context", self.context, get_args(ContextPolicy))
         _require(bool(self.tls_cert) == bool(self.tls_key), "tls_cert", "it goes with --tls-key")
         _require(not (self.tls and self.tls_cert), "tls", "give --tls dev or a certificate, not both")
         _one_of("after_missed_steer", self.after_missed_steer, ("queue", "fail"))
@@ -136,8 +140,8 @@ class Settings:
         known = self.agent in ("", "offline", *OF_MODELS) or ":" in self.agent
         _require(known, "agent", "give 'offline', 'openai_chat', 'openai_responses' or 'package.module:function'")
         _require(not self.detector or ":" in self.detector, "detector", "give 'package.module:function'")
-        _require(self.max_event_bytes >= 1024, "max_event_bytes", "at least 1024")
-        _require(self.max_append_bytes >= 1024, "max_append_bytes", "at least 1024")
+        for name, least in (("max_event_bytes", 1024), ("max_append_bytes", 1024), ("context_tokens", 100)):
+            _require(getattr(self, name) >= least, name, f"at least {least}")
         counted = ("max_calls", "max_connections", "max_per_user", "max_per_address", "max_commands", "max_late_ms")
         for name in (*counted, "keep_days", "keep_mb"):
             _require(getattr(self, name) >= 0, name, "not less than 0")
@@ -203,6 +207,11 @@ class Settings:
         _require(whole, "auth_issuers", "give ISSUER=URL, and https unless it is this machine")
         once = len({issuer for issuer, _, _ in parts} | {self.auth_issuer}) == len(parts) + 1
         _require(once, "auth_issuers", "each issuer once, and none is --auth-issuer")
+
+    @property
+    def given_of_long_ones(self) -> Context:
+        """What of a long conversation models are given."""
+        return Context(cast(ContextPolicy, self.context), self.context_tokens)
 
     @property
     def asks_who(self) -> bool:
