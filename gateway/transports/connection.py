@@ -8,7 +8,7 @@ connection; what the session publishes becomes wire events, numbered for this cl
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -17,7 +17,7 @@ from gateway.auth.authority import Authority
 from gateway.auth.rights import Right
 from gateway.core import inputs as inp
 from gateway.core.state import State
-from gateway.core.values import Settings
+from gateway.core.values import Context, Settings
 from gateway.errors import ProtocolViolation, StoreError
 from gateway.protocol import extension as ext, floor, realtime as rt
 from gateway.protocol.close_codes import CloseCode
@@ -78,6 +78,9 @@ class Services:
     instructions: str = ""
     """What a session begins with, where its client gives nothing else."""
 
+    context: Context = field(default_factory=Context)
+    """What of a long conversation models are given, where its session says nothing else."""
+
     rooms: Rooms = field(default_factory=Rooms)
     """Where the devices of one session may hear each other."""
 
@@ -96,7 +99,8 @@ class Services:
 
     def begin(self, model: str = "") -> Settings:
         """What a session begins with whose client asked for *model*."""
-        return Settings(self.names.models.first(model), self.instructions, self.names.voices.default)
+        plain = Settings(self.names.models.first(model), self.instructions, self.names.voices.default)
+        return replace(plain, context=self.context)
 
 
 class Connection:
@@ -136,8 +140,6 @@ class Connection:
 
         self._services = services
         self.close = close
-        """Ends the connection, after what its client was told before."""
-
         self._buffered = holds_sound or caller.extended
         """True when a pause of this client's loudspeaker can be taken back."""
 
@@ -259,6 +261,7 @@ class Connection:
             "on_active": conf.on_active(settings),
             "metadata": dict(settings.metadata) if reads else {},
             "on_edit": settings.on_edit,
+            "context": asdict(settings.context),
             **self._services.about,
             "agent": self._services.registry.agents.of(settings.model).name,
         }

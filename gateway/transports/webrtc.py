@@ -21,6 +21,7 @@ from gateway.transports.connection import Connection, Services
 from gateway.transports.doors import authority_of, enter, found, visitor_of
 from gateway.transports.failures import failure, refusal
 from gateway.transports.lifetime import EXPIRED, Lifetimes
+from gateway.transports.manner import manner_of
 from gateway.transports.network import Network, Offers
 from gateway.transports.offers import changes_of, read_offer
 from gateway.transports.paths import Paths
@@ -98,6 +99,7 @@ class Call:
             interruptible=connection.permit.interrupts(config.interruptible),
             client_buffer_ms=CLIENT_BUFFER_MS,
             room=services.rooms.of(actor),
+            manner=lambda: manner_of(connection, services.names),
         )
         connection.make_voice = lambda: voice
         connection.hear_and_speak()
