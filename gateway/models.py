@@ -13,6 +13,7 @@ from gateway.runtime.ports import Agent, SteerMode
 from gateway.settings import OF_MODELS, Settings
 from gateway.transports.names import OPENAI_VOICES, Known, Names
 from media.leg import Engines
+from media.speech import ManyVoiced
 
 _OPENAI_SPEECH: Final = "openai"
 
@@ -35,12 +36,12 @@ def names_of(settings: Settings, engines: Engines | None) -> Names:
 
 
 def _voices(settings: Settings, engines: Engines | None) -> Known:
-    default: object = getattr(engines.synthesizer, "voice", "") if engines is not None else ""
-    if not isinstance(default, str) or not default:
+    engine = engines.synthesizer if engines is not None else None
+    if not isinstance(engine, ManyVoiced):
         return Known()
     usual = OPENAI_VOICES if settings.synthesizer == _OPENAI_SPEECH and not settings.base_url else ()
     aliases = settings.voice_aliases
-    return Known(default, (*settings.voice_list, *usual, *aliases.values()), aliases)
+    return Known(engine.voice, (*settings.voice_list, *usual, *aliases.values()), aliases)
 
 
 def _kinds(settings: Settings) -> Mapping[str, str]:

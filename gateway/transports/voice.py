@@ -1,6 +1,7 @@
 """A voice leg as the session sees it: reports become inputs, effects become calls."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from gateway.runtime.actor import Actor, Origin
 from gateway.transports.asked import Asked
@@ -11,6 +12,8 @@ from media.frames import Pcm
 from media.hearing import endpoint
 from media.speaking import playout
 from media.speaking.device import Device
+from media.speech import ManyVoiced
+from media.speech.voices import WantedVoice
 
 
 class Voice(Asked):
@@ -41,7 +44,7 @@ class Voice(Asked):
         self._prefix_ms = turns.prefix_padding_ms if turns is not None else 0
         super().__init__(
             leg.VoiceLeg(
-                engines,
+                _voiced(engines, actor),
                 self._report,
                 now,
                 turns=turns,
@@ -118,3 +121,11 @@ class Voice(Asked):
         input = input_of(report, self._prefix_ms)
         if input is not None:
             self._actor.post(input, self._origin)
+
+
+def _voiced(engines: leg.Engines, actor: Actor) -> leg.Engines:
+    """The engines, speaking in the session's voice where they have several."""
+    engine = engines.synthesizer
+    if not isinstance(engine, ManyVoiced):
+        return engines
+    return replace(engines, synthesizer=WantedVoice(engine, lambda: actor.state.conversation.settings.voice))

@@ -5,7 +5,7 @@ An engine is shared by all voice legs of a process; what it returns belongs to o
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from media.frames import Pcm
 
@@ -59,6 +59,18 @@ class Synthesizer(Protocol):
 
     async def aclose(self) -> None:
         """Stop the engine. Calling it twice is harmless."""
+        ...
+
+
+@runtime_checkable
+class ManyVoiced(Synthesizer, Protocol):
+    """A synthesizer that has several voices."""
+
+    voice: str
+    """The one in which it speaks."""
+
+    def in_voice(self, voice: str) -> Synthesizer:
+        """The same engine in another voice, which is closed with it. Never waits; an unknown voice fails to speak."""
         ...
 
 
