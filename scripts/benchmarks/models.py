@@ -22,6 +22,9 @@ WORDS: Final = 20
 EVERY_S: Final = 0.005
 """As fast as a quick model speaks: 200 tokens a second."""
 
+SETTLE_S: Final = 0.05
+"""Before each question, so that nothing that went before is still being written."""
+
 _OPEN: Final = ("--max-late-ms", "0", "--max-commands", "0")
 _REACH: Final = {"first token": "≤ 3 ms", "each delta": "≤ 0.5 ms", "cut → the model's connection is closed": "≤ 10 ms"}
 
@@ -82,7 +85,7 @@ async def _asked(
             if number:  # the first of each opens and imports what the others find
                 firsts[name].append(came[0] - at)
                 deltas[name] += [there - here for here, there in zip(speaks.said_at[-1][1:], came[1:], strict=True)]
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(SETTLE_S)
     return firsts, deltas
 
 
@@ -98,6 +101,7 @@ async def _by_gateway(server: Server) -> tuple[float, Came]:
 async def _say(device: Client) -> None:
     await device.tell("conversation.item.create", item=message("go"))
     await device.until(happens("conversation.item.done"))
+    await asyncio.sleep(SETTLE_S)
 
 
 async def _by_package(client: openai.AsyncOpenAI) -> tuple[float, Came]:
