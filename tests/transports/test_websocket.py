@@ -389,7 +389,7 @@ def test_a_client_that_does_not_read_is_let_go_and_can_resume(tmp_path: Path) ->
                 assert told == [event["response"]["id"] for event in fast.all("response.done")]
 
     much = [Say("x" * 50_000) for _ in range(10)]  # half a megabyte, told six times over
-    served(tmp_path, talk, ScriptedAgent(*[much] * 8))
+    served(tmp_path, talk, ScriptedAgent(*[much] * 8), answer_limit=1_000_000)
 
 
 def test_a_log_that_fails_closes_the_connection(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
