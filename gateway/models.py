@@ -28,7 +28,10 @@ def choose_agents(settings: Settings, given: Agent | None = None) -> Agents:
 
 
 def names_of(settings: Settings, engines: Engines | None) -> Names:
-    """Which names clients may give. Any, where there is but one model without a name, or one voice without."""
+    """Which names clients may give. Any, where there is but one model without a name, or one voice without.
+
+    Raises ``SettingsError``.
+    """
     default, *others = _kinds(settings)
     named = others or default == settings.model
     models = Known(default, others, settings.model_aliases) if named else Known()
@@ -38,6 +41,8 @@ def names_of(settings: Settings, engines: Engines | None) -> Names:
 def _voices(settings: Settings, engines: Engines | None) -> Known:
     engine = engines.synthesizer if engines is not None else None
     if not isinstance(engine, ManyVoiced):
+        if engine is not None and (settings.voices or settings.voice_alias):
+            raise SettingsError("Setting 'voices' is wrong: this synthesizer has but one voice.")
         return Known()
     usual = OPENAI_VOICES if settings.synthesizer == _OPENAI_SPEECH and not settings.base_url else ()
     aliases = settings.voice_aliases

@@ -160,3 +160,12 @@ def test_a_session_is_spoken_to_in_a_voice_of_the_engine(tmp_path: Path, asked: 
         assert sung[0] == shown
 
     served(tmp_path, talk, engines=engines, voices="tenor", voice_alias="marin=alto")
+
+
+def test_voices_of_an_engine_that_has_but_one_are_a_mistake() -> None:
+    plain = Engines(ToneSynthesizer(), ScriptedRecognizer(), LoudnessModel)
+    assert names_of(Settings(), plain).voices.first("marin") == "marin"
+    for wrong in (Settings(voices="tenor"), Settings(voice_alias="marin=tenor")):
+        with pytest.raises(SettingsError, match="but one voice"):
+            names_of(wrong, plain)
+        assert names_of(wrong, None).voices.default == ""
