@@ -13,7 +13,7 @@ from gateway.runtime.ports import Agent, SteerMode
 from gateway.settings import OF_MODELS, Settings
 from gateway.transports.names import OPENAI_VOICES, Known, Names
 from media.leg import Engines
-from media.speech import ManyVoiced
+from media.speech import Versatile
 
 _OPENAI_SPEECH: Final = "openai"
 
@@ -40,11 +40,12 @@ def names_of(settings: Settings, engines: Engines | None) -> Names:
 
 def _voices(settings: Settings, engines: Engines | None) -> Known:
     engine = engines.synthesizer if engines is not None else None
-    if not isinstance(engine, ManyVoiced):
+    if not isinstance(engine, Versatile):
         if engine is not None and (settings.voices or settings.voice_alias):
             raise SettingsError("Setting 'voices' is wrong: this synthesizer has but one voice.")
         return Known()
-    usual = OPENAI_VOICES if settings.synthesizer == _OPENAI_SPEECH and not settings.base_url else ()
+    theirs = settings.synthesizer == _OPENAI_SPEECH and not (settings.base_url or settings.tts_base_url)
+    usual = OPENAI_VOICES if theirs else ()
     aliases = settings.voice_aliases
     return Known(engine.voice, (*settings.voice_list, *usual, *aliases.values()), aliases)
 

@@ -13,7 +13,7 @@ from gateway.models import choose_agents, names_of
 from gateway.runtime.ports import Conversation
 from gateway.settings import Settings, read_file
 from media.leg import Engines
-from media.speech import Speech
+from media.speech import Manner, Speech
 from tests.agents.fake_openai import FakeOpenAI
 from tests.media.engines import LoudnessModel, ScriptedRecognizer, ToneSynthesizer
 from tests.transports.server import STOCK, Gateway, serving
@@ -134,12 +134,9 @@ class Choir(ToneSynthesizer):
         super().__init__()
         self.voice, self.sung = voice, sung
 
-    def in_voice(self, voice: str) -> "Choir":
-        return Choir(voice, self.sung)
-
-    def speak(self, text: str) -> AsyncGenerator[Speech, None]:
-        self.sung.append(self.voice)
-        return super().speak(text)
+    def speak_as(self, text: str, manner: Manner) -> AsyncGenerator[Speech, None]:
+        self.sung.append(manner.voice or self.voice)
+        return self.speak(text)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """A voice leg as the session sees it: reports become inputs, effects become calls."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from gateway.runtime.actor import Actor, Origin
 from gateway.transports.asked import Asked
@@ -12,8 +11,7 @@ from media.frames import Pcm
 from media.hearing import endpoint
 from media.speaking import playout
 from media.speaking.device import Device
-from media.speech import ManyVoiced
-from media.speech.voices import WantedVoice
+from media.speech import Manner
 
 
 class Voice(Asked):
@@ -21,6 +19,7 @@ class Voice(Asked):
 
     *on_sound* is told which answer begins to sound, before its first frame is handed out. *recalls*: its client drops
     what it was sent ahead when an answer is taken away. *room*: where the session's other devices may stand too.
+    *manner*: how an answer that begins is to be spoken.
     """
 
     def __init__(
@@ -36,6 +35,7 @@ class Voice(Asked):
         on_sound: Callable[[str, str], None] = lambda _response, _item: None,
         recalls: bool = False,
         room: Room | None = None,
+        manner: Callable[[], Manner] = Manner,
     ) -> None:
         self._seat = (room or Room()).enter()
         self._actor = actor
@@ -44,13 +44,14 @@ class Voice(Asked):
         self._prefix_ms = turns.prefix_padding_ms if turns is not None else 0
         super().__init__(
             leg.VoiceLeg(
-                _voiced(engines, actor),
+                engines,
                 self._report,
                 now,
                 turns=turns,
                 client_buffer_ms=client_buffer_ms,
                 interruptible=interruptible,
                 near=self._seat.mix,
+                manner=manner,
             ),
             recalls=recalls,
         )
@@ -121,11 +122,3 @@ class Voice(Asked):
         input = input_of(report, self._prefix_ms)
         if input is not None:
             self._actor.post(input, self._origin)
-
-
-def _voiced(engines: leg.Engines, actor: Actor) -> leg.Engines:
-    """The engines, speaking in the session's voice where they have several."""
-    engine = engines.synthesizer
-    if not isinstance(engine, ManyVoiced):
-        return engines
-    return replace(engines, synthesizer=WantedVoice(engine, lambda: actor.state.conversation.settings.voice))

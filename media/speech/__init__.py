@@ -43,6 +43,17 @@ class Speech:
     words: tuple[Word, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How one answer is to be spoken."""
+
+    voice: str = ""
+    """A voice of the engine; empty for its own."""
+
+    speed: float = 1.0
+    """Times as fast as that voice speaks."""
+
+
 class Synthesizer(Protocol):
     """Text to speech."""
 
@@ -63,15 +74,20 @@ class Synthesizer(Protocol):
 
 
 @runtime_checkable
-class ManyVoiced(Synthesizer, Protocol):
-    """A synthesizer that has several voices."""
+class Versatile(Protocol):
+    """A synthesizer that can speak each text in another manner."""
 
     voice: str
-    """The one in which it speaks."""
+    """Its own."""
 
-    def in_voice(self, voice: str) -> Synthesizer:
-        """The same engine in another voice, which is closed with it. Never waits; an unknown voice fails to speak."""
+    def speak_as(self, text: str, manner: Manner) -> AsyncGenerator[Speech, None]:
+        """As :meth:`Synthesizer.speak`, in that manner."""
         ...
+
+
+def spoken(synthesizer: Synthesizer, text: str, manner: Manner) -> AsyncGenerator[Speech, None]:
+    """*text* in that manner, as far as the engine can."""
+    return synthesizer.speak_as(text, manner) if isinstance(synthesizer, Versatile) else synthesizer.speak(text)
 
 
 class Recognition(Protocol):

@@ -5,7 +5,7 @@ import importlib.util
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from media.speech import Speech, Word
+from media.speech import Manner, Speech, Word
 from media.speech.clauses import Clause, Clauses
 from media.speech.pipe import Kind, unpack
 from media.speech.worker import Worker
@@ -53,11 +53,13 @@ class Espeak:
             finally:
                 call.cancel()
 
-    def in_voice(self, voice: str) -> "Espeak":
-        """See :class:`media.speech.ManyVoiced`. Each voice has a process of its own, from its first text on."""
-        if voice == self.voice:
-            return self
-        return self._others.setdefault(voice, Espeak(voice, self._rate_wpm))
+    def speak_as(self, text: str, manner: Manner) -> AsyncGenerator[Speech, None]:
+        """See :class:`media.speech.Versatile`. A voice has a process of its own, from its first text on; its speed is
+        always the same.
+        """
+        if manner.voice in ("", self.voice):
+            return self.speak(text)
+        return self._others.setdefault(manner.voice, Espeak(manner.voice, self._rate_wpm)).speak(text)
 
     async def aclose(self) -> None:
         """End the processes. Calling it twice is harmless."""
