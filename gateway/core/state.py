@@ -179,6 +179,9 @@ class Awaited:
     waited_for: bool = True
     """False once what it cut went on without its words: nothing waits for them any more."""
 
+    audio_ms: int = 0
+    """How long its sound was."""
+
 
 @dataclass(slots=True)
 class Moment:

@@ -18,6 +18,18 @@ class Hearing(enum.Enum):
     """A short utterance has ended and its words are awaited."""
 
 
+@dataclass(frozen=True, slots=True)
+class Dictation:
+    """What a turn that is being spoken says so far, in words."""
+
+    turn: ItemId
+    heard: tuple[str, ...] = ()
+    """As the recogniser had it last."""
+
+    told: tuple[str, ...] = ()
+    """Of these, what clients were told."""
+
+
 @dataclass(slots=True)
 class Voice:
     """One voice leg's part of the moment."""
@@ -45,6 +57,7 @@ class Voice:
     said_words: bool = False
     """A word that is more than a backchannel was made out in this turn already, before its transcript."""
 
+    dictation: Dictation | None = None
     pressed: bool = False
     """The turn was begun by hand (push to talk), so that it is answered whatever else its client wants."""
 

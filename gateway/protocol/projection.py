@@ -16,7 +16,7 @@ from msgspec import UNSET
 from gateway.core import events as ev
 from gateway.core.ids import ItemId, LegId, ResponseId
 from gateway.core.values import Failure, ResponseStatus
-from gateway.protocol import extension as ext, floor, messages, presence, realtime as rt
+from gateway.protocol import extension as ext, floor, messages, presence, realtime as rt, transcription
 from gateway.protocol.shown import item, seen_text
 from gateway.protocol.steering_projection import project_steering
 
@@ -27,7 +27,7 @@ class View:
 
     leg: LegId
     extended: bool
-    settings_changed: Callable[[], rt.Session]
+    settings_changed: Callable[[], rt.AnySession]
     """The effective session object of this connection, now."""
 
     buffered: bool
@@ -45,6 +45,11 @@ class View:
     metadata: dict[ResponseId, dict[str, str]] = field(default_factory=dict)
     continues: dict[ResponseId, str] = field(default_factory=dict)
     replaces: dict[ResponseId, str] = field(default_factory=dict)
+    words: Callable[[], bool] = lambda: True
+    """Whether the client wants to be told what its user says; one of the extension is told all the same."""
+
+    converses: Callable[[], bool] = lambda: True
+    """Whether it wants anything else: one that does not is told the words of each turn, also where there are none."""
 
 
 Wire: TypeAlias = list[rt.ServerEvent]
@@ -86,12 +91,12 @@ def project(event: ev.Event, view: View, words: Words = NO_WORDS) -> Wire:
         case (
             ev.ItemTranscribed()
             | ev.ItemTranscriptionFailed()
+            | ev.TurnWorded()
             | ev.ItemTruncated()
             | ev.ItemRemoved()
             | ev.ItemRedacted()
         ):
-            told = _item_changed(event)
-            return [told] if view.extended or not (told.extension or _beside(event)) else []
+            return _item_changed(event, view)
         case ev.BranchSelected() | ev.ItemCorrected() | ev.ReactionAdded() | ev.ReactionRemoved():
             return _of_message(event, view, words)
         case _:
@@ -281,27 +286,33 @@ def _playout(event: Playout, view: View) -> Wire:
     return [told] if view.buffered else []
 
 
-def _item_changed(
-    event: ev.ItemTranscribed | ev.ItemTranscriptionFailed | ev.ItemTruncated | ev.ItemRemoved | ev.ItemRedacted,
-) -> rt.ServerEvent:
+Changed = ev.ItemTruncated | ev.ItemRemoved | ev.ItemRedacted
+
+
+def _item_changed(event: Changed | ev.TurnWorded | ev.ItemTranscribed | ev.ItemTranscriptionFailed, view: View) -> Wire:
+    if isinstance(event, ev.TurnWorded | ev.ItemTranscribed | ev.ItemTranscriptionFailed):
+        return [transcription.told(event)] if view.extended or view.words() else []
+    if not view.extended and (isinstance(event, ev.ItemRedacted) or _beside(event)):
+        return []
     match event:
-        case ev.ItemTranscribed():
-            return rt.TranscriptionCompleted(item_id=event.item_id, transcript=event.text)
-        case ev.ItemTranscriptionFailed():
-            return rt.TranscriptionFailed(item_id=event.item_id, error=_fault(event.failure))
         case ev.ItemTruncated():
-            return rt.ItemTruncated(
-                item_id=event.item_id,
-                audio_end_ms=event.heard_ms,
-                heard_text=event.text,
-                unheard_text=event.unheard,
-                seen_text=seen_text(event.text, event.unheard, event.seen),
-                reason=event.reason,
-            )
+            return [_truncated(event)]
         case ev.ItemRemoved():
-            return rt.ItemDeleted(item_id=event.item_id, reason=event.reason)
+            gone = rt.ItemDeleted(item_id=event.item_id, reason=event.reason)
+            return [gone] if view.converses() else [*transcription.no_words(event), gone]
         case ev.ItemRedacted():
-            return ext.ItemRedacted(item_id=event.item_id)
+            return [ext.ItemRedacted(item_id=event.item_id)]
+
+
+def _truncated(event: ev.ItemTruncated) -> rt.ServerEvent:
+    return rt.ItemTruncated(
+        item_id=event.item_id,
+        audio_end_ms=event.heard_ms,
+        heard_text=event.text,
+        unheard_text=event.unheard,
+        seen_text=seen_text(event.text, event.unheard, event.seen),
+        reason=event.reason,
+    )
 
 
 def _beside(event: ev.Fact) -> bool:

@@ -15,7 +15,7 @@ from gateway.core.ids import SessionId, UserId
 from gateway.core.values import Settings
 from gateway.protocol import auth, realtime as rt
 from gateway.protocol.decoding import decode_as
-from gateway.transports import config as conf
+from gateway.transports import config as conf, effective
 from gateway.transports.connection import Services
 from gateway.transports.doors import authority_of, found, visitor_of
 from gateway.transports.failures import told
@@ -60,8 +60,7 @@ def _effective(changes: rt.SessionChanges, services: Services) -> dict[str, Any]
     """The session object that a client gets by this secret. Raises ``ProtocolViolation``."""
     config = conf.updated(conf.ConnectionConfig(("audio",)), changes)
     settings = conf.shared(Settings(instructions=services.instructions), changes)
-    modalities = list(config.modalities)
-    session = rt.Session("", settings.model, settings.instructions, modalities, config.audio(settings.voice))
+    session = effective.session("", settings, config, services.about.get("recognizer"))
     shown: dict[str, Any] = msgspec.to_builtins(session)
     del shown["id"]  # there is none before somebody connects
     return shown

@@ -90,7 +90,7 @@ SAMPLES: Final[tuple[Fact, ...]] = (
     ),
     ItemAdded(ANSWER, USER, "assistant", "in_progress", "", False, DeviceId(""), RESPONSE, None),
     ItemAdded(EDITED, None, "user", "completed", "What day is it?", device=DeviceId("phone"), aside=True),
-    ItemTranscribed(USER, "What time is it? \N{ALARM CLOCK}"),
+    ItemTranscribed(USER, "What time is it? \N{ALARM CLOCK}", 1840),
     ItemTranscriptionFailed(USER, Failure("engine_timeout", "The recogniser took too long.")),
     ItemCompleted(ANSWER, RESPONSE, "incomplete", "It is a quarter past nine."),
     ItemTruncated(ANSWER, "It is a", " quarter past nine.", 420, 28, "leg_lost"),
@@ -151,6 +151,7 @@ _BOUNDED: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     "generation": st.integers(0, 2**53),
     "version": st.integers(0, 2**53),
     "count": st.integers(0, 2**53),
+    "audio_ms": st.integers(0, 2**53),
     "entered": st.lists(st.builds(Entered, seen=st.integers(0, 2**53)), max_size=3).map(tuple),
     "not_before": st.none() | st.floats(allow_nan=False, allow_infinity=False),
 }

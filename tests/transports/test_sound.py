@@ -165,6 +165,7 @@ def test_a_turn_by_voice_over_a_stock_socket_comes_in_the_documented_order() -> 
             types = [kind for kind in client.types(1) if kind != "response.output_audio.delta"]
             assert types == [
                 "input_audio_buffer.speech_started",
+                "conversation.item.input_audio_transcription.delta",
                 "input_audio_buffer.speech_stopped",
                 "input_audio_buffer.committed",
                 "conversation.item.added",

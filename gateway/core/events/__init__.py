@@ -41,6 +41,7 @@ from gateway.core.events.steering import (
     SteerFailed as SteerFailed,
     SteerPending as SteerPending,
 )
+from gateway.core.events.words import TurnWorded as TurnWorded
 from gateway.core.ids import DEFAULT_TENANT, DeviceId, Generation, ItemId, LegId, ResponseId, TenantId, UserId
 from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, Role, Settings, TruncationReason
 
@@ -88,6 +89,8 @@ class ItemTranscribed:
 
     item_id: ItemId
     text: str
+    audio_ms: int = 0
+    """How long its sound was; 0 for a silence that was taken for a turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +345,7 @@ Signal: TypeAlias = (
     | SpeechStarted
     | SpeechStopped
     | InputCommitted
+    | TurnWorded
     | TimeoutTriggered
     | TruncationKept
     | SteerPending

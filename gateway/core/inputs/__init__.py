@@ -38,6 +38,7 @@ from gateway.core.inputs.steering import (
     GenerationBegan as GenerationBegan,
     SteerRequested as SteerRequested,
 )
+from gateway.core.inputs.words import TurnHeard as TurnHeard
 from gateway.core.values import Failure, OnActive as OnActive, Settings, Wish
 
 UNKNOWN_LEVEL: Final = -100.0
@@ -349,6 +350,7 @@ Input: TypeAlias = (
     | SpeechEnded
     | SpeechHeard
     | SpeechJudged
+    | TurnHeard
     | TalkPressed
     | TurnEnded
     | TurnDiscarded
