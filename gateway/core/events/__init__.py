@@ -323,6 +323,7 @@ class TruncationKept:
     leg: LegId
     item_id: ItemId
     audio_end_ms: int
+    """What was played of it, as far as anybody knows: no more than the client claims, where that counts."""
 
 
 @dataclass(frozen=True, slots=True)
