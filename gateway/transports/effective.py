@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from gateway.core.values import Settings
 from gateway.protocol import realtime as rt
-from gateway.transports import sound
+from gateway.transports import config as conf, sound
 from gateway.transports.config import ConnectionConfig
 
 USUAL_VOICE: Final = "alloy"
@@ -31,7 +31,17 @@ def session(session_id: str, settings: Settings, config: ConnectionConfig, recog
         },
     }
     modalities = list(config.modalities)
-    return rt.Session(session_id, settings.model, settings.instructions, modalities, audio, **config.noted)
+    return rt.Session(
+        session_id,
+        settings.model,
+        settings.instructions,
+        modalities,
+        audio,
+        tools=conf.tools(settings),
+        tool_choice=settings.tool_choice,
+        max_output_tokens=settings.max_output_tokens or "inf",
+        **config.noted,
+    )
 
 
 def _input(config: ConnectionConfig, recognizer: str | None) -> dict[str, Any]:

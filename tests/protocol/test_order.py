@@ -1,4 +1,4 @@
-"""The yardstick for the order of events measures: of a good story it finds whatever is missing, doubled or exchanged."""
+"""The yardstick for the order of events measures: it finds what is missing, doubled or exchanged in a good story."""
 
 import json
 from typing import Any, Final
