@@ -8,8 +8,9 @@
 A turn: ``speech_started`` → ``speech_stopped`` → ``committed`` → ``item.added`` → ``item.done``, and its words once,
 at any time after that. An answer: ``response.created`` → for each item ``output_item.added`` → ``item.added`` →
 ``content_part.added`` → deltas → the ``done`` of each kind of delta → ``content_part.done`` → ``item.done`` →
-``output_item.done``, and ``response.done`` once, last, whatever happens to it. What deltas add up to is what the
-``done`` events say. What sounds at the gateway is ``started``, and then once ``stopped`` or ``cleared``.
+``output_item.done``, and ``response.done`` once, last, whatever happens to it. Items of one answer may overlap: a tool
+is called while words are still being sounded. What deltas add up to is what the ``done`` events say. What sounds at the
+gateway is ``started``, and then once ``stopped`` or ``cleared``.
 """
 
 from collections.abc import Callable, Iterable
@@ -204,8 +205,6 @@ class Order:
         self._check(
             event["output_index"] == len(response.outputs), "the places of the output are filled in order", event
         )
-        last_is_done = not response.outputs or "output_item" in response.outputs[-1].closed
-        self._check(last_is_done, "an item begins after the one before is done", event)
         self._check(item["id"] not in self._items, "an item is announced before it is added", event)
         response.outputs.append(_Output(item["id"], item["type"]))
 

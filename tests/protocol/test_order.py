@@ -110,6 +110,7 @@ INDEPENDENT: Final = {
     ("response.output_audio.delta", "response.output_audio_transcript.delta"),
     ("response.output_audio_transcript.delta", "response.output_audio.done"),
     ("response.output_audio.done", "response.output_audio_transcript.done"),
+    ("response.output_item.done", "response.output_item.added"),
     ("response.done", "output_audio_buffer.stopped"),
     ("output_audio_buffer.stopped", "conversation.item.truncated"),
 }
