@@ -192,6 +192,7 @@ class Connection:
     def _find_voice(self) -> Voice | None:
         if self.voice is None and self.make_voice is not None and self._services.engines is not None:
             voice = self.voice = self.make_voice()
+            voice.pace(self.config.speed)
             self._announce(voice)
             self.permit.changed = lambda: self._announce(voice)
         return self.voice
@@ -354,8 +355,10 @@ class Connection:
         before, self.config = self.config, conf.updated(self.config, event.session)
         if self.config.input_format != before.input_format:
             self._microphone.listen(self.config.input_format)
-        if self.voice is not None and _hears(self.config) != _hears(before):
-            self._listen_anew(self.voice, before)
+        if self.voice is not None:
+            self.voice.pace(self.config.speed)
+            if _hears(self.config) != _hears(before):
+                self._listen_anew(self.voice, before)
         if "audio" in self.config.modalities and event.session.output_modalities is not UNSET:
             self.hear_and_speak()
 

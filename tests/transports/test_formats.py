@@ -198,3 +198,48 @@ def test_the_rate_and_the_type_may_be_left_out(given: Json) -> None:
             await client.leave()
 
     run(main())
+
+
+# --- how fast ---
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.5])
+def test_an_answer_is_spoken_as_fast_as_it_is_wanted_and_cut_where_it_was_heard(speed: float) -> None:
+    async def main() -> None:
+        async with line(ScriptedAgent("one two three", "one two three four five six."), hears=()) as at:
+            client = await at.connect(await at.open())
+            await client.send("session.update", **update(audio={"output": {"speed": speed}}))
+            assert client.all("session.updated")[0]["session"]["audio"]["output"]["speed"] == speed
+            await client.ask("count")
+            await client.get("response.done")
+            sound = heard_from(client, "audio/pcm")
+            assert len(sound) == pytest.approx(VOICE_RATE_HZ * 0.6 / speed, abs=VOICE_FRAME)
+            assert pitch(sound[: VOICE_RATE_HZ // 8], VOICE_RATE_HZ) == pytest.approx(400, abs=10)
+            await client.ask("again")
+            item_id = (await client.get("response.output_item.added", 2))["item"]["id"]
+            await asyncio.sleep(0.2 * 3 / speed + 0.1)
+            claim = round(500 / speed)  # two words and a half
+            await client.send("conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=claim)
+            assert (await client.get("conversation.item.truncated"))["heard_text"] == "one two"
+            await client.leave()
+
+    run(main())
+
+
+def test_another_speed_is_for_the_next_answer() -> None:
+    async def main() -> None:
+        async with line(ScriptedAgent("one two three four", "five six"), hears=()) as at:
+            client = await at.connect(await at.open())
+            await client.ask("first")
+            await client.get("response.output_audio.delta", 5)
+            await client.send("session.update", **update(audio={"output": {"speed": 0.5}}))
+            await client.get("response.done")
+            whole = len(heard_from(client, "audio/pcm"))
+            assert whole == VOICE_RATE_HZ * 800 // 1000
+            first = len(client.all("response.output_audio.delta"))
+            await client.ask("second")
+            await client.get("response.done", 2)
+            assert len(heard_from(client, "audio/pcm", first)) == VOICE_RATE_HZ * 2 * 400 // 1000
+            await client.leave()
+
+    run(main())
