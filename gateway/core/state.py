@@ -17,10 +17,11 @@ from gateway.core.live import Floor, Handover, evolve_floor
 from gateway.core.members import Presence
 from gateway.core.queue import Queued, evolve_queue
 from gateway.core.responses import Response as Response, ResponseFact, evolve_response
+from gateway.core.shortened import Shortened, ShortenedFact, evolve_shortened, moved
 from gateway.core.steer import Steer, evolve_steers
 from gateway.core.tree import Node, Tree
 from gateway.core.values import CutReason, Settings, Wish
-from gateway.core.voices import Hearing as Hearing, Voice as Voice
+from gateway.core.voices import Awaited as Awaited, Hearing as Hearing, Voice as Voice
 
 FIRST: Final = Generation(0)
 """Before any response."""
@@ -54,6 +55,9 @@ class Conversation:
 
     steers: dict[ItemId, ResponseId] = field(default_factory=dict)
     """Accepted steers whose end is open."""
+
+    shortened: list[Shortened] = field(default_factory=list)
+    """Where the context of models begins; of those on the active path the last one counts."""
 
     applied: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Idempotency key → digest of the command and when it was applied (wall)."""
@@ -163,27 +167,6 @@ class Switch:
 
     whole: bool
     """True to go on to the end of the branch with that item, False to end at it."""
-
-
-@dataclass(slots=True)
-class Awaited:
-    """A committed turn whose words are not known yet."""
-
-    leg: LegId
-    due: float
-    """When its transcription counts as failed (monotonic)."""
-
-    go_on: float | None
-    """When what it cut goes on without them (monotonic); None when that is not to be, or has been."""
-
-    pressed: bool = False
-    """It was begun by hand (push to talk)."""
-
-    waited_for: bool = True
-    """False once what it cut went on without its words: nothing waits for them any more."""
-
-    audio_ms: int = 0
-    """How long its sound was."""
 
 
 @dataclass(slots=True)
@@ -298,12 +281,15 @@ class State:
 def evolve(state: Conversation, fact: ev.Fact) -> None:
     """Fold one fact into the conversation. Content is not needed: redacted logs fold alike."""
     match fact:
-        case ev.SessionOpened() | ev.SettingsChanged() | ev.FloorChanged():
+        case (
+            ev.SessionOpened() | ev.SettingsChanged() | ev.FloorChanged() | ev.ContextShortened() | ev.ContextRestored()
+        ):
             _evolve_shared(state, fact)
         case ev.ItemAdded():
             state.tree.add(fact)
             _own(state, fact)
         case ev.ItemRemoved(item_id):
+            moved(state.shortened, item_id, state.tree.nodes[item_id].parent)
             state.tree.remove(item_id)
         case ev.CommandApplied(key, digest, wall):
             state.applied[key] = (digest, wall)
@@ -367,7 +353,13 @@ def _evolve_tree(
             tree.react(fact)
 
 
-def _evolve_shared(state: Conversation, fact: ev.SessionOpened | ev.SettingsChanged | ev.FloorChanged) -> None:
+SharedFact = ev.SessionOpened | ev.SettingsChanged | ev.FloorChanged | ShortenedFact
+
+
+def _evolve_shared(state: Conversation, fact: SharedFact) -> None:
+    if isinstance(fact, ev.ContextShortened | ev.ContextRestored):
+        evolve_shortened(state.shortened, fact)
+        return
     if isinstance(fact, ev.FloorChanged):
         state.floor = evolve_floor(fact)
         return

@@ -75,3 +75,24 @@ class Voice:
     user: UserId = UserId("")
     leaving: bool = False
     """It has given up its answer without being asked to, as a connection does that is about to go."""
+
+
+@dataclass(slots=True)
+class Awaited:
+    """A committed turn whose words are not known yet."""
+
+    leg: LegId
+    due: float
+    """When its transcription counts as failed (monotonic)."""
+
+    go_on: float | None
+    """When what it cut goes on without them (monotonic); None when that is not to be, or has been."""
+
+    pressed: bool = False
+    """It was begun by hand (push to talk)."""
+
+    waited_for: bool = True
+    """False once what it cut went on without its words: nothing waits for them any more."""
+
+    audio_ms: int = 0
+    """How long its sound was."""

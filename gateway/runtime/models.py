@@ -80,6 +80,9 @@ class Conversation:
     max_output_tokens: int | None = None
     """None for any number."""
 
+    beside: bool = False
+    """True for an answer that does not join the conversation: nothing of it is to be remembered."""
+
     sounds: Mapping[str, bytes] = field(default_factory=dict)
     """For an agent that hears: by item id, the sound of user messages that came by voice and are still at hand, as
     PCM16 mono 24 kHz, little-endian."""
