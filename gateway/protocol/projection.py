@@ -308,7 +308,7 @@ def _item_changed(event: Changed | ev.TurnWorded | ev.ItemTranscribed | ev.ItemT
             return [_truncated(event)]
         case ev.ItemRemoved():
             gone = rt.ItemDeleted(item_id=event.item_id, reason=event.reason)
-            return [gone] if view.converses() else [*transcription.no_words(event), gone]
+            return [gone] if view.converses() or not view.words() else [*transcription.no_words(event), gone]
         case ev.ItemRedacted():
             return [ext.ItemRedacted(item_id=event.item_id)]
 

@@ -190,6 +190,19 @@ def test_each_turn_that_was_committed_ends_in_words_or_in_their_failure(tmp_path
     connected(tmp_path, talk, "by hand", None, "")
 
 
+def test_even_there_words_may_be_refused(tmp_path: Path) -> None:
+    async def talk(_gateway: Gateway, socket: Socket, _session: Json) -> None:
+        without: Json = {"input": {"turn_detection": None, "transcription": None}}
+        await socket.send("session.update", session={"type": "transcription", "audio": without})
+        for _ in range(2):
+            await speak(socket, 300, quiet_ms=0)
+            await socket.send("input_audio_buffer.commit")
+        await socket.get("conversation.item.deleted")
+        assert not [kind for kind in socket.types() if kind.startswith(WORDS)]
+
+    connected(tmp_path, talk, "some", "")
+
+
 @pytest.mark.parametrize("event", [{"type": "response.create"}, {"type": "response.create", "response": {}}])
 def test_an_answer_is_refused(tmp_path: Path, event: Json) -> None:
     async def talk(_gateway: Gateway, socket: Socket, _session: Json) -> None:
