@@ -15,6 +15,7 @@ from gateway.runtime.ports import Conversation, Piece, SteerMode, ToolCall
 from media.leg import Engines
 from tests.media.engines import LoudnessModel, ScriptedRecognizer, ToneSynthesizer
 from tests.protocol import order
+from tests.protocol.checking import check
 from tests.protocol.stock import problems
 from tests.transports.inbox import Json
 from tests.transports.server import Gateway, Socket, serving
@@ -60,13 +61,6 @@ class Model:
 
 
 Talk = Callable[[Socket, Model], Awaitable[None]]
-
-
-def check(told: Iterable[Json]) -> None:
-    """No client stumbles over any of these events, nor over their order."""
-    events = list(told)
-    assert [problem for event in events for problem in problems(json.dumps(event))] == []
-    assert order.problems(events) == []
 
 
 def outline(events: Iterable[Json]) -> list[str]:
@@ -284,6 +278,7 @@ def test_a_tool_is_called_and_its_result_is_answered(tmp_path: Path) -> None:
 
 def test_models_that_fail_early_and_late_and_one_that_says_nothing(tmp_path: Path) -> None:
     async def talk(socket: Socket, _model: Model) -> None:
+        await socket.send("session.update", session=TEXT)  # spoken, an apology would last
         for count, status in enumerate(("failed", "failed", "completed", "completed"), 1):
             await socket.ask("Go on.")
             response = (await socket.get("response.done", count))["response"]
