@@ -71,6 +71,11 @@ class ConnectionConfig:
         return self.kind == "realtime"
 
     @property
+    def hearing(self) -> tuple[object, ...]:
+        """What its ears do, and what the session does with what they hear."""
+        return self.turn_detection, self.kind
+
+    @property
     def interruptible(self) -> bool:
         """A voice over an answer may cut it (``interrupt_response``)."""
         return self.converses and (self.turn_detection is None or self.turn_detection.interrupt_response)

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from media.speaking.loudness import Loudness
 from media.speaking.playout import Playout
 from media.speaking.tempo import paced
-from media.speech import SpeechError, Synthesizer
+from media.speech import Manner, SpeechError, Synthesizer, spoken
 from media.speech.clauses import Clause, Clauses
 
 log = logging.getLogger(__name__)
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 class _Answer:
     """One answer on its way into the playout."""
 
+    manner: Manner
     splitter: Clauses = field(default_factory=Clauses)
     clauses: asyncio.Queue[Clause | None] = field(default_factory=asyncio.Queue)
     """Unbounded: an answer's text is bounded where it is generated. None ends it."""
@@ -30,10 +32,14 @@ class _Answer:
 
 
 class Speaker:
-    """Speaks answers clause by clause, no further ahead than the playout has room."""
+    """Speaks answers clause by clause, no further ahead than the playout has room.
 
-    def __init__(self, synthesizer: Synthesizer, playout: Playout) -> None:
+    *manner* is asked how, at the beginning of each: a voice does not change in the middle of an answer.
+    """
+
+    def __init__(self, synthesizer: Synthesizer, playout: Playout, manner: Callable[[], Manner] = Manner) -> None:
         self._synthesizer = synthesizer
+        self._manner = manner
         self._playout = playout
         self._answers: dict[int, _Answer] = {}
         self.speed = 1.0
@@ -49,7 +55,7 @@ class Speaker:
         """
         if not self._playout.begin(generation, item_id, response_id, base, base_ms):
             return False
-        answer = self._answers[generation] = _Answer(base=base, speed=self.speed)
+        answer = self._answers[generation] = _Answer(self._manner(), base=base, speed=self.speed)
         answer.task = asyncio.create_task(self._speak(generation, answer), name=f"speak {generation}")
         answer.task.add_done_callback(lambda _: self._forget(generation, answer))
         return True
@@ -116,7 +122,7 @@ class Speaker:
         exact = self._synthesizer.exact_words
         self._playout.begin_clause(generation, clause.text, answer.base + clause.start, exact=exact)
         async with (
-            contextlib.aclosing(self._synthesizer.speak(clause.text)) as sound,
+            contextlib.aclosing(spoken(self._synthesizer, clause.text, answer.manner)) as sound,
             contextlib.aclosing(paced(sound, answer.speed)) as speeches,
         ):
             async for speech in speeches:
