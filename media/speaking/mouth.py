@@ -47,6 +47,10 @@ class Mouth:
         if self._speaker.begin(generation, response_id, item_id, base, base_ms):
             self._spoken.add(generation)
 
+    def pace(self, speed: float) -> None:
+        """Speak answers that begin from now on *speed* times as fast as the engine does."""
+        self._speaker.speed = speed
+
     def speak(self, generation: int, text: str) -> None:
         """Speak more of an answer's text."""
         self._speaker.speak(generation, text)
