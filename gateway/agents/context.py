@@ -32,6 +32,7 @@ BEGIN: Final = "[The conversation begins.]"
 ADDED: Final = "[While you were answering the user added:]"
 _QUOTED: Final = 12
 UNANSWERED: Final = "[Nothing has come back of this call so far.]"
+EMPTY: Final = "[This call came back with nothing.]"
 GO_ON: Final = "[The user has said nothing new. Go on.]"
 
 
@@ -145,4 +146,4 @@ def _whole(message: ChatMessage, results: Mapping[str, str]) -> Iterator[ChatMes
     """A message, and what came of its calls: servers refuse a call without, and a result anywhere else."""
     yield message
     for call in message.calls:
-        yield ChatMessage("tool", results.get(call.call_id) or UNANSWERED, call_id=call.call_id)
+        yield ChatMessage("tool", results.get(call.call_id, UNANSWERED) or EMPTY, call_id=call.call_id)

@@ -8,6 +8,7 @@ from gateway.core.ids import ItemId, ResponseId, SessionId
 from gateway.core.state import Conversation as State
 from gateway.core.tree import Node
 from gateway.core.values import Context, Given, Settings, ToolChoice, Wish
+from gateway.runtime.calls import paired
 from gateway.runtime.ports import Content, Conversation, Message, Steered, SteerMode, Store
 from gateway.runtime.wishes import as_pictures, pictures_of
 
@@ -62,6 +63,7 @@ async def _path(
     messages = [message(node, contents) for node in path]
     told = [contents[it].text for it in summary if it in contents and contents[it].text]
     messages = [Message("system", f"{SO_FAR} {text}") for text in told] + fitted(messages, state.settings.context)
+    messages = paired(messages)
     messages += [Message("user", steering.text, device=steering.device) for steering in asked.steers]
     ours = {node.item_id for node in path if _is_of(node, asked.steers_on)}
     since = next((at for at, it in enumerate(messages) if it.item_id in ours), None)
@@ -109,7 +111,7 @@ async def _given(state: State, store: Store, session: SessionId, given: Sequence
             messages.append(said)
         elif it.refers_to in contents:
             messages.append(message(state.tree.nodes[ItemId(it.refers_to)], contents))
-    return messages
+    return paired(messages)
 
 
 def places(nodes: Sequence[Node]) -> list[ItemId]:

@@ -9,6 +9,7 @@ from gateway.agents.context import (
     BROKEN_OFF_UNHEARD,
     CUT,
     CUT_UNHEARD,
+    EMPTY,
     GO_ON,
     UNANSWERED,
     chat_messages,
@@ -182,6 +183,10 @@ def test_a_result_that_came_late_stands_with_its_call_and_one_that_did_not_come_
         ("tool", UNANSWERED, [], "b"),
         ("user", "quick", [], ""),
     ]
+
+
+def test_a_call_that_came_back_with_nothing_has_come_back() -> None:
+    assert tools(Message("user", "time?"), called("a"), came("a", ""))[-1] == ("tool", EMPTY, [], "a")
 
 
 def test_a_result_without_a_call_is_not_sent() -> None:
