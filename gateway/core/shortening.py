@@ -23,9 +23,8 @@ def _outgrown(step: Step, input: inp.ContextOutgrown) -> None:
     tree = step.conversation.tree
     if not tree.active(input.upto) or input.upto not in tree.nodes:
         return
-    for item_id, version in input.covers:
-        node = tree.nodes.get(item_id)
-        if node is None or node.redacted or (node.version.number if node.version is not None else 1) != version:
+    for item_id, changes in input.covers:
+        if item_id not in tree.nodes or step.moment.reworded.get(item_id, 0) != changes:
             return
     item_id = ItemId(step.mint("item"))
     step.fact(ev.ContextShortened(item_id, input.upto, input.text, sums_up=bool(input.text)))
@@ -38,7 +37,11 @@ def _reset(step: Step) -> None:
 
 
 def void(step: Step, item_id: ItemId) -> None:
-    """What a message says is about to change, or to go: no summary may tell of it any more."""
+    """What a message says is about to change, or to go: no summary may tell of it any more.
+
+    One that is being made is refused when it comes.
+    """
+    step.moment.reworded[item_id] = step.moment.reworded.get(item_id, 0) + 1
     if not any(it.sums_up for it in step.conversation.shortened):
         return
     tree = step.conversation.tree

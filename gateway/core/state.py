@@ -179,6 +179,9 @@ class Moment:
     voices: dict[LegId, Voice] = field(default_factory=dict)
     """Voice legs, in the order in which they joined."""
 
+    reworded: dict[ItemId, int] = field(default_factory=dict)
+    """How often what a message says was changed, cut or removed since the process began."""
+
     cuts: dict[Generation, Cut] = field(default_factory=dict)
     pending: Pending | None = None
     unheard: Unheard | None = None

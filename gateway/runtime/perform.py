@@ -181,7 +181,7 @@ class Performer:
     async def _shorten(self) -> None:
         """Keep the context within its policy. What fails here is tried again after the next answer."""
         try:
-            await self._shortener.consider(self._core.state.conversation, self._agent)
+            await self._shortener.consider(self._core.state, self._agent)
         except (AgentError, StoreError) as error:
             log.warning("a conversation was not summed up: %s", error.code, extra={"session": self._session_id})
         except Exception as error:

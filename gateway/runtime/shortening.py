@@ -6,8 +6,7 @@ from typing import Final
 
 from gateway.core import inputs as inp
 from gateway.core.ids import SessionId
-from gateway.core.state import Conversation as State
-from gateway.core.tree import Node
+from gateway.core.state import State
 from gateway.runtime import context
 from gateway.runtime.bounds import Bounds, bounded
 from gateway.runtime.ports import Agent, Conversation, Message, Store
@@ -37,11 +36,12 @@ class Shortener:
 
     async def consider(self, state: State, agent: Agent) -> None:
         """Shorten the context if it has outgrown its policy. Raises what the agent and the store raise."""
-        policy = state.settings.context
+        known, policy = state.conversation, state.conversation.settings.context
         if policy.policy not in ("summarise", "reset"):
             return
-        path = [node for node in state.tree.path() if node.status != "in_progress"]
-        begin = context.begins_after(state, path)
+        path = [node for node in known.tree.path() if node.status != "in_progress"]
+        changes = dict(state.moment.reworded)
+        begin = context.begins_after(known, path)
         nodes = path if begin is None else path[begin[0] + 1 :]
         summary = None if begin is None else begin[1]
         wanted = context.places(nodes) + ([] if summary is None else [summary])
@@ -49,15 +49,18 @@ class Shortener:
         said = [(node, context.message(node, found)) for node in nodes if node.item_id in found]
         if sum(context.tokens(message) for _, message in said) <= FULL * policy.max_tokens:
             return
+        messages = [message for _, message in said]
+        most = settled(messages, policy.max_tokens)
         if policy.policy == "reset":
-            await self._submit(inp.ContextOutgrown(said[-1][0].item_id))
+            if most:
+                await self._submit(inp.ContextOutgrown(said[most - 1][0].item_id))
             return
-        old = said[: _split([message for _, message in said], int(KEPT * policy.max_tokens))]
+        old = said[: min(most, _split(messages, int(KEPT * policy.max_tokens)))]
         before = found[summary].text if summary in found else ""
         if old and (text := await self._sum_up(agent, before, [message for _, message in old])):
             # A summary of a summary tells of what that one told: it is void when that would be.
             covered = [*(path[: begin[0] + 1] if begin is not None and before else []), *(node for node, _ in old)]
-            covers = tuple((node.item_id, _version(node)) for node in covered if not node.redacted)
+            covers = tuple((node.item_id, changes.get(node.item_id, 0)) for node in covered)
             await self._submit(inp.ContextOutgrown(old[-1][0].item_id, covers, text))
 
     async def _sum_up(self, agent: Agent, before: str, messages: list[Message]) -> str:
@@ -79,5 +82,22 @@ def _split(messages: list[Message], kept: int) -> int:
     return at
 
 
-def _version(node: Node) -> int:
-    return 1 if node.version is None else node.version.number
+def settled(messages: list[Message], held: int) -> int:
+    """How many of the oldest may go: a call of which nothing came so far stays, with the turn that led to it.
+
+    One before the last turn stays for *held* tokens: beyond, what comes of it would find no room anyway.
+    """
+    answered = {it.call_id for it in messages if it.kind == "function_call_output"}
+    most = turn = len(messages)
+    began = False
+    for at in range(len(messages) - 1, -1, -1):
+        held -= context.tokens(messages[at])
+        if held < 0 and began:
+            break
+        if messages[at].kind == "function_call" and messages[at].call_id not in answered:
+            turn = at
+        if messages[at].role == "user":
+            began = True
+            if turn < most:
+                most = turn = at
+    return most

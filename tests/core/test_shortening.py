@@ -2,7 +2,7 @@
 
 from gateway.core import events as ev, inputs as inp
 from gateway.core.ids import ItemId
-from tests.core.script import CHAT, Talk, none, only, typed
+from tests.core.script import CANCEL, CHAT, G1, Talk, answering, cleared, none, only, typed
 
 
 def written(*texts: str) -> Talk:
@@ -14,7 +14,7 @@ def written(*texts: str) -> Talk:
 
 
 def outgrown(upto: str, *covers: str, text: str = "They counted.") -> inp.ContextOutgrown:
-    return inp.ContextOutgrown(ItemId(upto), tuple((ItemId(it), 1) for it in covers), text)
+    return inp.ContextOutgrown(ItemId(upto), tuple((ItemId(it), 0) for it in covers), text)
 
 
 def summed_up() -> Talk:
@@ -41,6 +41,15 @@ def test_a_summary_of_what_changed_meanwhile_is_not_kept() -> None:
     assert talk.tell((7.0, outgrown("m1", "m1"))).facts == ()
     talk.tell((8.0, inp.ItemDeletionRequested(ItemId("m1"))))
     assert talk.tell((9.0, outgrown("m2", "m1"))).facts == ()
+
+
+def test_a_summary_of_an_answer_that_was_cut_meanwhile_is_not_kept() -> None:
+    talk = Talk()
+    talk.tell(*answering(1.0))
+    answer = talk.path[-1]
+    talk.tell((2.0, CANCEL), (2.0, cleared(G1, "One")))
+    assert only(talk.log, ev.ItemTruncated).item_id == answer
+    assert talk.tell((3.0, outgrown(answer, answer))).facts == ()
 
 
 def test_a_summary_is_void_when_a_message_of_which_it_tells_is_changed() -> None:

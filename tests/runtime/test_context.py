@@ -4,10 +4,11 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from gateway.agents.scripted import ScriptedAgent
+from gateway.agents.scripted import Give, Say, ScriptedAgent
 from gateway.core.values import Context
 from gateway.runtime.context import fitted, tokens
-from gateway.runtime.ports import Message
+from gateway.runtime.ports import Message, ToolCall
+from gateway.runtime.shortening import settled
 from tests.transports.server import serving
 
 SAID = [Message("user", "a" * 40), Message("assistant", "b" * 40), Message("user", "c" * 40)]
@@ -62,3 +63,47 @@ def test_a_reset_begins_anew_once_so_much_was_said(tmp_path: Path) -> None:
         tmp_path, ScriptedAgent("One.", "Two."), {"policy": "reset", "max_tokens": 100}, "x" * 400, "Who am I?"
     )
     assert given[1] == ["Who am I?"]
+
+
+LONG = "y" * 340
+
+
+def round_trip(folder: Path, policy: str) -> list[str]:
+    """What the model is given in the end, when a conversation outgrows its policy while a client runs a tool."""
+    told = {"summarise": "They met.", "reset": None}[policy]
+    summary = [told] if told else []
+    call = ToolCall("call_1", "clock", "{}")
+    agent = ScriptedAgent("One.", *summary, [Say("Well. "), Give(call)], "Nine.", *summary)
+
+    async def main() -> None:
+        async with asyncio.timeout(30), serving(folder, agent=agent) as gateway, gateway.socket() as socket:
+            await socket.send("session.update", session={"bargein": {"context": {"policy": policy, "max_tokens": 100}}})
+            await socket.ask("x" * 400)
+            await socket.get("response.done")
+            await socket.get("conversation.context.shortened")
+            await socket.ask(LONG)
+            await socket.get("response.done", 2)
+            item = {"type": "function_call_output", "call_id": "call_1", "output": "09:00"}
+            await socket.send("conversation.item.create", item=item)
+            await socket.send("response.create")
+            await socket.get("response.done", 3)
+            await socket.get("conversation.context.shortened", 2)
+            agent.verify()
+
+    asyncio.run(main())
+    return [it.text for it in agent.asked[2 + len(summary)].messages]
+
+
+def test_a_tool_s_turn_is_not_summed_up_before_its_result_has_come(tmp_path: Path) -> None:
+    assert round_trip(tmp_path, "summarise")[1:] == [LONG, "Well. ", "{}", "09:00"]
+
+
+def test_a_reset_waits_for_what_comes_of_a_call(tmp_path: Path) -> None:
+    assert round_trip(tmp_path, "reset") == [LONG, "Well. ", "{}", "09:00"]
+
+
+def test_a_call_that_nobody_answers_holds_nothing_up_for_ever() -> None:
+    user, call = Message("user", "a" * 40), Message("tool", "{}", kind="function_call", call_id="call_1")
+    said = [user, user, call, user, *[Message("assistant", "b" * 40)] * 3]
+    assert [settled(said, bound) for bound in (1000, 6 * EACH, 4 * EACH, 1)] == [1, 1, 7, 7]
+    assert settled([user, user, call], 1) == 1

@@ -14,7 +14,7 @@ class ContextOutgrown:
 
     upto: ItemId
     covers: tuple[tuple[ItemId, int], ...] = ()
-    """The messages of which the text tells, and in which version each was read."""
+    """The messages of which the text tells, and how often each had changed (``Moment.reworded``) when it was read."""
 
     text: str = ""
 
