@@ -274,13 +274,17 @@ class OutputClear(ClientEvent, tag="output_audio_buffer.clear"):
     pass
 
 
+PICTURE = r"^(data:image/(png|jpeg|webp|gif);base64,[A-Za-z0-9+/]+={0,2}$(?!\n)|https://[^/\s])"
+"""What models take as a picture. One that they refuse would fail every answer from then on."""
+
+
 class InputPart(msgspec.Struct):
     """A part of a message. Of sound only its transcript is taken."""
 
     type: Literal["input_text", "output_text", "text", "input_audio", "output_audio", "audio", "input_image"]
     text: str | None = None
     transcript: str | None = None
-    image_url: Annotated[str, msgspec.Meta(pattern=r"^(data:image/(png|jpeg|webp|gif);base64,|https://)")] | None = None
+    image_url: Annotated[str, msgspec.Meta(pattern=PICTURE)] | None = None
 
 
 ItemName = Annotated[str, msgspec.Meta(pattern=ID)]

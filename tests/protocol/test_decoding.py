@@ -392,4 +392,18 @@ def test_a_message_with_a_picture_may_be_larger() -> None:
     assert refusal(item({"type": "input_image", "image_url": address * 8}), Limits()).code == "event_too_large"
     no_picture = item({"type": "input_text", "text": 'about "input_image"' + "A" * 100_000})
     assert refusal(no_picture, Limits()).code == "event_too_large"
-    assert refusal(item({"type": "input_image", "image_url": "file:///etc/passwd"})).code == "invalid_value"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "file:///etc/passwd",
+        "http://example.org/a.png",
+        "https://",
+        "data:image/png;base64,",
+        "data:image/png;base64,%%",
+    ],
+)
+def test_what_no_model_takes_as_a_picture_is_refused(address: str) -> None:
+    violation = refusal(item({"type": "input_image", "image_url": address}))
+    assert (violation.code, violation.param) == ("invalid_value", "item.content[0].image_url")
