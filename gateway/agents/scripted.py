@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, assert_never
 
 from gateway.errors import AgentError
-from gateway.runtime.ports import Conversation, SteerMode
+from gateway.runtime.ports import Conversation, Sound, SteerMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,9 @@ class Crash:
     """Raise what no agent may raise, as code with a fault."""
 
 
-Step: TypeAlias = Say | Pause | Hold | Fail | Crash
+Step: TypeAlias = Say | Sound | Pause | Hold | Fail | Crash
+"""A :class:`~gateway.runtime.ports.Sound` is yielded as it is."""
+
 Ending = Literal["running", "finished", "cancelled", "failed"]
 
 _UNSCRIPTED: Final = "The script holds no further reply."
@@ -60,8 +62,16 @@ class ScriptedAgent:
 
     name = "scripted"
 
-    def __init__(self, *replies: str | Sequence[Step], steer: SteerMode = "instruction") -> None:
+    def __init__(
+        self,
+        *replies: str | Sequence[Step],
+        steer: SteerMode = "instruction",
+        speaks: bool = False,
+        hears: bool = False,
+    ) -> None:
         self.steer: SteerMode = steer
+        self.speaks = speaks
+        self.hears = hears
         self._replies = [(Say(reply),) if isinstance(reply, str) else tuple(reply) for reply in replies]
         self._gates: deque[asyncio.Event] = deque()
         self._holding = asyncio.Event()
@@ -71,7 +81,7 @@ class ScriptedAgent:
         self.endings: list[Ending] = []
         """How each reply ended, in the order in which they were asked for."""
 
-    async def reply(self, conversation: Conversation) -> AsyncGenerator[str, None]:
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[str | Sound, None]:
         """Follow the next reply's steps. Raises what they say."""
         place = len(self.asked)
         self.asked.append(conversation)
@@ -82,6 +92,8 @@ class ScriptedAgent:
             for step in self._replies[place]:
                 if isinstance(step, Say):
                     yield step.text
+                elif isinstance(step, Sound):
+                    yield step
                 else:
                     await self._follow(step)
         except (asyncio.CancelledError, GeneratorExit):

@@ -150,6 +150,8 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             floor.heard_voice(step, input)
         case inp.TurnTranscribed() | inp.TurnTranscriptionFailed() | inp.TextGenerated() | inp.GenerationBegan():
             _turn(step, input)
+        case inp.SoundBegan():
+            answering.sound_began(step, input)
         case inp.GenerationFinished() | inp.GenerationFailed():
             answering.finished(step, input)
         case inp.PlayoutStarted() | inp.PlayoutStopped() | inp.PlayoutCleared() | inp.PlayoutHandedOver():

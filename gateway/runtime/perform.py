@@ -13,8 +13,9 @@ from gateway.core.session import Session
 from gateway.core.tree import Node
 from gateway.core.values import Failure
 from gateway.errors import AgentError, StoreError
-from gateway.runtime.ports import Agent, Conversation, Message, Piece, Steered, SteerMode, Store, VoicePort
+from gateway.runtime.ports import Agent, Conversation, Message, Piece, Sound, Steered, SteerMode, Store, VoicePort
 from gateway.runtime.seam import Seam
+from gateway.runtime.sounding import NO_SOUNDS, Sounding, sounds
 
 TOLD: Final = 1
 """Last words of an answer that a model repeats which was only told to go on."""
@@ -47,6 +48,7 @@ class Performer:
         self._moved: dict[Generation, int] = {}
         """Of what was handed over meanwhile, how often it had moved by then: what was to begin before must not."""
 
+        self._sounding = Sounding()
         self.voices: dict[LegId, VoicePort] = {}
 
     @property
@@ -66,6 +68,7 @@ class Performer:
                 self._stopped.add(generation)
                 voice = self.voices.get(leg)
                 if voice is not None and (cleared := voice.flush(generation)) is not None:
+                    self._sounding.silenced(generation, cleared.heard_ms)
                     return cleared
                 # The leg does not know it: it never sounded there, or what ended it stands in the mailbox already
                 # and must be read first.
@@ -89,12 +92,12 @@ class Performer:
         match effect:
             case fx.Generate(generation=generation):
                 self._spawn(generation, self._generate(effect))
-            case fx.Recite(_, generation, text):
-                self._spawn(generation, self._recite(generation, text))
+            case fx.Recite(generation=generation):
+                self._spawn(generation, self._recite(effect))
             case _:
                 voice = self.voices.get(effect.leg)
                 if voice is not None and not self._has_moved(effect):
-                    _tell(voice, effect)
+                    _tell(voice, effect, self._sounding)
 
     def _has_moved(self, effect: fx.StartingEffect) -> bool:
         """Was what begins here handed over before it began?"""
@@ -106,6 +109,7 @@ class Performer:
         """Whatever was to begin has begun: what was stopped needs not be remembered."""
         self._stopped.clear()
         self._moved.clear()
+        self._sounding.forget_others(self._core.state)
 
     async def aclose(self) -> None:
         """Cancel every generation and wait until it has let go."""
@@ -119,19 +123,24 @@ class Performer:
         self._generations[generation] = task
         task.add_done_callback(lambda _: self._generations.pop(generation, None))
 
-    async def _recite(self, generation: Generation, text: str) -> None:
-        await self._submit(inp.TextGenerated(generation, text))
+    async def _recite(self, asked: fx.Recite) -> None:
+        generation = asked.generation
+        self._sounding.go_on(generation, asked.rest_of)
+        await self._submit(inp.TextGenerated(generation, asked.text))
         await self._submit(inp.GenerationFinished(generation))
 
     async def _generate(self, asked: fx.Generate) -> None:
         generation = asked.generation
+        if self._agent.speaks:
+            self._sounding.expect(generation)
         try:
             conversation = await self._conversation(asked)
             async with contextlib.aclosing(self._agent.reply(conversation)) as answer:
-                await self._relay(answer, generation, _seam(conversation.steered))
+                await self._relay(answer, generation, None if self._agent.speaks else _seam(conversation.steered))
         except (AgentError, StoreError) as error:
             if error.__cause__ is not None:
                 self._log(error.__cause__)
+            self._sounding.broke_off(generation)
             await self._submit(inp.GenerationFailed(generation, Failure(error.code, str(error))))
         except (Exception, asyncio.CancelledError) as error:
             # An agent is other people's code: whatever it raises ends its response, never the session. That holds
@@ -139,6 +148,7 @@ class Performer:
             if isinstance(error, asyncio.CancelledError) and _told_to_stop():
                 raise
             self._log(error)
+            self._sounding.broke_off(generation)
             failure = Failure("agent_crashed", "The agent failed; the gateway's log has the details.")
             await self._submit(inp.GenerationFailed(generation, failure))
         else:
@@ -148,6 +158,8 @@ class Performer:
         """Hand on what the model says; of an answer that is gone on with, only what is new."""
         half, begun = "", seam is None
         async for piece in answer:
+            if isinstance(piece, Sound) and self._sounding.take(generation, piece.pcm):
+                await self._submit(inp.SoundBegan(generation))
             if not isinstance(piece, str):
                 continue
             if not begun:
@@ -179,6 +191,9 @@ class Performer:
                 broken_off=node.broken_off,
                 device=node.device,
                 spoken=node.spoken,
+                item_id=node.item_id,
+                heard_ms=node.heard_ms,
+                response_id=node.response_id or "",
             )
             for node in path
         ]
@@ -192,6 +207,7 @@ class Performer:
             tuple(messages),
             settings.language,
             _steered(self._agent.steer, messages, since),
+            sounds=sounds(messages, self.voices.values()) if self._agent.hears else NO_SOUNDS,
         )
 
 
@@ -248,15 +264,17 @@ def _stop(voice: VoicePort, effect: fx.ReleasePlayout | fx.DropUtterance | fx.Pa
 
 
 def _tell(
-    voice: VoicePort, effect: fx.BeginSpeech | fx.Speak | fx.FinishSpeech | fx.JudgeUtterance | fx.TranscribeTurn
+    voice: VoicePort,
+    effect: fx.BeginSpeech | fx.Speak | fx.FinishSpeech | fx.JudgeUtterance | fx.TranscribeTurn,
+    sounding: Sounding,
 ) -> None:
     match effect:
-        case fx.BeginSpeech(_, generation, response_id, item_id):
-            voice.begin(generation, response_id, item_id, effect.heard_chars, effect.heard_ms)
+        case fx.BeginSpeech():
+            sounding.begin(voice, effect)
         case fx.Speak(_, generation, text):
             voice.speak(generation, text)
         case fx.FinishSpeech(_, generation):
-            voice.finish(generation)
+            sounding.finish(voice, generation)
         case fx.JudgeUtterance():
             voice.judge()
         case fx.TranscribeTurn(_, item_id):

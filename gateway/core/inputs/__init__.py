@@ -33,6 +33,7 @@ from gateway.core.inputs.queueing import (
     QueueWithdrawalRequested as QueueWithdrawalRequested,
 )
 from gateway.core.inputs.redaction import ItemRedactionRequested as ItemRedactionRequested
+from gateway.core.inputs.sounding import SoundBegan as SoundBegan
 from gateway.core.inputs.stamp import Stamp as Stamp
 from gateway.core.inputs.steering import (
     GenerationBegan as GenerationBegan,
@@ -362,6 +363,7 @@ Input: TypeAlias = (
     | FloorClaimRequested
     | FloorReleaseRequested
     | GenerationBegan
+    | SoundBegan
     | TextGenerated
     | GenerationFinished
     | GenerationFailed
