@@ -5,6 +5,7 @@ import contextlib
 import importlib.util
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any, Final, cast
@@ -69,6 +70,8 @@ def create_app(
     """
     agent = agent or choose_agent(settings)
     engines = engines or choose_engines(settings)
+    if engines is not None and agent.hears:
+        engines = replace(engines, keeps_turns=True)
     others = own_addresses() if settings.host in EVERYWHERE else ()
     rules = Rules(
         tuple(host.lower() for host in (settings.host, *settings.hosts, *others)),
@@ -260,6 +263,11 @@ def choose_agent(settings: Settings) -> Agent:
         steer: SteerMode = "prefill" if settings.steer == "prefill" else "instruction"
         key, url = settings.api_key or None, settings.base_url or None
         return OpenAIChat(settings.model, api_key=key, base_url=url, steer=steer)
+    if chosen == "openai_realtime":
+        from gateway.agents.openai_realtime import OpenAIRealtime
+
+        key, url = settings.api_key or None, settings.base_url or None
+        return OpenAIRealtime(settings.model, key, url, settings.voice)
     return load(chosen)
 
 
