@@ -10,6 +10,7 @@ All samples count from the first one of the utterance, all offsets are code poin
 """
 
 from bisect import bisect_right
+from math import inf
 from typing import Final
 
 from media.frames import VOICE_RATE_HZ, Pcm, samples
@@ -18,6 +19,10 @@ from media.speaking.pauses import Pauses
 
 _NEAR: Final = samples(350, VOICE_RATE_HZ)
 """A pause that begins no farther than this from where a mark's was expected is that mark's."""
+
+_LETTER: Final = VOICE_RATE_HZ / lengths.LETTERS_PER_S
+_USUAL: Final = 40.0
+"""As many letters at the usual pace count as if they had been placed before: one slow word makes no slow voice."""
 
 
 class Captions:
@@ -40,12 +45,15 @@ class Captions:
         self._anchor = 0
         """The sample from which the words that are not placed yet are counted."""
 
+        self._gaps: list[tuple[int, int]] = []
+        """The pauses at marks: what follows each begins a placed word, or those that are counted."""
+
         self._looked_at = 0
         """Words whose mark was looked for in the sound already."""
 
         self._pauses = Pauses()
         self._length = 0
-        self._letters, self._voiced = 0.0, 0
+        self._letters, self._voiced, self._usual = 0.0, 0, _USUAL
         self._end: int | None = None
         self._broken = False
 
@@ -72,10 +80,12 @@ class Captions:
             return
         self._complete()
         self._end = sample
+        # The words that are left share what is left of the sound, but for the silence at its end.
         left = self._reach[-1] - self._reach[len(self._placed)] - (self._pauses_after[-1] if self._ends else 0)
         voiced = next((start for start, end in self._pauses.within(self._anchor, sample) if end >= sample), sample)
         if left > 0 and voiced > self._anchor:
             self._letters, self._voiced = left, voiced - self._anchor
+            self._usual = 0.0
 
     def break_off(self, sample: int) -> None:
         """The sound ends before *sample*, and perhaps before its text does."""
@@ -93,12 +103,12 @@ class Captions:
         """How far in the item's text the first *sample* samples reach: after the last word heard whole."""
         if self._end is not None and sample >= self._end and not self._broken:
             return self._base + len(self._said)
-        complete = self._begun(self._pauses.reach(sample)) - 1 if sample > 0 else 0
+        complete = self._begun(self._over_the_gap(sample)) - 1 if sample > 0 else 0
         return self._base + self._ends[complete - 1] if complete > 0 else self._base
 
     def word_start(self, sample: int) -> int:
         """The first sample of the word that *sample* lies in; *sample* itself in a pause between two words."""
-        reach = self._pauses.reach(sample)
+        reach = self._over_the_gap(sample)
         index = self._begun(reach) - 1
         start = self._start(index) if 0 <= index < len(self._ends) else sample
         return sample if start > sample else start
@@ -107,8 +117,8 @@ class Captions:
 
     @property
     def _pace(self) -> float:
-        """Samples a letter."""
-        return self._voiced / self._letters if self._letters and self._voiced else VOICE_RATE_HZ / lengths.LETTERS_PER_S
+        """Samples a letter: what was placed so far, and what voices usually take."""
+        return (self._voiced + self._usual * _LETTER) / (self._letters + self._usual)
 
     def _append(self, word: lengths.Measured) -> None:
         self._ends.append(self._open_from + word.span[1])
@@ -127,6 +137,11 @@ class Captions:
             return bisect_right(self._placed, sample)
         letters = (sample - self._anchor) / self._pace + self._reach[len(self._placed)]
         return bisect_right(self._reach, letters, lo=len(self._placed))
+
+    def _over_the_gap(self, sample: int) -> int:
+        """Where the pause at a mark ends that *sample* lies in; *sample* where there is none."""
+        at = bisect_right(self._gaps, (sample, inf)) - 1
+        return max(sample, self._gaps[at][1]) if at >= 0 else sample
 
     def _settle(self) -> None:
         """Place words for good, as far as the sound shows where their marks are."""
@@ -162,3 +177,4 @@ class Captions:
         self._letters += letters
         self._voiced += spoken
         self._anchor = goes_on
+        self._gaps.append((voiced_until, goes_on))
