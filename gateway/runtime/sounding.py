@@ -7,7 +7,6 @@ answer, if what cut this one turns out to be nothing. It is never stored.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
-from types import MappingProxyType
 from typing import Final
 
 from gateway.core import effects as fx, state
@@ -22,8 +21,6 @@ MAX_SOUND_MS: Final = 600_000
 
 STEP_BACK_MS: Final = 300
 """What was cut goes on so much before the cut: about a word, for the one that was broken."""
-
-NO_SOUNDS: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
 @dataclass(slots=True)
