@@ -110,8 +110,9 @@ class Performer:
         match effect:
             case fx.Generate(generation=generation):
                 self._spawn(generation, self._generate(effect))
-            case fx.Recite(generation=generation):
-                self._spawn(generation, self._recite(effect))
+            case fx.Recite(_, generation, text, rest_of):
+                self._sounding.go_on(generation, rest_of)
+                self._spawn(generation, self._recite(generation, text))
             case _:
                 voice = self.voices.get(effect.leg)
                 if voice is not None and not self._has_moved(effect):
@@ -141,10 +142,8 @@ class Performer:
         self._generations[generation] = task
         task.add_done_callback(lambda _: self._generations.pop(generation, None))
 
-    async def _recite(self, asked: fx.Recite) -> None:
-        generation = asked.generation
-        self._sounding.go_on(generation, asked.rest_of)
-        await self._submit(inp.TextGenerated(generation, asked.text))
+    async def _recite(self, generation: Generation, text: str) -> None:
+        await self._submit(inp.TextGenerated(generation, text))
         await self._submit(inp.GenerationFinished(generation))
 
     async def _generate(self, asked: fx.Generate) -> None:

@@ -70,14 +70,12 @@ class Sounding:
             answer.voice.sound(generation, pcm)
         return len(answer.pieces) == 1
 
-    def go_on(self, generation: Generation, rest_of: Generation) -> bool:
-        """Let an answer be the rest of another one that was silenced. False when that had no sound of its own."""
+    def go_on(self, generation: Generation, rest_of: Generation) -> None:
+        """An answer is the rest of another one that was silenced, in its own voice if that had any."""
         cut = self._answers.get(rest_of)
-        if cut is None or not cut.pieces:
-            return False
-        pieces = list(cut.since(max(0, cut.silenced_ms - STEP_BACK_MS)))
-        self._answers[generation] = _Answer(pieces, sum(map(len, pieces)), whole=cut.whole)
-        return True
+        if cut is not None and cut.pieces:
+            pieces = list(cut.since(max(0, cut.silenced_ms - STEP_BACK_MS)))
+            self._answers[generation] = _Answer(pieces, sum(map(len, pieces)), whole=cut.whole)
 
     def broke_off(self, generation: Generation) -> None:
         """The model failed: the sound may end before the text does."""
@@ -108,7 +106,7 @@ class Sounding:
         """Keep the sound of those alone that live, or may yet go on."""
         if not self._answers:
             return
-        kept = {response.generation for response in now.alive()}
+        kept = {response.generation for response in now.conversation.responses.values()}
         rests = now.moment.unheard, now.moment.pending.rest if now.moment.pending is not None else None
         kept |= {rest.generation for rest in rests if rest is not None}
         self._answers = {it: answer for it, answer in self._answers.items() if it in kept}
