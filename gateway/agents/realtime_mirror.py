@@ -99,7 +99,8 @@ class Mirror:
 
         *sounds*: of turns that came by voice, what was said, by item id.
         """
-        wanted = [it for it in messages if _says(it) or _audible(it, sounds)]
+        turns = {held.item_id for held in self._items if held.role == "user"}
+        wanted = [it for it in messages if _says(it) or _audible(it, sounds) or it.item_id in turns]
         kept = self._kept(wanted)
         stay = {id(held) for held in kept if held is not None}
         events: list[Event] = [_delete(held) for held in self._items if id(held) not in stay]
@@ -107,6 +108,8 @@ class Mirror:
         last = max((at for at, held in enumerate(kept) if held is not None), default=-1)
         for at, (message, held) in enumerate(zip(wanted, kept, strict=True)):
             if held is None:
+                if not (_says(message) or _audible(message, sounds)):
+                    continue  # a turn whose words nobody knows, and whose sound is gone
                 events += self._create(message, sounds, in_between=at < last)
                 continue
             if held.digest != digest(message.text) or (held.stopped and held.sound_bytes):
