@@ -43,6 +43,7 @@ from media.hearing.detector import SpeechDetector, standard
 from media.leg import Engines
 from media.peer import send_lateness
 from media.speech import Recognizer, SpeechError, Synthesizer
+from media.speech.absent import NoRecognizer, NoSynthesizer
 from media.vad import SpeechModel
 from media.vad.silero import load_model
 
@@ -71,8 +72,8 @@ def create_app(
     *agent* and *engines* take the place of those that the settings name, *lateness* of what is measured.
     """
     settings = with_secrets(settings)
-    engines = engines or choose_engines(settings)
     agents = choose_agents(settings) if agent is None else Agents(agent)
+    engines = engines or choose_engines(settings, optional=all(it.hears and it.speaks for it in agents.all))
     names = names_of(settings, engines) if agent is None else Names()
     if engines is not None and any(agent.hears for agent in agents.all):
         engines = replace(engines, keeps_turns=True)
@@ -262,12 +263,18 @@ def _database(settings: Settings) -> Path:
 # Engines are imported where they are chosen: nobody pays the half second of one that is not used.
 
 
-def choose_engines(settings: Settings) -> Engines | None:
-    """Who speaks and listens; None, with a warning, when the gateway can serve text alone."""
+def choose_engines(settings: Settings, *, optional: bool = False) -> Engines | None:
+    """Who speaks and listens; None, with a warning, when the gateway can serve text alone.
+
+    They are *optional* where every model hears and speaks by itself; the voice is then the model's.
+    """
     try:
-        synthesizer, recognizer = _synthesizer(settings), _recognizer(settings)
+        synthesizer = _synthesizer(replace(settings, voice="") if optional else settings)
+        recognizer = _recognizer(settings)
     except SpeechError as error:
         raise SettingsError(f"Setting 'synthesizer' or 'recognizer' is wrong: {error}") from error
+    if optional:
+        synthesizer, recognizer = synthesizer or NoSynthesizer(), recognizer or NoRecognizer()
     if synthesizer is None or recognizer is None:
         log.warning("no speech engines: the gateway serves text alone (install bargein[offline] for voice)")
         return None

@@ -35,6 +35,10 @@ class Keeping:
         while len(self._turns) > TURNS or sum(map(len, self._turns.values())) > samples(KEPT_MS, MIC_RATE_HZ):
             del self._turns[next(iter(self._turns))]
 
+    def has(self, tag: str) -> bool:
+        """Is there any sound of this turn?"""
+        return len(self._turns.get(tag, ())) > 0
+
     def sound_of(self, tag: str) -> Pcm | None:
         """A turn's sound at 24 kHz; None when it is not kept (any more)."""
         kept = self._turns.get(tag)

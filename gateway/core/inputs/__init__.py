@@ -270,6 +270,8 @@ class TurnTranscribed:
 class TurnTranscriptionFailed:
     item_id: ItemId
     failure: Failure
+    audible: bool = False
+    """True when the model can hear the turn itself, so that it is answered all the same."""
 
 
 # --- a voice leg's loudspeaker ---
