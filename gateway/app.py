@@ -72,7 +72,7 @@ def create_app(
     *agent* and *engines* take the place of those that the settings name, *lateness* of what is measured.
     """
     settings = with_secrets(settings)
-    agents = choose_agents(settings) if agent is None else Agents(agent)
+    agents = choose_agents(settings, agent)
     engines = engines or choose_engines(settings, optional=all(it.hears and it.speaks for it in agents.all))
     names = names_of(settings, engines) if agent is None else Names()
     if engines is not None and any(agent.hears for agent in agents.all):

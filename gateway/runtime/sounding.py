@@ -77,10 +77,14 @@ class Sounding:
             pieces = list(cut.since(max(0, cut.silenced_ms - STEP_BACK_MS)))
             self._answers[generation] = _Answer(pieces, sum(map(len, pieces)), whole=cut.whole)
 
-    def broke_off(self, generation: Generation) -> None:
-        """The model failed: the sound may end before the text does."""
-        if generation in self._answers:
-            self._answers[generation].whole = False
+    def broke_off(self, generation: Generation) -> bool:
+        """The model failed: the sound may end before the text does. False where none came: others may speak then."""
+        answer = self._answers.get(generation)
+        if answer is None or not answer.pieces:
+            self._answers.pop(generation, None)
+            return False
+        answer.whole = False
+        return True
 
     def silenced(self, generation: Generation, heard_ms: int) -> None:
         """Its loudspeaker was cut there."""

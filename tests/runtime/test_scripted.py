@@ -8,7 +8,7 @@ from gateway.agents.scripted import Crash, Fail, Hold, Pause, Say, ScriptedAgent
 from gateway.core.ids import Generation, ItemId, ResponseId
 from gateway.core.inputs import PlayoutCleared
 from gateway.errors import AgentError
-from gateway.runtime.ports import Conversation, Sound
+from gateway.runtime.ports import Conversation
 from gateway.runtime.scripted import Begun, Call, Flushed, ScriptedVoice
 from tests.virtual_time import now, run
 
@@ -16,8 +16,8 @@ ASKED = Conversation("session", "response", "", ())
 FIRST, SECOND = Generation(1), Generation(2)
 
 
-async def replied(agent: ScriptedAgent) -> list[str | Sound]:
-    return [piece async for piece in agent.reply(ASKED)]
+async def replied(agent: ScriptedAgent) -> list[str]:
+    return [piece async for piece in agent.reply(ASKED) if isinstance(piece, str)]
 
 
 def test_a_reply_is_a_text_or_steps_in_their_order() -> None:

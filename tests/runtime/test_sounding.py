@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.agents.scripted import Fail, Hold, Say, ScriptedAgent
+from gateway.agents.scripted import Fail, Give, Hold, Say, ScriptedAgent
 from gateway.core import effects as fx, events as ev, inputs as inp
 from gateway.core.ids import Generation, ItemId, LegId, ResponseId
 from gateway.core.state import State
@@ -17,8 +17,10 @@ FIRST, SECOND = Generation(1), Generation(2)
 MS = 48
 """Bytes."""
 
-TONE = Sound(bytes(range(1, 97)) * 500)
+PCM = bytes(range(1, 97)) * 500
 """A second: no two milliseconds side by side alike."""
+
+TONE = Give(Sound(PCM))
 
 
 def voice_of(client: Client) -> ScriptedVoice:
@@ -42,7 +44,7 @@ def test_sound_goes_straight_to_the_leg_and_text_only_says_what_it_says() -> Non
             begun, *_, finished = voice.calls
             assert isinstance(begun, Begun)
             assert (begun.item_id, begun.own_sound, finished) == (item_id, True, Finished(FIRST))
-            assert (sounded(voice), voice.spoken(FIRST)) == (TONE.pcm * 2, "One two.")
+            assert (sounded(voice), voice.spoken(FIRST)) == (PCM * 2, "One two.")
             assert client.listener.text == "One two."
 
     run(main())
@@ -56,7 +58,7 @@ def test_sound_before_the_first_word_opens_the_item() -> None:
             await client.ask("go")
             await agent.holding()
             await settle()
-            assert sounded(voice_of(client)) == TONE.pcm
+            assert sounded(voice_of(client)) == PCM
             opened = client.listener.all(ev.ItemAdded)[-1]
             assert (opened.role, opened.status) == ("assistant", "in_progress")
             agent.release()
@@ -125,11 +127,11 @@ def test_a_leg_that_takes_an_answer_over_goes_on_from_what_was_heard() -> None:
             await settle()
             first.report(inp.PlayoutHandedOver(FIRST, 4, 300, started=True))
             await settle()
-            assert sounded(voice_of(second)) == TONE.pcm[300 * MS :]
+            assert sounded(voice_of(second)) == PCM[300 * MS :]
             agent.release()
             await second.listener.until_heard(ev.ResponseEnded)
-            assert sounded(voice_of(second)) == TONE.pcm[300 * MS :] + TONE.pcm
-            assert sounded(voice_of(first)) == TONE.pcm
+            assert sounded(voice_of(second)) == PCM[300 * MS :] + PCM
+            assert sounded(voice_of(first)) == PCM
 
     run(main())
 
@@ -168,7 +170,7 @@ def test_what_was_cut_for_nothing_goes_on_in_its_own_voice() -> None:
             await settle()
             again = [call for call in voice_of(client).calls if isinstance(call, Begun)][1]
             assert again.own_sound
-            assert sounded(voice_of(client), SECOND) == (TONE.pcm * 2)[(1200 - STEP_BACK_MS) * MS :]
+            assert sounded(voice_of(client), SECOND) == (PCM * 2)[(1200 - STEP_BACK_MS) * MS :]
             assert voice_of(client).spoken(SECOND) == "two three."
 
     run(main())
@@ -230,7 +232,7 @@ def test_half_a_sample_is_never_played() -> None:
 def test_the_sound_of_what_is_over_is_let_go() -> None:
     kept, voice = Sounding(), ScriptedVoice()
     kept.expect(FIRST)
-    kept.take(FIRST, TONE.pcm)
+    kept.take(FIRST, PCM)
     kept.forget_others(State())
     kept.begin(voice, fx.BeginSpeech(LegId("leg"), FIRST, ResponseId("resp"), ItemId("item")))
     assert voice.calls == [Begun(FIRST, ResponseId("resp"), ItemId("item"))]
