@@ -427,6 +427,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay-ms", type=float, default=50.0, help="before each word")
     parser.add_argument("--text", default="", help="the answer; else numbered words")
+    parser.add_argument("--quiet", action="store_true", help="tell nothing but the address")
     parser.add_argument("--words", type=int, default=60, help="how many numbered words")
     return parser.parse_args()
 
@@ -437,7 +438,8 @@ async def _main(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     answer = Answer(text, delay_s=arguments.delay_ms / 1000)
-    async with FakeRealtime(answer, port=arguments.port, tell=lambda event: _say(json.dumps(event))) as server:
+    tell = None if arguments.quiet else lambda event: _say(json.dumps(event))
+    async with FakeRealtime(answer, port=arguments.port, tell=tell) as server:
         _say(f"listening on {server.base_url}")
         await stopped.wait()
 
