@@ -112,9 +112,9 @@ class OpenAIRealtime:
 
     @asynccontextmanager
     async def _seated(self, conversation: Conversation) -> AsyncIterator[_Seat]:
-        """The session's seat; one for this answer alone where another one runs, or where it has messages of its own."""
+        """The session's seat; for an answer beside another one, or beside the conversation, one of its own."""
         seat = self._seats.setdefault(conversation.session_id, _Seat())
-        if seat.answering or conversation.aside:
+        if seat.answering or conversation.beside or conversation.given:
             alone = _Seat()
             try:
                 yield alone

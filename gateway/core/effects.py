@@ -152,7 +152,14 @@ class TranscribeTurn:
     item_id: ItemId
 
 
+@dataclass(frozen=True, slots=True)
+class ShortenContext:
+    """Look whether the conversation has outgrown its policy; answered by ``ContextOutgrown``, if it has."""
+
+
 StoppingEffect: TypeAlias = (
     CancelGeneration | FlushPlayout | HandOverPlayout | DropUtterance | ReleasePlayout | PausePlayout | ResumePlayout
 )
-StartingEffect: TypeAlias = Generate | Recite | BeginSpeech | Speak | FinishSpeech | JudgeUtterance | TranscribeTurn
+StartingEffect: TypeAlias = (
+    Generate | Recite | BeginSpeech | Speak | FinishSpeech | JudgeUtterance | TranscribeTurn | ShortenContext
+)

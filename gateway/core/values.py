@@ -117,6 +117,20 @@ class Version:
     """Seconds since the epoch."""
 
 
+ContextPolicy = Literal["whole", "window", "summarise", "reset"]
+"""What of a long conversation a model is given: all of it; the newest part; that, after a summary of the rest; or what
+came since it was last begun anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """How much of the conversation a model is given."""
+
+    policy: ContextPolicy = "whole"
+    max_tokens: int = 8000
+    """An estimate, at four characters each; of no meaning for ``whole``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The part of a session that all its connections share."""
@@ -149,5 +163,6 @@ class Settings:
     """Of each answer; 0 for any number."""
 
     on_edit: OnEdit = "interrupt"
+    context: Context = field(default_factory=Context)
     metadata: Mapping[str, str] = field(default_factory=dict)
     """What the conversation is about, in its clients' own terms."""

@@ -86,7 +86,10 @@ class Conversation:
     max_output_tokens: int | None = None
     """None for any number."""
 
-    aside: bool = False
+    beside: bool = False
+    """True for an answer that does not join the conversation: nothing of it is to be remembered."""
+
+    given: bool = False
     """True where the messages are what a client gave for this answer alone, and not the session's own path."""
 
     sounds: Mapping[str, bytes] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from typing import Any, Final, TypeAlias, get_args
 import msgspec
 
 from gateway.core.events import (
+    ContextRestored,
     Fact,
     ItemCompleted,
     ItemRedacted,
@@ -145,6 +146,8 @@ def made_void(fact: Fact) -> tuple[ItemId, ...]:
         case ItemRedacted(item_id, response_id):
             return (item_id,) if response_id is None else (item_id, _metadata_of(response_id))
         case ItemRemoved(item_id, "deleted"):
+            return (item_id,)
+        case ContextRestored(item_id):
             return (item_id,)
         case QueueWithdrawn(item_id):
             return item_id, place_of(item_id)

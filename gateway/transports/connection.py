@@ -7,7 +7,7 @@ connection; what the session publishes becomes wire events, numbered for this cl
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -240,6 +240,7 @@ class Connection:
             "on_active": conf.on_active(settings),
             "metadata": dict(settings.metadata) if reads else {},
             "on_edit": settings.on_edit,
+            "context": asdict(settings.context),
             **self._services.about,
             "agent": self._services.registry.agents.of(settings.model).name,
         }

@@ -354,6 +354,18 @@ def test_two_answers_at_a_time_have_a_session_each() -> None:
     run([Answer("one two", before_word=hold), Answer("Beside")], use)
 
 
+@pytest.mark.parametrize("beside", [{"beside": True}, {"given": True}])
+def test_an_answer_beside_the_conversation_leaves_its_session_alone(beside: dict[str, Any]) -> None:
+    async def use(server: FakeRealtime, agent: OpenAIRealtime) -> None:
+        await answered(agent)
+        await answered(agent, replace(ASKED, messages=(Message("user", "sum it up"),), sounds={}, **beside))
+        assert server.sessions[0].said() == [("user", "1000 ms"), ("assistant", "Hello there.")]
+        assert server.sessions[1].said()[0] == ("user", "sum it up")
+        await server.until(lambda: server.sessions[1].closed)
+
+    run(Answer(), use)
+
+
 def test_a_session_that_is_asked_nothing_for_long_is_closed() -> None:
     async def use(server: FakeRealtime, agent: OpenAIRealtime) -> None:
         await answered(agent)

@@ -15,6 +15,8 @@ from gateway.core.events import (
     AsideStarted,
     BranchSelected,
     CommandApplied,
+    ContextRestored,
+    ContextShortened,
     Entered,
     Fact,
     FloorChanged,
@@ -120,6 +122,8 @@ SAMPLES: Final[tuple[Fact, ...]] = (
     AsideCalled(RESPONSE, ItemId("item_10"), "call_2", "clock", "{}"),
     AsideEnded(RESPONSE, ItemId("item_11"), "completed", "They talked of clocks.", usage=Usage(900, 20)),
     AsideEnded(RESPONSE, ItemId("item_11"), "cancelled", "They", "client_cancelled"),
+    ContextShortened(ItemId("item_12"), ANSWER, "Ada wants to know the time.", sums_up=True),
+    ContextRestored(ItemId("item_13")),
     PlayoutStarted(RESPONSE, LEG),
     PlayoutStopped(RESPONSE, LEG),
     PlayoutCleared(RESPONSE, LEG, 7, 420),
@@ -253,7 +257,15 @@ def test_words_are_beside_the_record_and_not_in_it(fact: Fact) -> None:
     match fact:
         case ItemTruncated(item_id, text, unheard):
             assert contents == (ContentRow(item_id, text, unheard),)
-        case ItemAdded() | ItemTranscribed() | ItemCompleted() | ItemCorrected() | AsideCalled() | AsideEnded():
+        case (
+            ItemAdded()
+            | ItemTranscribed()
+            | ItemCompleted()
+            | ItemCorrected()
+            | AsideCalled()
+            | AsideEnded()
+            | ContextShortened()
+        ):
             assert contents == (ContentRow(fact.item_id, fact.text),)
         case SessionOpened(settings) | SettingsChanged(settings):
             assert contents[0] == ContentRow(INSTRUCTIONS, settings.instructions)

@@ -18,6 +18,7 @@ from gateway.core.events.asides import (
     AsideEnded as AsideEnded,
     AsideStarted as AsideStarted,
 )
+from gateway.core.events.context import ContextRestored as ContextRestored, ContextShortened as ContextShortened
 from gateway.core.events.floor import (
     FloorChanged as FloorChanged,
     FloorReason as FloorReason,
@@ -284,6 +285,8 @@ Fact: TypeAlias = (
     | AsideStarted
     | AsideCalled
     | AsideEnded
+    | ContextShortened
+    | ContextRestored
 )
 
 
