@@ -12,7 +12,7 @@ _RATE: Final = {"type": "audio/pcm", "rate": 24_000}
 
 
 def settings(conversation: Conversation, voice: str) -> Event:
-    """The session as an answer wants it. Turns are the gateway's own affair."""
+    """The session as an answer wants it. Turns are the gateway's own affair; what is said beside them nobody hears."""
     tools = [
         {"type": "function", "name": it.name, "description": it.description, "parameters": _schema(it.parameters)}
         for it in conversation.tools
@@ -22,7 +22,7 @@ def settings(conversation: Conversation, voice: str) -> Event:
         choice = {"type": "function", "name": conversation.forced_tool}
     return {
         "type": "realtime",
-        "output_modalities": ["audio"],
+        "output_modalities": ["text" if conversation.beside else "audio"],
         "instructions": conversation.instructions,
         "tools": tools,
         "tool_choice": choice,

@@ -383,6 +383,9 @@ class Session:
             text = {"type": "response.output_audio_transcript.delta", **ids, "delta": word}
             part["audio_ms"] += WORD_MS
             part["transcript"] += word
+            if self.settings.get("output_modalities") == ["text"]:
+                await self.send({**text, "type": "response.output_text.delta"})
+                continue
             for event in (sound, text) if answer.sound_first else (text, sound):
                 await self.send(event)
         await self.send({"type": "response.output_audio.done", **ids})

@@ -361,6 +361,7 @@ def test_an_answer_beside_the_conversation_leaves_its_session_alone(beside: dict
         await answered(agent, replace(ASKED, messages=(Message("user", "sum it up"),), sounds={}, **beside))
         assert server.sessions[0].said() == [("user", "1000 ms"), ("assistant", "Hello there.")]
         assert server.sessions[1].said()[0] == ("user", "sum it up")
+        assert server.sessions[1].settings["output_modalities"] == (["text"] if "beside" in beside else ["audio"])
         await server.until(lambda: server.sessions[1].closed)
 
     run(Answer(), use)
