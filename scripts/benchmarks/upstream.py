@@ -70,24 +70,27 @@ async def _cost(options: tuple[str, ...], sessions: int, seconds: float) -> dict
         for client in clients:
             await _ask(client)
             await _until(client, "response.output_audio.delta")
-        readers = [asyncio.create_task(_drain(client)) for client in clients]
-        speaking = await _watched(server, seconds)
-        for client in clients:
             await client.send(json.dumps({"type": "response.cancel"}))
         await asyncio.sleep(2.0)
         rest = usage(server.pid)
+        readers = [asyncio.create_task(_drain(client)) for client in clients]
         quiet = await _watched(server, seconds)
         talking = [asyncio.create_task(_talk(client, seconds + 1)) for client in clients]
         await asyncio.sleep(0.5)
         heard = await _watched(server, seconds)
-        for task in (*readers, *talking):
+        await asyncio.gather(*talking)
+        for client in clients:
+            await _ask(client)
+        await asyncio.sleep(1.0)
+        speaking = await _watched(server, seconds)
+        full = usage(server.pid)
+        for task in readers:
             task.cancel()
+    cpu = {"quiet": quiet, "user": heard, "agent": speaking}
     return {
-        "kb_per_session": round((rest.rss_mb - empty.rss_mb) * 1000 / sessions, 1),
-        **{
-            f"{name}_ms": round(cpu * 1000 / sessions, 2)
-            for name, cpu in (("quiet", quiet), ("user", heard), ("agent", speaking))
-        },
+        "kb_at_rest": round((rest.rss_mb - empty.rss_mb) * 1000 / sessions, 1),
+        "kb_speaking": round((full.rss_mb - empty.rss_mb) * 1000 / sessions, 1),
+        **{f"{name}_ms": round(spent * 1000 / sessions, 2) for name, spent in cpu.items()},
     }
 
 
@@ -184,9 +187,10 @@ def _print(figures: dict[str, Any]) -> None:
     for name, found in figures["latencies"].items():
         table.add_row(name, str(found["n"]), *(shown(found[key], 1) for key in ("p50_ms", "p95_ms", "max_ms")))
     console.print(table)
-    table = Table(f"{figures['sessions']} sessions", "kB each", "quiet, ms CPU a s", "user speaks", "agent speaks")
+    titles = ("kB at rest", "kB speaking", "quiet, ms CPU a s", "user speaks", "agent speaks")
+    table = Table(f"{figures['sessions']} sessions", *titles)
     for name, found in figures["costs"].items():
-        cells = (found[key] for key in ("kb_per_session", "quiet_ms", "user_ms", "agent_ms"))
+        cells = (found[key] for key in ("kb_at_rest", "kb_speaking", "quiet_ms", "user_ms", "agent_ms"))
         table.add_row(name, *(shown(cell, 1) for cell in cells))
     console.print(table)
     console.print(f"Words are tones of {WORD_MS} ms; clients are stock WebSockets, turns by hand.")
