@@ -81,6 +81,7 @@ class Given:
     kind: ItemKind = "message"
     call_id: str = ""
     name: str = ""
+    images: tuple[str, ...] = ()
     refers_to: str = ""
     """The item that is meant, of which nothing else is given then."""
 

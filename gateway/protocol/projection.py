@@ -117,6 +117,7 @@ def _item_added(event: ev.ItemAdded, view: View) -> Wire:
         kind=event.kind,
         call_id=event.call_id,
         name=event.name,
+        pictures=len(event.images),
     )
     if event.response_id is None:
         return [
@@ -174,6 +175,7 @@ def _branch_selected(event: ev.BranchSelected, view: View, words: Words) -> Wire
             kind=entered.kind,
             call_id=entered.call_id,
             name=entered.name,
+            pictures=entered.pictures,
         )
         if entered.redacted:
             shown.redacted = True

@@ -9,6 +9,10 @@ from gateway.core.state import Conversation as State
 from gateway.core.tree import Node
 from gateway.core.values import Context, Given, Settings, ToolChoice, Wish
 from gateway.runtime.ports import Content, Conversation, Message, Steered, SteerMode, Store
+from gateway.runtime.wishes import as_pictures, pictures_of
+
+IMAGE_TOKENS: Final = 800
+"""Of one picture, more or less: models cut them into tiles of a few hundred each."""
 
 SO_FAR: Final = "What was said so far, in short:"
 
@@ -54,7 +58,7 @@ async def _path(
     begin = begins_after(state, path)
     summary = [] if begin is None else [begin[1]]
     path = path if begin is None else path[begin[0] + 1 :]
-    contents = await store.contents(session, [*summary, *(node.item_id for node in path)])
+    contents = await store.contents(session, [*summary, *places(path)])
     path = [node for node in path if node.item_id in contents]
     messages = [message(node, contents) for node in path]
     told = [contents[it].text for it in summary if it in contents and contents[it].text]
@@ -92,20 +96,26 @@ def fitted(messages: list[Message], context: Context) -> list[Message]:
 
 def tokens(told: Message) -> int:
     """How many tokens a message is, more or less: four characters each, and four for what stands around it."""
-    return len(told.text) // 4 + 4
+    return len(told.text) // 4 + 4 + IMAGE_TOKENS * len(told.images)
 
 
 async def _given(state: State, store: Store, session: SessionId, given: Sequence[Given]) -> list[Message]:
     """What a client wants the model to be given; of items that it names, those that there are."""
     named = [ItemId(it.refers_to) for it in given if it.refers_to in state.tree.nodes]
-    contents = await store.contents(session, named)
+    contents = await store.contents(session, places([state.tree.nodes[it] for it in named]))
     messages = []
     for it in given:
         if not it.refers_to:
-            messages.append(Message(it.role, it.text, kind=it.kind, call_id=it.call_id, name=it.name))
+            said = Message(it.role, it.text, kind=it.kind, call_id=it.call_id, name=it.name, images=it.images)
+            messages.append(said)
         elif it.refers_to in contents:
             messages.append(message(state.tree.nodes[ItemId(it.refers_to)], contents))
     return messages
+
+
+def places(nodes: Sequence[Node]) -> list[ItemId]:
+    """Where all that these messages hold stands."""
+    return [it.item_id for it in nodes] + [pictures_of(it.item_id) for it in nodes if it.pictures]
 
 
 def message(node: Node, contents: Mapping[ItemId, Content]) -> Message:
@@ -126,6 +136,7 @@ def message(node: Node, contents: Mapping[ItemId, Content]) -> Message:
         kind=node.kind,
         call_id=node.call_id,
         name=node.name,
+        images=as_pictures(contents[at].text) if (at := pictures_of(node.item_id)) in contents else (),
     )
 
 

@@ -42,9 +42,8 @@ class Shortener:
         begin = context.begins_after(state, path)
         nodes = path if begin is None else path[begin[0] + 1 :]
         summary = None if begin is None else begin[1]
-        found = await self._store.contents(
-            self._session, [*([summary] if summary else []), *(it.item_id for it in nodes)]
-        )
+        wanted = context.places(nodes) + ([] if summary is None else [summary])
+        found = await self._store.contents(self._session, wanted)
         said = [(node, context.message(node, found)) for node in nodes if node.item_id in found]
         if sum(context.tokens(message) for _, message in said) <= FULL * policy.max_tokens:
             return

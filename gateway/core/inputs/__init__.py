@@ -111,6 +111,8 @@ class ItemSubmitted:
     kind: ItemKind = "message"
     call_id: str = ""
     name: str = ""
+    images: tuple[str, ...] = ()
+    """As ``data:`` or ``https:`` addresses."""
 
 
 @dataclass(frozen=True, slots=True)
