@@ -21,7 +21,6 @@ def settings(conversation: Conversation, voice: str) -> Event:
     if conversation.forced_tool:
         choice = {"type": "function", "name": conversation.forced_tool}
     return {
-        "type": "realtime",
         "output_modalities": ["text" if conversation.beside else "audio"],
         "instructions": conversation.instructions,
         "tools": tools,

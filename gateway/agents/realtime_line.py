@@ -60,8 +60,8 @@ class Line:
         self._socket = socket
         self._voice = voice
         self._mirror = Mirror()
-        self._told = b""
-        """Digest of the settings that the session has."""
+        self._told: dict[str, bytes] = {}
+        """Of each setting that the session has, a digest."""
 
         self._answer: _Answer | None = None
         """From the question until the server says that its answer is over, stopped or not."""
@@ -135,9 +135,14 @@ class Line:
 
     def _questions(self, conversation: Conversation) -> list[Event]:
         """All that must be sent for an answer, in order."""
+        events: list[Event] = []
         wanted = settings(conversation, self._voice)
-        told, self._told = self._told, hashlib.blake2b(msgspec.json.encode(wanted), digest_size=16).digest()
-        events: list[Event] = [] if told == self._told else [{"type": "session.update", "session": wanted}]
+        told = {name: hashlib.blake2b(msgspec.json.encode(it), digest_size=16).digest() for name, it in wanted.items()}
+        # Only what is new: a server may refuse a voice that it has spoken with already, were it the same.
+        changed = {name: it for name, it in wanted.items() if told[name] != self._told.get(name)}
+        if changed:
+            self._told = told
+            events.append({"type": "session.update", "session": {"type": "realtime", **changed}})
         events += self._mirror.mend(conversation.messages, conversation.sounds)
         return [*events, {"type": "response.create", "response": wish(conversation)}]
 
@@ -170,6 +175,7 @@ class Line:
         try:
             async for event in self._socket:
                 await self._take(event)
+                await asyncio.sleep(0)  # a server that sends many at once must not hold up everybody else
         except AgentError as error:
             self._failure = error
         finally:

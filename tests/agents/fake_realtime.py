@@ -266,7 +266,7 @@ class Session:
         if event["session"].get("type") != "realtime":
             await self._refuse(event, message="session.type is required")
             return
-        self.settings = event["session"]
+        self.settings = {**self.settings, **event["session"]}
         await self.send({"type": "session.updated", "session": self.settings})
 
     async def _commit(self, event: Event) -> None:

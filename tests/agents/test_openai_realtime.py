@@ -147,6 +147,7 @@ def test_tools_go_both_ways() -> None:
         await answered(agent, then(asked, replace(call, response_id="resp_1"), result, forced_tool="clock"))
         [session] = server.sessions
         first, second = (event["session"] for event in session.got if event["type"] == "session.update")
+        assert set(second) == {"type", "tool_choice"}
         assert first["tools"] == [
             {"type": "function", "name": "clock", "description": "Tells the time.", "parameters": {"type": "object"}}
         ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gateway.runtime.clock import SystemClock
 from gateway.settings import Settings
 from media.frames import VOICE_RATE_HZ, Pcm, from_bytes
 from media.resample import resample
@@ -166,6 +167,33 @@ def test_a_model_that_fails_ends_its_response_and_the_next_one_is_asked_anew(tmp
 async def asked(client: Socket, text: str) -> None:
     await client.say(text)
     await client.send("response.create")
+
+
+async def another(upstream: FakeRealtime) -> None:
+    """Wait for a fresh session, which nobody has asked for."""
+    before = len(upstream.sessions)
+    await upstream.until(lambda: len(upstream.sessions) > before)
+
+
+def test_a_client_does_not_notice_that_its_model_s_sessions_end(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            FakeRealtime(Answer("once upon"), expires_in_s=lambda: 0.6, wall=SystemClock().wall) as upstream,
+            serving(tmp_path, base_url=upstream.base_url, **AGENT) as gateway,
+            gateway.socket("model=m", STOCK) as client,
+        ):
+            await client.get("session.created")
+            for number in range(1, 4):
+                await asked(client, f"question {number}")
+                assert (await client.get("response.done", number))["response"]["status"] == "completed"
+                await another(upstream)
+            assert "error" not in client.types()
+            told = next(it for it in reversed(upstream.sessions) if it.got).said()
+            assert ("user", "question 1") in told
+            assert [words for role, words in told if role == "user"][-1] == "question 3"
+            assert all(session.refused == [] for session in upstream.sessions)
+
+    asyncio.run(main())
 
 
 def test_a_voice_of_the_model_is_none_of_an_engine(tmp_path: Path) -> None:
