@@ -123,12 +123,12 @@ class OpenAIRealtime:
             return
         seat.answering = True
         try:
-            async with seat.changing:
-                if seat.keeper is not None:
-                    seat.keeper.cancel()
+            async with seat.changing:  # its keeper may be about to replace the line
                 yield seat
         finally:
             seat.answering = False
+            if seat.keeper is not None:
+                seat.keeper.cancel()
             seat.keeper = asyncio.create_task(self._keep(conversation.session_id, seat), name="upstream keeper")
 
     async def _line(self, seat: _Seat, deadline: float) -> Line:
