@@ -102,6 +102,18 @@ def test_an_answer_that_is_given_away_stops_at_the_word() -> None:
     run(story)
 
 
+def test_a_word_that_is_broken_by_that_is_to_be_played_again_whole() -> None:
+    async def story(desk: Desk) -> None:
+        given(desk, tone(8))
+        await desk.tick(times=20)  # 400 ms
+        desk.leg.mouth.leave(1, 0, recalled=True)
+        await desk.tick(times=5)
+        [left] = desk.of(Left)
+        assert (TEXT[: left.heard_chars], left.heard_ms) == ("once", 250)
+
+    run(story)
+
+
 def test_sound_that_ends_before_its_text_was_not_heard_to_the_end() -> None:
     async def story(desk: Desk) -> None:
         given(desk, tone(3))
