@@ -38,7 +38,8 @@ def _voices(settings: Settings, engines: Engines | None) -> Known:
     default: object = getattr(engines.synthesizer, "voice", "") if engines is not None else ""
     if not isinstance(default, str) or not default:
         return Known()
-    usual = OPENAI_VOICES if settings.synthesizer == _OPENAI_SPEECH and not settings.base_url else ()
+    theirs = settings.synthesizer == _OPENAI_SPEECH and not (settings.base_url or settings.tts_base_url)
+    usual = OPENAI_VOICES if theirs else ()
     aliases = settings.voice_aliases
     return Known(default, (*settings.voice_list, *usual, *aliases.values()), aliases)
 

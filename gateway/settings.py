@@ -69,15 +69,28 @@ class Settings:
     answer_s: float = _setting(600.0, "Seconds until an answer must have come whole; what is there by then stays.")
     answer_limit: int = _setting(100_000, "Characters that an answer may have.")
     steer: str = _setting("instruction", "How openai_chat goes on when steered: 'instruction', or 'prefill' if it can.")
-    base_url: str = _setting("", "Any OpenAI-compatible server, for openai_chat and the openai speech engines.")
+    base_url: str = _setting("", "Any OpenAI-compatible server, for openai_chat and, if they have none, for speech.")
     api_key: str = _setting("", "Key for that server. Better given by the environment than by a flag.", secret=True)
     api_key_file: str = _setting("", "Or the file that holds it.")
-    synthesizer: str = _setting("", "Who speaks: 'espeak', 'openai', 'none' or 'package.module:function'.")
-    recognizer: str = _setting("", "Who listens: 'sphinx', 'openai', 'none' or 'package.module:function'.")
+    synthesizer: str = _setting("", "Who speaks: 'espeak', 'openai', 'kokoro', 'none' or 'package.module:function'.")
+    recognizer: str = _setting(
+        "", "Who listens: 'sphinx', 'openai', 'openai_realtime', 'none' or 'package.module:function'."
+    )
     detector: str = _setting("", "A speech detector of your own: 'package.module:function', called once for each leg.")
-    tts_model: str = _setting("gpt-4o-mini-tts", "Model of the openai synthesizer.")
-    stt_model: str = _setting("gpt-4o-mini-transcribe", "Model of the openai recognizer.")
-    voice: str = _setting("", "Voice: of espeak (en-us), of the openai synthesizer (alloy) or of openai_realtime.")
+    tts_base_url: str = _setting("", "A server for the synthesizer alone, as http://host:8880/v1.")
+    tts_api_key: str = _setting("", "Its key; --api-key is for --base-url alone.", secret=True)
+    tts_api_key_file: str = _setting("", "Or the file that holds it.")
+    tts_model: str = _setting("", "Model of the synthesizer: gpt-4o-mini-tts, or kokoro.")
+    tts_instructions: str = _setting("", "How the voice should sound, in words, for models that take them.")
+    tts_speed: float = _setting(1.0, "How fast openai or kokoro speaks, 0.25 to 4.")
+    stt_base_url: str = _setting("", "A server for the recognizer alone.")
+    stt_api_key: str = _setting("", "Its key; --api-key is for --base-url alone.", secret=True)
+    stt_api_key_file: str = _setting("", "Or the file that holds it.")
+    stt_model: str = _setting("", "Model of openai (gpt-4o-mini-transcribe) or openai_realtime (gpt-live-transcribe).")
+    stt_language: str = _setting("", "Language that the recognizer hears (ISO 639-1); else it guesses.")
+    voice: str = _setting(
+        "", "Voice: of espeak (en-us), of openai (alloy), of kokoro (af_heart) or of openai_realtime."
+    )
     voices: str = _setting("", "Further voices that a session may choose, separated by commas.")
     voice_alias: str = _setting("", "Other names of voices, which are allowed thereby: NAME=VOICE, by commas.")
     instructions: str = _setting("", "Instructions for the model, where a session gives none.")
@@ -108,9 +121,9 @@ class Settings:
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, "port", "a port lies between 0 and 65535")
         if ":" not in self.synthesizer:
-            _one_of("synthesizer", self.synthesizer, ("", "espeak", "openai", "none"))
+            _one_of("synthesizer", self.synthesizer, ("", "espeak", "openai", "kokoro", "none"))
         if ":" not in self.recognizer:
-            _one_of("recognizer", self.recognizer, ("", "sphinx", "openai", "none"))
+            _one_of("recognizer", self.recognizer, ("", "sphinx", "openai", "openai_realtime", "none"))
         _one_of("after_empty_cut", self.after_empty_cut, ("continue", "ask", "silent"))
         _one_of("tls", self.tls, ("", "dev"))
         _require(bool(self.tls_cert) == bool(self.tls_key), "tls_cert", "it goes with --tls-key")
@@ -127,7 +140,7 @@ class Settings:
         counted = ("max_calls", "max_connections", "max_per_user", "max_per_address", "max_commands", "max_late_ms")
         for name in (*counted, "keep_days", "keep_mb"):
             _require(getattr(self, name) >= 0, name, "not less than 0")
-        _require(not self.base_url or "://" in self.base_url, "base_url", "give a whole URL, as http://host:port/v1")
+        self._check_servers()
         plain = all(char.isalnum() or char in "-._~" for char in self.token) and self.token.isascii()
         _require(plain, "token", "letters, digits and - . _ ~ only, so that it fits into headers and addresses")
         _require(self.max_offers >= 0, "max_offers", "not less than 0")
@@ -138,6 +151,12 @@ class Settings:
             not exposed, "host", "an address that others can reach needs a --token, --auth-secret or --auth-issuers"
         )
         self._check_auth()
+
+    def _check_servers(self) -> None:
+        for name in ("base_url", "tts_base_url", "stt_base_url"):
+            url = getattr(self, name)
+            _require(not url or "://" in url, name, "give a whole URL, as http://host:port/v1")
+        _require(0.25 <= self.tts_speed <= 4, "tts_speed", "0.25 to 4")
 
     def _check_names(self) -> None:
         _one_of("after_failure", self.after_failure, ("say", "silent"))

@@ -28,7 +28,7 @@ from media.hearing.keeping import Keeping
 from media.hearing.scribe import Heard, Scribe, Words
 from media.speaking.mouth import Mouth
 from media.speaking.playout import Cleared, Edge as PlayoutEdge, Holder, Left, Stopped
-from media.speech import Recognizer, Synthesizer
+from media.speech import Manner, Recognizer, Synthesizer
 from media.vad import SpeechModel
 
 
@@ -61,7 +61,8 @@ STARVED_MUTED_S: Final = 0.06
 class VoiceLeg:
     """Belongs to one event loop; nothing in it waits but what an engine is asked for.
 
-    *near* is told each frame that is handed out, and says what plays near the microphone then.
+    *near* is told each frame that is handed out, and says what plays near the microphone then. *manner* tells how an
+    answer is to be spoken, when one begins.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class VoiceLeg:
         client_buffer_ms: int,
         interruptible: bool = True,
         near: Callable[[Pcm | None], Pcm | None] = lambda frame: frame,
+        manner: Callable[[], Manner] = Manner,
     ) -> None:
         self._near = near
         self._report = report
@@ -84,7 +86,7 @@ class VoiceLeg:
 
         recognizer = self.kept or engines.recognizer
         self._ears = Ears(engines.new_detector(engines.new_model()), recognizer, turns, engines.new_echo())
-        self.mouth = Mouth(engines.synthesizer, now, client_buffer_ms)
+        self.mouth = Mouth(engines.synthesizer, now, client_buffer_ms, manner)
         self._scribe = Scribe(self._said, lambda: self._ears.latest)
         self._in_doubt = False
         """A voice was suspected over an answer, and the session has not decided yet."""

@@ -72,7 +72,8 @@ class NamedTool(msgspec.Struct):
 
 
 ToolChoice = Literal["auto", "none", "required"] | NamedTool
-MaxTokens = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | Literal["inf"]
+MaxTokens = Annotated[float, msgspec.Meta(ge=1, le=2**31 - 1, multiple_of=1)] | Literal["inf"]
+"""A whole number, which JSON may write as 8.0."""
 
 
 class OwnChanges(msgspec.Struct):

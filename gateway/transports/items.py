@@ -85,7 +85,7 @@ def choice_of(given: rt.ToolChoice | None) -> tuple[ToolChoice | None, str]:
 
 def limit_of(given: rt.MaxTokens) -> int:
     """Tokens at most; 0 for any number."""
-    return given if isinstance(given, int) else 0
+    return 0 if given == "inf" else int(given)
 
 
 def _input(given: list[rt.InputItem]) -> tuple[Given, ...]:

@@ -19,6 +19,7 @@ from gateway.transports.admission import SHED, Place, admitted
 from gateway.transports.connection import Connection, Services
 from gateway.transports.doors import authority_of, enter, found, visitor_of
 from gateway.transports.failures import failure, refusal
+from gateway.transports.manner import manner_of
 from gateway.transports.network import Network, Offers
 from gateway.transports.offers import changes_of, read_offer
 from gateway.transports.paths import Paths
@@ -92,6 +93,7 @@ class Call:
             interruptible=connection.permit.interrupts(config.interruptible),
             client_buffer_ms=CLIENT_BUFFER_MS,
             room=services.rooms.of(actor),
+            manner=lambda: manner_of(connection, services.names),
         )
         connection.make_voice = lambda: voice
         connection.hear_and_speak()

@@ -18,6 +18,7 @@ from gateway.transports.config import ConnectionConfig, shared, updated
 from gateway.transports.connection import Connection, Services
 from gateway.transports.crowd import guest_of
 from gateway.transports.doors import enter, visitor_of
+from gateway.transports.manner import manner_of
 from gateway.transports.offers import changes_of
 from gateway.transports.pump import SocketPump
 from gateway.transports.requests import caller_of, session_of
@@ -166,6 +167,7 @@ class _Call:
             on_sound=pump.sounds,
             recalls=extended,
             room=self._services.rooms.of(self._connection.actor),
+            manner=lambda: manner_of(self._connection, self._services.names),
         )
         self._pump = asyncio.create_task(pump.run(voice), name="pump")
         return voice

@@ -24,6 +24,7 @@ from benchmarks import (
     sessions,
     soak,
     sound,
+    speech,
     store,
     upstream,
 )
@@ -40,6 +41,7 @@ app.command()(sound.sound)
 app.command()(scale.scale)
 app.command()(sessions.sessions)
 app.command()(soak.soak)
+app.command()(speech.speech)
 app.command()(store.store)
 app.command()(upstream.upstream)
 

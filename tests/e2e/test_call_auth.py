@@ -54,6 +54,7 @@ def test_a_call_by_a_client_secret_is_its_clients_own_and_ends_with_its_rights(t
             moved = await gateway.http("POST", call, again.peer.offer_sdp, by(resume, "application/sdp"))
             assert moved.status == 200, moved.body
             await again.peer.connect(moved.body.decode())
+            await again.peer.wait_connected(10)
             await gateway.http("POST", "/v1/auth/revocations", json.dumps({"token_id": "app-token"}), by(root))
             await ada.until(lambda: ada.closed is not None)
             await again.until(lambda: again.closed is not None)
