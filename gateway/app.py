@@ -131,6 +131,7 @@ async def _running(
         _about(engines),
         _admission(settings),
         instructions=settings.instructions,
+        context=settings.given_of_long_ones,
         authority=app.state.authority,
         commands_a_second=settings.max_commands,
         names=names,

@@ -62,13 +62,21 @@ def _made(settings: Settings, kind: str, model: str) -> Agent:
         return OfflineAgent()
     patience = Patience(settings.model_connect_s, settings.first_token_s, settings.next_token_s)
     key, url = settings.api_key or None, settings.base_url or None
+    # Imported where they are chosen: nobody pays the half second of one that is not used.
     if kind == "openai_realtime":
         from gateway.agents.openai_realtime import OpenAIRealtime
 
         return OpenAIRealtime(model, key, url, settings.voice, patience=patience)
     if kind == "openai_chat":
-        from gateway.agents.openai_chat import OpenAIChat  # half a second that only those who ask for it pay
+        from gateway.agents.openai_chat import OpenAIChat
 
         steer: SteerMode = "prefill" if settings.steer == "prefill" else "instruction"
         return OpenAIChat(model, api_key=key, base_url=url, steer=steer, patience=patience)
+    if kind == "openai_responses":
+        from gateway.agents.openai_responses import OpenAIResponses
+        from gateway.agents.openai_responses_socket import OpenAIResponsesSocket
+
+        effort = settings.reasoning_effort or None
+        agent = OpenAIResponsesSocket if settings.steer == "native" else OpenAIResponses
+        return agent(model, key, url, effort, patience=patience)
     return load(kind)

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast, get_args
 from urllib.parse import urlsplit
 
+from gateway.core.values import Context, ContextPolicy
 from gateway.errors import SettingsError
 
 ALSO: Final = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"}
@@ -24,7 +25,7 @@ _STUN: Final = re.compile(r"stun:[^\s:?,]+(:\d{1,5})?")
 _TURN: Final = re.compile(r"turns?:[^\s:?,]+(:\d{1,5})?(\?transport=(udp|tcp))?")
 """RFC 7064 and RFC 7065, as far as both sides understand them."""
 
-OF_MODELS: Final = ("openai_chat", "openai_realtime")
+OF_MODELS: Final = ("openai_chat", "openai_responses", "openai_realtime")
 """Agents that ask a server for one of its models."""
 
 MIN_SECRET_BYTES: Final = 32
@@ -59,8 +60,10 @@ class Settings:
     data: str = _setting("data", "Directory of the conversations' log (SQLite).")
     keep_days: int = _setting(0, "Days that a conversation is kept after its last use; 0: for ever.")
     keep_mb: int = _setting(0, "Megabytes of conversations to keep; beyond, the longest unused go; 0: any number.")
-    agent: str = _setting("", "Who answers: 'offline', 'openai_chat', 'openai_realtime' or 'package.module:function'.")
-    model: str = _setting("gpt-4o-mini", "Model of openai_chat or openai_realtime.")
+    agent: str = _setting(
+        "", "Who answers: 'offline', 'openai_chat', 'openai_responses', 'openai_realtime' or 'package.module:function'."
+    )
+    model: str = _setting("gpt-4o-mini", "Model of openai_chat, openai_responses or openai_realtime.")
     models: str = _setting("", "Further models that a session may choose: NAME or NAME=AGENT, separated by commas.")
     model_alias: str = _setting("", "Other names of models, which are allowed thereby: NAME=MODEL, by commas.")
     model_connect_s: float = _setting(5.0, "Seconds for the connection to the model's server.")
@@ -68,8 +71,11 @@ class Settings:
     next_token_s: float = _setting(15.0, "Seconds from one token of a model to the next.")
     answer_s: float = _setting(600.0, "Seconds until an answer must have come whole; what is there by then stays.")
     answer_limit: int = _setting(100_000, "Characters that an answer may have.")
-    steer: str = _setting("instruction", "How openai_chat goes on when steered: 'instruction', or 'prefill' if it can.")
-    base_url: str = _setting("", "Any OpenAI-compatible server, for openai_chat and, if they have none, for speech.")
+    steer: str = _setting(
+        "instruction", "How a steered answer goes on; also 'prefill' (openai_chat), 'native' (openai_responses)."
+    )
+    reasoning_effort: str = _setting("", "How hard a model of openai_responses thinks: 'low' …; empty: not sent.")
+    base_url: str = _setting("", "Any OpenAI-compatible server, for openai_… agents, and for speech without its own.")
     api_key: str = _setting("", "Key for that server. Better given by the environment than by a flag.", secret=True)
     api_key_file: str = _setting("", "Or the file that holds it.")
     synthesizer: str = _setting("", "Who speaks: 'espeak', 'openai', 'kokoro', 'none' or 'package.module:function'.")
@@ -94,6 +100,8 @@ class Settings:
     voices: str = _setting("", "Further voices that a session may choose, separated by commas.")
     voice_alias: str = _setting("", "Other names of voices, which are allowed thereby: NAME=VOICE, by commas.")
     instructions: str = _setting("", "Instructions for the model, where a session gives none.")
+    context: str = _setting("whole", "What of a long conversation models get: whole, window, summarise or reset.")
+    context_tokens: int = _setting(8000, "Tokens of it at most, estimated at four characters each; not for 'whole'.")
     max_event_bytes: int = _setting(64 * 1024, "Largest client event, in bytes.")
     max_append_bytes: int = _setting(15 * 1024 * 1024, "Largest input_audio_buffer.append, in bytes.")
     max_calls: int = _setting(100, "Calls at the same time, WebRTC and WebSocket; 0 for any number.")
@@ -126,17 +134,22 @@ class Settings:
             _one_of("recognizer", self.recognizer, ("", "sphinx", "openai", "openai_realtime", "none"))
         _one_of("after_empty_cut", self.after_empty_cut, ("continue", "ask", "silent"))
         _one_of("tls", self.tls, ("", "dev"))
+        _one_of("context", self.context, get_args(ContextPolicy))
         _require(bool(self.tls_cert) == bool(self.tls_key), "tls_cert", "it goes with --tls-key")
         _require(not (self.tls and self.tls_cert), "tls", "give --tls dev or a certificate, not both")
         _one_of("after_missed_steer", self.after_missed_steer, ("queue", "fail"))
-        _one_of("steer", self.steer, ("instruction", "prefill"))
+        _one_of("steer", self.steer, ("instruction", "prefill", "native"))
         _one_of("media", self.media, ("direct", "stock"))
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
         known = self.agent in ("", "offline", *OF_MODELS) or ":" in self.agent
-        _require(known, "agent", "give 'offline', 'openai_chat', 'openai_realtime' or 'package.module:function'")
+        _require(
+            known,
+            "agent",
+            "give 'offline', 'openai_chat', 'openai_responses', 'openai_realtime' or 'package.module:function'",
+        )
         _require(not self.detector or ":" in self.detector, "detector", "give 'package.module:function'")
-        _require(self.max_event_bytes >= 1024, "max_event_bytes", "at least 1024")
-        _require(self.max_append_bytes >= 1024, "max_append_bytes", "at least 1024")
+        for name, least in (("max_event_bytes", 1024), ("max_append_bytes", 1024), ("context_tokens", 100)):
+            _require(getattr(self, name) >= least, name, f"at least {least}")
         counted = ("max_calls", "max_connections", "max_per_user", "max_per_address", "max_commands", "max_late_ms")
         for name in (*counted, "keep_days", "keep_mb"):
             _require(getattr(self, name) >= 0, name, "not less than 0")
@@ -202,6 +215,11 @@ class Settings:
         _require(whole, "auth_issuers", "give ISSUER=URL, and https unless it is this machine")
         once = len({issuer for issuer, _, _ in parts} | {self.auth_issuer}) == len(parts) + 1
         _require(once, "auth_issuers", "each issuer once, and none is --auth-issuer")
+
+    @property
+    def given_of_long_ones(self) -> Context:
+        """What of a long conversation models are given."""
+        return Context(cast(ContextPolicy, self.context), self.context_tokens)
 
     @property
     def asks_who(self) -> bool:

@@ -16,6 +16,8 @@ class CancelGeneration:
     """Stop the model of this response, down to its network connection."""
 
     generation: Generation
+    steers: bool = False
+    """Another call goes on with the response: a model that can be steered itself may wait for what steers it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from gateway.core.values import ItemKind, Role, Shortfall, Tool, ToolChoice, Usage
 
 SteerMode = Literal["native", "prefill", "instruction"]
+
+STEERED: Final = "steered"
+"""The message of the cancellation that ends a reply which another one goes on with, by the same response's id."""
 
 
 @dataclass(frozen=True, slots=True)

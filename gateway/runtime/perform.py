@@ -1,7 +1,6 @@
 """Performing what a session asks for: effects become calls of models and voice legs."""
 
 import asyncio
-import contextlib
 import logging
 import traceback
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -16,7 +15,9 @@ from gateway.errors import AgentError, StoreError
 from gateway.runtime import context
 from gateway.runtime.bounds import bounded
 from gateway.runtime.choice import Agents
+from gateway.runtime.closing import closing
 from gateway.runtime.ports import (
+    STEERED,
     Agent,
     Ended,
     Piece,
@@ -85,11 +86,11 @@ class Performer:
     def stop(self, effect: fx.StoppingEffect) -> inp.Input | None:
         """End something now. Returns the input that tells where it ended, to be handled before all others."""
         match effect:
-            case fx.CancelGeneration(generation):
+            case fx.CancelGeneration(generation, steers):
                 self._stopped.add(generation)
                 task = self._generations.pop(generation, None)
                 if task is not None:
-                    task.cancel()
+                    task.cancel(STEERED if steers else None)
             case fx.FlushPlayout(leg, generation):
                 self._stopped.add(generation)
                 voice = self.voices.get(leg)
@@ -170,7 +171,7 @@ class Performer:
             conversation = await context.conversation(state, self._store, self._session_id, asked, agent.steer)
             if agent.hears:
                 conversation = replace(conversation, sounds=sounds(conversation.messages, self.voices.values()))
-            async with contextlib.aclosing(bounded(agent.reply(conversation), self._agents.bounds)) as answer:
+            async with closing(bounded(agent.reply(conversation), self._agents.bounds)) as answer:
                 finished = await self._relay(answer, generation, None if agent.speaks else _seam(conversation.steered))
         except (AgentError, StoreError) as error:
             if error.__cause__ is not None:

@@ -16,7 +16,7 @@ from gateway.auth.authority import Authority
 from gateway.auth.rights import Right
 from gateway.core import inputs as inp
 from gateway.core.state import State
-from gateway.core.values import Settings
+from gateway.core.values import Context, Settings
 from gateway.errors import ProtocolViolation, StoreError
 from gateway.protocol import extension as ext, floor, realtime as rt
 from gateway.protocol.close_codes import CloseCode
@@ -73,6 +73,9 @@ class Services:
     instructions: str = ""
     """What a session begins with, where its client gives nothing else."""
 
+    context: Context = field(default_factory=Context)
+    """What of a long conversation models are given, where its session says nothing else."""
+
     rooms: Rooms = field(default_factory=Rooms)
     """Where the devices of one session may hear each other."""
 
@@ -88,7 +91,8 @@ class Services:
 
     def begin(self, model: str = "") -> Settings:
         """What a session begins with whose client asked for *model*."""
-        return Settings(self.names.models.first(model), self.instructions, self.names.voices.default)
+        plain = Settings(self.names.models.first(model), self.instructions, self.names.voices.default)
+        return replace(plain, context=self.context)
 
 
 class Connection:
