@@ -33,8 +33,10 @@ from gateway.store.export import export
 from gateway.store.sqlite import SqliteStore
 from gateway.tls import EVERYWHERE, own_addresses
 from gateway.transports import admission, documents, failures, links, network, pages, rest, webrtc, websocket
+from gateway.transports.alias import Alias
 from gateway.transports.connection import Services
 from gateway.transports.guard import Guard, Rules
+from gateway.transports.lifetime import Lifetimes
 from gateway.transports.names import Names
 from gateway.transports.overload import Rule
 from gateway.transports.routes import OPERATIONS, routes
@@ -89,8 +91,8 @@ def create_app(
             WebSocketRoute("/v1/realtime", websocket.realtime),
             Mount("/web", pages.Files(directory=pages.WEB)),
         ],
-        middleware=[Middleware(Guard, rules=rules, authority=authority)],
-        exception_handlers={HTTPException: failures.no_such_thing},
+        middleware=[Middleware(Alias), Middleware(Guard, rules=rules, authority=authority)],
+        exception_handlers={HTTPException: failures.no_such_thing, Exception: failures.fault_of_ours},
         lifespan=lifespan,
     )
     app.state.authority = authority
@@ -134,6 +136,7 @@ async def _running(
         context=settings.given_of_long_ones,
         authority=app.state.authority,
         commands_a_second=settings.max_commands,
+        lifetimes=Lifetimes(settings.max_session_minutes, clock.wall),
         names=names,
     )
     app.state.calls = webrtc.Calls()
@@ -153,6 +156,7 @@ async def _running(
     chores = [
         asyncio.create_task(_evict(registry), name="evict"),
         asyncio.create_task(app.state.authority.run(), name="expiry"),
+        asyncio.create_task(app.state.services.lifetimes.run(), name="lifetimes"),
         asyncio.create_task(retention.watch(store, _keep(settings), registry, clock), name="retention"),
     ]
     try:

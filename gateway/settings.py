@@ -109,6 +109,7 @@ class Settings:
     max_per_user: int = _setting(20, "Connections and calls of one user at the same time; 0 for any number.")
     max_per_address: int = _setting(100, "The same for each client address but this machine's; 0 for any number.")
     max_commands: int = _setting(20, "Commands a second of each connection, after ten times as many; 0 for any number.")
+    max_session_minutes: int = _setting(0, "Minutes a connection or call may last; its session goes on. 0: no limit.")
     max_late_ms: int = _setting(20, "Sound that leaves later than this says that calls must end; 0: never.")
     after_empty_cut: str = _setting("continue", "After a cut with nothing said: 'continue', 'ask' or 'silent'.")
     after_failure: str = _setting("say", "When a model fails by voice: 'say' that there is no answer, or 'silent'.")
@@ -151,7 +152,7 @@ class Settings:
         for name, least in (("max_event_bytes", 1024), ("max_append_bytes", 1024), ("context_tokens", 100)):
             _require(getattr(self, name) >= least, name, f"at least {least}")
         counted = ("max_calls", "max_connections", "max_per_user", "max_per_address", "max_commands", "max_late_ms")
-        for name in (*counted, "keep_days", "keep_mb"):
+        for name in (*counted, "max_session_minutes", "keep_days", "keep_mb"):
             _require(getattr(self, name) >= 0, name, "not less than 0")
         self._check_servers()
         plain = all(char.isalnum() or char in "-._~" for char in self.token) and self.token.isascii()

@@ -191,6 +191,8 @@ class Session(msgspec.Struct):
     tracing: str | None = None
     prompt: None = None
     include: list[str] | None = None
-    expires_at: int = 0
+    expires_at: int | UnsetType = UNSET
+    """When the gateway ends the connection, seconds since the epoch; left out where it does not."""
+
     bargein: dict[str, Any] | UnsetType = UNSET
     """Ours: who answers and who speaks, the device's id, and the cursor to resume from."""
