@@ -94,9 +94,7 @@ class Settings:
     stt_api_key_file: str = _setting("", "Or the file that holds it.")
     stt_model: str = _setting("", "Model of openai (gpt-4o-mini-transcribe) or openai_realtime (gpt-live-transcribe).")
     stt_language: str = _setting("", "Language that the recognizer hears (ISO 639-1); else it guesses.")
-    voice: str = _setting(
-        "", "Voice: of espeak (en-us), of openai (alloy), of kokoro (af_heart) or of openai_realtime."
-    )
+    voice: str = _setting("", "Voice: of espeak (en-us), openai (alloy), kokoro (af_heart) or openai_realtime.")
     voices: str = _setting("", "Further voices that a session may choose, separated by commas.")
     voice_alias: str = _setting("", "Other names of voices, which are allowed thereby: NAME=VOICE, by commas.")
     instructions: str = _setting("", "Instructions for the model, where a session gives none.")
@@ -143,11 +141,8 @@ class Settings:
         _one_of("media", self.media, ("direct", "stock"))
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
         known = self.agent in ("", "offline", *OF_MODELS) or ":" in self.agent
-        _require(
-            known,
-            "agent",
-            "give 'offline', 'openai_chat', 'openai_responses', 'openai_realtime' or 'package.module:function'",
-        )
+        given = ", ".join(f"'{agent}'" for agent in ("offline", *OF_MODELS))
+        _require(known, "agent", f"give {given} or 'package.module:function'")
         _require(not self.detector or ":" in self.detector, "detector", "give 'package.module:function'")
         for name, least in (("max_event_bytes", 1024), ("max_append_bytes", 1024), ("context_tokens", 100)):
             _require(getattr(self, name) >= least, name, f"at least {least}")
