@@ -20,6 +20,7 @@ from benchmarks import (
     echo,
     handover,
     heard,
+    models,
     scale,
     sessions,
     soak,
@@ -37,6 +38,7 @@ app.command()(detect.detect)
 app.command()(echo.echo)
 app.command()(handover.handover)
 app.command()(heard.heard)
+app.command()(models.models)
 app.command()(sound.sound)
 app.command()(scale.scale)
 app.command()(sessions.sessions)
@@ -47,6 +49,7 @@ app.command()(upstream.upstream)
 
 QUICK: Final = {
     "barge-in": ("--count", "4", "--no-network"),
+    "models": ("--count", "10"),
     "scale": ("--sessions", "5", "--most", "25", "--seconds", "5"),
     "sessions": ("--count", "5", "--devices", "20"),
     "soak": ("--minutes", "1", "--calls", "4"),
