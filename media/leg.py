@@ -22,7 +22,7 @@ from media.hearing.detector import SpeechDetector, standard
 from media.hearing.ears import Ears, Edge as EarEdge
 from media.hearing.edges import Confirmed, Dismissed, Ended, Suspected
 from media.hearing.endpoint import Discarded, Pressed, TurnEnded, TurnOptions
-from media.hearing.glimpses import Glimpses
+from media.hearing.glimpses import Glimpses, Pace
 from media.hearing.idleness import Idle, Idleness
 from media.hearing.keeping import Keeping
 from media.hearing.scribe import Heard, Scribe, Words
@@ -93,6 +93,7 @@ class VoiceLeg:
 
         self._live = engines.recognizer.live
         self._glimpses = Glimpses()
+        self._pace = Pace()
         self._heard_until = 0.0
         """When the sound that has come so far will have lasted, on the clock of *now*."""
 
@@ -112,6 +113,8 @@ class VoiceLeg:
         due = self._glimpses.due(edges, self._ears.clock_ms, in_doubt=self._in_doubt, at_the_end=at_the_end)
         if due and self._live:
             self._scribe.glimpse()
+        if self._pace.due(self._ears.clock_ms, in_turn=self._ears.in_turn) and self._live:
+            self._scribe.follow()
 
     def _tell(self, edges: Iterable[EarEdge]) -> None:
         for edge in edges:

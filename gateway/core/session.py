@@ -144,6 +144,7 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             | inp.SpeechEnded()
             | inp.SpeechHeard()
             | inp.SpeechJudged()
+            | inp.TurnHeard()
             | inp.TalkPressed()
             | inp.TurnEnded()
             | inp.TurnDiscarded()

@@ -100,6 +100,10 @@ class Voice(Asked):
         self._prefix_ms = turns.prefix_padding_ms if turns is not None else 0
         self._leg.configure(turns, interruptible=interruptible)
 
+    def pace(self, speed: float) -> None:
+        """Speak answers that begin from now on so many times as fast."""
+        self._leg.mouth.pace(speed)
+
     def commit(self) -> bool:
         """End the turn by hand; False when there was none."""
         return self._leg.commit()

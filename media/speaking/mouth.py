@@ -62,6 +62,10 @@ class Mouth:
         if begin(generation, response_id, item_id, base, base_ms):
             self._spoken.add(generation)
 
+    def pace(self, speed: float) -> None:
+        """Speak answers that begin from now on *speed* times as fast as the engine does."""
+        self._speaker.speed = speed
+
     def speak(self, generation: int, text: str) -> None:
         """More of an answer's text: speak it, if it has no sound of its own."""
         if self._relay.knows(generation):

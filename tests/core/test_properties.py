@@ -199,6 +199,7 @@ inputs: Final = st.one_of(
     st.builds(inp.SpeechEnded),
     st.builds(inp.SpeechHeard, texts),
     st.builds(inp.SpeechJudged, texts),
+    st.builds(inp.TurnHeard, texts),
     st.builds(inp.TalkPressed, milliseconds, milliseconds),
     st.builds(inp.IdleTimedOut, milliseconds, milliseconds),
     st.just(inp.PauseRequested()),

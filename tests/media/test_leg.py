@@ -371,3 +371,31 @@ def test_words_are_told_from_repaired_sound_also_before_the_voice_was_sure() -> 
         assert np.array_equal(voiced[22], VOICE + 2)
 
     run(story)
+
+
+def test_the_words_of_a_turn_are_told_while_it_is_spoken_where_that_costs_nothing() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.tick(VOICE, times=80)
+        so_far = desk.of(scribe.SoFar)
+        assert 2 <= len(so_far) <= 4
+        assert {report.text for report in so_far} == {"hello"}
+        await desk.tick(QUIET, times=60)
+        asked = len(desk.of(scribe.SoFar))
+        await desk.tick(QUIET, times=100)
+        assert len(desk.of(scribe.SoFar)) == asked
+
+    run(story, lambda: Desk("hello"))
+
+
+def test_nobody_is_asked_for_words_where_each_question_is_a_request() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.tick(VOICE, times=80)
+        assert desk.of(scribe.SoFar) == []
+
+    def desk() -> Desk:
+        desk = Desk("hello")
+        desk.recognizer.live = False
+        desk.leg = desk.made()
+        return desk
+
+    run(story, desk)

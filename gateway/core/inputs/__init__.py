@@ -44,6 +44,7 @@ from gateway.core.inputs.steering import (
     SteerRequested as SteerRequested,
 )
 from gateway.core.inputs.tools import Reasoned as Reasoned, ToolCalled as ToolCalled, ToolRan as ToolRan
+from gateway.core.inputs.words import TurnHeard as TurnHeard
 from gateway.core.values import Failure, ItemKind, OnActive as OnActive, Role, Settings, Shortfall, Usage, Wish
 
 UNKNOWN_LEVEL: Final = -100.0
@@ -369,6 +370,7 @@ Input: TypeAlias = (
     | SpeechEnded
     | SpeechHeard
     | SpeechJudged
+    | TurnHeard
     | TalkPressed
     | TurnEnded
     | TurnDiscarded
