@@ -19,7 +19,7 @@ from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.projection import project
 from gateway.protocol.view import View
 from tests.protocol.examples import CLIENT_EVENTS, DOCUMENT, EXTENSION, SERVER_EVENTS, Json, examples
-from tests.protocol.stock import STANDARD, problems
+from tests.protocol.stock import LIVE, RESPONSES, STANDARD, problems
 
 PAGE: Final = DOCUMENT.read_text("utf-8")
 SOURCES: Final = sorted(path for room in ("gateway", "media") for path in (DOCUMENT.parents[1] / room).rglob("*.py"))
@@ -158,6 +158,13 @@ def test_the_map_names_the_events_that_tell_it(row: list[str]) -> None:
     assert told == quoted(row[2]) | quoted(row[3])
     assert told & EXTENSION == quoted(row[3])
     assert row[1] == ("fact" if isinstance(samples[0], get_args(ev.Fact)) else "signal")
+
+
+@pytest.mark.parametrize("row", rows("5."), ids=lambda row: str(row[0]))
+def test_the_map_names_real_events_of_the_other_protocols(row: list[str]) -> None:
+    for cell, known in zip(row[4:], (RESPONSES, LIVE), strict=True):
+        assert quoted(cell) <= known
+        assert quoted(cell) or cell == "–"
 
 
 def test_the_last_event_that_tells_a_fact_is_numbered_in_the_examples_and_no_other() -> None:
