@@ -1,0 +1,32 @@
+"""The model behind the gateway: chat completions by a few rules, the same for every client."""
+
+from typing import Any, Final
+
+from gateway.agents.context import GO_ON
+from tests.agents.fake_openai import Answer, Request
+
+TOKENS_PER_S: Final = 15.0
+"""Faster than speech, and slow enough that a story is still being made when it is interrupted."""
+
+STORY: Final = " ".join(
+    f"On day {number} the old lighthouse keeper climbed the long stairs and lit the lamp again."
+    for number in ("one", "two", "three", "four", "five", "six")
+)
+
+
+def answer(request: Request) -> Answer:
+    """A long story for who asks for one, the function for who asks about the weather, else a short sentence."""
+    last: dict[str, Any] = request.body["messages"][-1]
+    if last["role"] == "tool":
+        return _said(f"They say: {last['content']}.")
+    words = str(last["content"])
+    if GO_ON in words:  # a client that puts in what is typed as the system's, as Pipecat does
+        words = str(request.body["messages"][0]["content"]).rpartition("\n\n")[2]
+    words = words.lower()
+    if "story" in words:
+        return _said(STORY)
+    return _said("This is a short answer.")
+
+
+def _said(text: str) -> Answer:
+    return Answer(tokens=tuple(f"{word} " for word in text.split()), delay_s=1 / TOKENS_PER_S)
