@@ -14,26 +14,28 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Mount, WebSocketRoute
 
-from gateway.agents.callable import find, load
-from gateway.agents.offline import OfflineAgent
+from gateway.agents.callable import find
 from gateway.auth.authority import Authority
 from gateway.auth.jwks import KeyCache
 from gateway.auth.tokens import Tokens
 from gateway.core.ids import SessionId
 from gateway.core.policy import Policy
 from gateway.errors import SettingsError
+from gateway.models import choose_agents, names_of
 from gateway.protocol.decoding import Limits
 from gateway.runtime import retention
+from gateway.runtime.choice import Agents
 from gateway.runtime.clock import Clock, SystemClock
-from gateway.runtime.ports import Agent, SteerMode
+from gateway.runtime.ports import Agent
 from gateway.runtime.registry import Registry
-from gateway.settings import Settings, read_secret
+from gateway.settings import Settings, with_secrets
 from gateway.store.export import export
 from gateway.store.sqlite import SqliteStore
 from gateway.tls import EVERYWHERE, own_addresses
 from gateway.transports import admission, documents, failures, links, network, pages, rest, webrtc, websocket
 from gateway.transports.connection import Services
 from gateway.transports.guard import Guard, Rules
+from gateway.transports.names import Names
 from gateway.transports.overload import Rule
 from gateway.transports.routes import OPERATIONS, routes
 from media.hearing.detector import SpeechDetector, standard
@@ -67,8 +69,10 @@ def create_app(
 
     *agent* and *engines* take the place of those that the settings name, *lateness* of what is measured.
     """
-    agent = agent or choose_agent(settings)
+    settings = with_secrets(settings)
     engines = engines or choose_engines(settings)
+    agents = choose_agents(settings) if agent is None else Agents(agent)
+    names = names_of(settings, engines) if agent is None else Names()
     others = own_addresses() if settings.host in EVERYWHERE else ()
     rules = Rules(
         tuple(host.lower() for host in (settings.host, *settings.hosts, *others)),
@@ -78,7 +82,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with _running(app, settings, agent, engines), _measured(app, lateness):
+        async with _running(app, settings, agents, names, engines), _measured(app, lateness):
             yield
 
     app = Starlette(
@@ -97,7 +101,7 @@ def create_app(
 
 def _authority(settings: Settings, clock: Clock) -> Authority:
     """Who knows credentials; with a warning where everybody is let in."""
-    secret, issuers = read_secret(settings), settings.issuers
+    secret, issuers = settings.signing_key or None, settings.issuers
     tokens = None
     if secret is not None or issuers:
         keys = KeyCache(issuers, clock.now)
@@ -109,14 +113,16 @@ def _authority(settings: Settings, clock: Clock) -> Authority:
 
 
 @contextlib.asynccontextmanager
-async def _running(app: Starlette, settings: Settings, agent: Agent, engines: Engines | None) -> AsyncIterator[None]:
+async def _running(
+    app: Starlette, settings: Settings, agents: Agents, names: Names, engines: Engines | None
+) -> AsyncIterator[None]:
     """Everything that lives as long as the server does, closed in the reverse order."""
     database = _database(settings)
     app.state.authority.recall()
     store = await SqliteStore.open(database)
     clock = SystemClock()
     policy = Policy(after_empty_cut=settings.after_empty_cut, after_missed_steer=settings.after_missed_steer)
-    registry = Registry(store, agent, clock, policy)
+    registry = Registry(store, agents, clock, policy)
     limits = Limits(settings.max_event_bytes, settings.max_append_bytes)
     app.state.services = Services(
         registry,
@@ -124,11 +130,12 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
         clock,
         limits,
         engines,
-        _about(agent, engines),
+        _about(engines),
         _admission(settings),
         instructions=settings.instructions,
         authority=app.state.authority,
         commands_a_second=settings.max_commands,
+        names=names,
     )
     app.state.calls = webrtc.Calls()
     app.state.reach = links.Reach(own_addresses() if settings.host in EVERYWHERE else ())
@@ -143,7 +150,7 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
         settings.max_event_bytes,
         "stock" if settings.media == "stock" else "direct",
     )
-    await _warm_up(agent, engines)
+    await _warm_up(*agents.all, engines)
     chores = [
         asyncio.create_task(_evict(registry), name="evict"),
         asyncio.create_task(app.state.authority.run(), name="expiry"),
@@ -156,7 +163,7 @@ async def _running(app: Starlette, settings: Settings, agent: Agent, engines: En
             chore.cancel()
         await app.state.calls.aclose()
         await registry.aclose()
-        await agent.aclose()
+        await agents.aclose()
         if engines is not None:
             await engines.synthesizer.aclose()
             await engines.recognizer.aclose()
@@ -249,20 +256,6 @@ def _database(settings: Settings) -> Path:
     return directory / DATABASE
 
 
-def choose_agent(settings: Settings) -> Agent:
-    """Who answers: what was asked for, else a model when there is a key or an address, else the offline agent."""
-    chosen = settings.agent or ("openai_chat" if settings.api_key or settings.base_url else "offline")
-    if chosen == "offline":
-        return OfflineAgent()
-    if chosen == "openai_chat":
-        from gateway.agents.openai_chat import OpenAIChat  # half a second that only those who ask for it pay
-
-        steer: SteerMode = "prefill" if settings.steer == "prefill" else "instruction"
-        key, url = settings.api_key or None, settings.base_url or None
-        return OpenAIChat(settings.model, api_key=key, base_url=url, steer=steer)
-    return load(chosen)
-
-
 # Engines are imported where they are chosen: nobody pays the half second of one that is not used.
 
 
@@ -346,9 +339,8 @@ def _installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
-def _about(agent: Agent, engines: Engines | None) -> dict[str, Any]:
+def _about(engines: Engines | None) -> dict[str, Any]:
     return {
-        "agent": agent.name,
         "voice": engines is not None,
         "synthesizer": type(engines.synthesizer).__name__.lower() if engines else None,
         "recognizer": engines.recognizer.name if engines else None,

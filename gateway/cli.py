@@ -47,11 +47,18 @@ def _bargein() -> None:
 def _serve(config: Path | None, no_browser: bool, given: dict[str, Any]) -> None:
     conf.check_environment(os.environ)
     settings = Settings(**given)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    for chatty in ("aiortc", "aioice"):  # they log whole SDPs, and addresses
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    _log(settings.log_level.upper())
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(settings, open_browser=not no_browser))
+
+
+def _log(level: str) -> None:
+    """Libraries only warn: what they say beside that holds headers, addresses and whole SDPs."""
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    root = logging.getLogger()
+    for ours in ("gateway", "media"):
+        logging.getLogger(ours).setLevel(root.level)
+    root.setLevel(max(root.level, logging.WARNING))
 
 
 def _loop_factory() -> Any:
@@ -299,14 +306,14 @@ def _token(
     """Print a JSON Web Token, signed by the gateway's secret, and nothing else."""
     from gateway.auth.tokens import mint
 
-    settings = Settings(
+    given = Settings(
         auth_secret=auth_secret,
         auth_secret_file=auth_secret_file,
         auth_issuer=auth_issuer,
         auth_audience=auth_audience,
     )
-    secret = conf.read_secret(settings)
-    if secret is None:
+    settings = conf.with_secrets(given)
+    if not settings.signing_key:
         raise SettingsError("A token is signed by a secret: give --auth-secret-file or BARGEIN_AUTH_SECRET.")
     clock = SystemClock()
     wanted, sessions = rights.replace(",", " ").split(), session.replace(",", " ").split()
@@ -316,7 +323,7 @@ def _token(
         )
     except ValueError as error:
         raise SettingsError(f"No token: {error}.") from error
-    typer.echo(mint({**claims, "iss": settings.auth_issuer, "aud": settings.auth_audience}, secret))
+    typer.echo(mint({**claims, "iss": settings.auth_issuer, "aud": settings.auth_audience}, settings.signing_key))
 
 
 @app.command("export")

@@ -8,7 +8,8 @@ else from its default. The command line itself is built from this class, so that
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -22,6 +23,9 @@ _PORTS: Final = re.compile(r"(\d{1,5})-(\d{1,5})")
 _STUN: Final = re.compile(r"stun:[^\s:?,]+(:\d{1,5})?")
 _TURN: Final = re.compile(r"turns?:[^\s:?,]+(:\d{1,5})?(\?transport=(udp|tcp))?")
 """RFC 7064 and RFC 7065, as far as both sides understand them."""
+
+OF_MODELS: Final = ("openai_chat",)
+"""Agents that ask a server for one of its models."""
 
 MIN_SECRET_BYTES: Final = 32
 """RFC 7518 section 3.2: as long as the hash is."""
@@ -44,6 +48,7 @@ class Settings:
     tls_cert: str = _setting("", "Or your own: a PEM file with the certificate and its chain.")
     tls_key: str = _setting("", "And a PEM file with its key.")
     token: str = _setting("", "Secret that clients must present as 'Authorization: Bearer …'.", secret=True)
+    token_file: str = _setting("", "Or the file that holds it.")
     auth_secret: str = _setting("", "Secret that signs JSON Web Tokens (HS256): 32 bytes at least.", secret=True)
     auth_secret_file: str = _setting("", "Or the file that holds it.")
     auth_issuer: str = _setting("bargein", "Issuer ('iss') of the tokens that this secret signs.")
@@ -56,15 +61,23 @@ class Settings:
     keep_mb: int = _setting(0, "Megabytes of conversations to keep; beyond, the longest unused go; 0: any number.")
     agent: str = _setting("", "Who answers: 'offline', 'openai_chat' or 'package.module:function'.")
     model: str = _setting("gpt-4o-mini", "Model of openai_chat.")
+    models: str = _setting("", "Further models that a session may choose: NAME or NAME=AGENT, separated by commas.")
+    model_alias: str = _setting("", "Other names of models, which are allowed thereby: NAME=MODEL, by commas.")
+    model_connect_s: float = _setting(5.0, "Seconds for the connection to the model's server.")
+    first_token_s: float = _setting(15.0, "Seconds until a model's first token, another attempt included.")
+    next_token_s: float = _setting(15.0, "Seconds from one token of a model to the next.")
     steer: str = _setting("instruction", "How openai_chat goes on when steered: 'instruction', or 'prefill' if it can.")
     base_url: str = _setting("", "Any OpenAI-compatible server, for openai_chat and the openai speech engines.")
     api_key: str = _setting("", "Key for that server. Better given by the environment than by a flag.", secret=True)
+    api_key_file: str = _setting("", "Or the file that holds it.")
     synthesizer: str = _setting("", "Who speaks: 'espeak', 'openai', 'none' or 'package.module:function'.")
     recognizer: str = _setting("", "Who listens: 'sphinx', 'openai', 'none' or 'package.module:function'.")
     detector: str = _setting("", "A speech detector of your own: 'package.module:function', called once for each leg.")
     tts_model: str = _setting("gpt-4o-mini-tts", "Model of the openai synthesizer.")
     stt_model: str = _setting("gpt-4o-mini-transcribe", "Model of the openai recognizer.")
     voice: str = _setting("", "Voice: of espeak (en-us) or of the openai synthesizer (alloy).")
+    voices: str = _setting("", "Further voices that a session may choose, separated by commas.")
+    voice_alias: str = _setting("", "Other names of voices, which are allowed thereby: NAME=VOICE, by commas.")
     instructions: str = _setting("", "Instructions for the model, where a session gives none.")
     max_event_bytes: int = _setting(64 * 1024, "Largest client event, in bytes.")
     max_append_bytes: int = _setting(15 * 1024 * 1024, "Largest input_audio_buffer.append, in bytes.")
@@ -83,7 +96,9 @@ class Settings:
     turn: str = _setting("", "TURN servers for both sides, as turn:HOST:PORT?transport=udp, separated by commas.")
     turn_username: str = _setting("", "User name for the TURN servers.")
     turn_credential: str = _setting("", "Password for the TURN servers. Every client gets it.", secret=True)
+    turn_credential_file: str = _setting("", "Or the file that holds it.")
     turn_secret: str = _setting("", "Or the secret that they share, from which passwords are made.", secret=True)
+    turn_secret_file: str = _setting("", "Or the file that holds it.")
     max_offers: int = _setting(10, "WebRTC offers a minute for each client address; 0 for any number.")
     log_level: str = _setting("warning", "debug, info, warning or error.")
 
@@ -101,7 +116,7 @@ class Settings:
         _one_of("steer", self.steer, ("instruction", "prefill"))
         _one_of("media", self.media, ("direct", "stock"))
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
-        known = self.agent in ("", "offline", "openai_chat") or ":" in self.agent
+        known = self.agent in ("", "offline", *OF_MODELS) or ":" in self.agent
         _require(known, "agent", "give 'offline', 'openai_chat' or 'package.module:function'")
         _require(not self.detector or ":" in self.detector, "detector", "give 'package.module:function'")
         _require(self.max_event_bytes >= 1024, "max_event_bytes", "at least 1024")
@@ -113,6 +128,7 @@ class Settings:
         plain = all(char.isalnum() or char in "-._~" for char in self.token) and self.token.isascii()
         _require(plain, "token", "letters, digits and - . _ ~ only, so that it fits into headers and addresses")
         _require(self.max_offers >= 0, "max_offers", "not less than 0")
+        self._check_names()
         self._check_network()
         exposed = not is_loopback(self.host) and not self.asks_who
         _require(
@@ -120,10 +136,41 @@ class Settings:
         )
         self._check_auth()
 
+    def _check_names(self) -> None:
+        for name in ("model_connect_s", "first_token_s", "next_token_s"):
+            _require(0 < getattr(self, name) < inf, name, "more than 0")
+        for model, agent in self.further_models.items():
+            known = agent in ("", "offline", *OF_MODELS) or ":" in agent
+            _require(bool(model) and known, "models", "give NAME or NAME=AGENT")
+        for setting, aliases in (("model_alias", self.model_aliases), ("voice_alias", self.voice_aliases)):
+            _require(all(aliases) and all(aliases.values()), setting, "give NAME=MEANING")
+
+    @property
+    def further_models(self) -> dict[str, str]:
+        """The kind of agent of each further model; ``""`` for that of all others."""
+        return _paired(self.models)
+
+    @property
+    def model_aliases(self) -> dict[str, str]:
+        """The model that each alias means."""
+        return _paired(self.model_alias)
+
+    @property
+    def voice_list(self) -> tuple[str, ...]:
+        """Further voices, as a tuple."""
+        return _listed(self.voices)
+
+    @property
+    def voice_aliases(self) -> dict[str, str]:
+        """The voice that each alias means."""
+        return _paired(self.voice_alias)
+
     def _check_auth(self) -> None:
-        long_enough = not self.auth_secret or len(self.auth_secret.encode()) >= MIN_SECRET_BYTES
+        long_enough = not self.auth_secret or len(self.signing_key) >= MIN_SECRET_BYTES
         _require(long_enough, "auth_secret", f"at least {MIN_SECRET_BYTES} bytes")
-        _require(not (self.auth_secret and self.auth_secret_file), "auth_secret", "it goes without --auth-secret-file")
+        for name in secrets():
+            both = bool(getattr(self, name) and getattr(self, f"{name}_file"))
+            _require(not both, name, f"it goes without --{name.replace('_', '-')}-file")
         _require(bool(self.auth_issuer and self.auth_audience), "auth_issuer", "neither issuer nor audience is empty")
         given = _listed(self.auth_issuers)
         parts = [each.partition("=") for each in given]
@@ -135,7 +182,15 @@ class Settings:
     @property
     def asks_who(self) -> bool:
         """Must clients present anything?"""
-        return bool(self.token or self.auth_secret or self.auth_secret_file or self.auth_issuers)
+        return self._gives("token") or self._gives("auth_secret") or bool(self.auth_issuers)
+
+    @property
+    def signing_key(self) -> bytes:
+        """The secret that signs tokens, of any bytes; empty for none."""
+        return self.auth_secret.encode("utf-8", "surrogateescape")
+
+    def _gives(self, secret: str) -> bool:
+        return bool(getattr(self, secret) or getattr(self, f"{secret}_file"))
 
     @property
     def issuers(self) -> dict[str, str]:
@@ -149,8 +204,9 @@ class Settings:
             _require(_STUN.fullmatch(url) is not None, "stun", "give stun:HOST or stun:HOST:PORT")
         for url in self.turn_servers:
             _require(_TURN.fullmatch(url) is not None, "turn", "give turn:HOST:PORT or turns:HOST:PORT")
-        let_in = bool(self.turn_username and self.turn_credential) != bool(self.turn_secret)
-        unused = not (self.turn_username or self.turn_credential or self.turn_secret)
+        credential, shared = self._gives("turn_credential"), self._gives("turn_secret")
+        let_in = bool(self.turn_username and credential) != shared
+        unused = not (self.turn_username or credential or shared)
         enough = let_in if self.turn_servers else unused
         _require(enough, "turn", "it goes with --turn-username and --turn-credential, or with --turn-secret")
 
@@ -211,27 +267,48 @@ def read_file(path: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"The configuration file is not valid TOML: {error}.") from error
     types = {f.name: type(f.default) for f in fields(Settings)}
-    for name, value in found.items():
+    read = {}
+    for name, given in found.items():
         if name not in types:
             raise SettingsError(f"Unknown setting '{name}' in the configuration file.")
+        value = read[name] = _as_flag(given, types[name])
         if type(value) is not types[name]:
             raise SettingsError(f"Setting '{name}' in the configuration file must be of type {types[name].__name__}.")
-    return found
+    return read
 
 
-def read_secret(settings: Settings) -> bytes | None:
-    """The secret that signs tokens, from the setting or from its file; None when there is none.
+def _as_flag(given: Any, wanted: type) -> Any:
+    """What TOML says better than a flag can: lists, tables of names, and whole numbers of seconds."""
+    match given:
+        case dict() if all(isinstance(value, str) for value in given.values()):
+            return ",".join(f"{name}={value}" for name, value in given.items())
+        case list() if all(isinstance(value, str) for value in given):
+            return ",".join(given)
+        case int() if wanted is float and not isinstance(given, bool):
+            return float(given)
+        case _:
+            return given
 
-    Raises ``SettingsError``.
-    """
-    if not settings.auth_secret_file:
-        return settings.auth_secret.encode() or None
+
+def secrets() -> tuple[str, ...]:
+    """The settings that nobody may see. Each has another of its name and ``_file``."""
+    return tuple(f.name for f in fields(Settings) if not f.repr)
+
+
+def with_secrets(settings: Settings) -> Settings:
+    """*settings* with the secrets that stand in files. Raises ``SettingsError``."""
+    files = {name: getattr(settings, f"{name}_file") for name in secrets()}
+    read: dict[str, Any] = {name: _read_secret(f"{name}_file", Path(path)) for name, path in files.items() if path}
+    return replace(settings, **read | {f"{name}_file": "" for name in read})
+
+
+def _read_secret(name: str, path: Path) -> str:
     try:
-        secret = Path(settings.auth_secret_file).read_bytes().strip()
+        secret = path.read_bytes().strip()
     except OSError as error:
-        raise SettingsError(f"Setting 'auth_secret_file' is wrong: it cannot be read ({error.strerror}).") from error
-    _require(len(secret) >= MIN_SECRET_BYTES, "auth_secret_file", f"it must hold at least {MIN_SECRET_BYTES} bytes")
-    return secret
+        raise SettingsError(f"Setting '{name}' is wrong: it cannot be read ({error.strerror}).") from error
+    _require(bool(secret), name, "the file is empty")
+    return secret.decode("utf-8", "surrogateescape")
 
 
 def _may_be_asked(url: str) -> bool:
@@ -264,6 +341,11 @@ def _may_be_announced(address: str) -> bool:
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _paired(text: str) -> dict[str, str]:
+    """``a=b,c=d`` as a mapping; what has no ``=`` maps to nothing."""
+    return {name.strip(): value.strip() for name, _, value in (each.partition("=") for each in _listed(text))}
 
 
 def _require(condition: bool, name: str, sentence: str) -> None:

@@ -16,20 +16,32 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from gateway.runtime.clock import SystemClock
+from gateway.settings import secrets
 from tests.auth.keys import signed
-from tests.test_settings import Json, serving
+from tests.parrot import FAULTS, parrot
+from tests.test_settings import Json, refused, serving
 
-SECRETS: Final = {
-    "BARGEIN_TOKEN": "canary-token-1f0d",
-    "BARGEIN_AUTH_SECRET": "canary-auth-secret-77aa-0123456789abcdef",
-    "BARGEIN_API_KEY": "canary-api-key-c0de",
+ALL: Final = {name: f"canary-{name.replace('_', '-')}-0123456789abcdef" for name in secrets()}
+FOR_EVERYBODY: Final = "turn_credential"
+"""Every client is given it, so that it is looked for in the logs alone; and it goes without the other way to TURN."""
+
+CANARIES: Final = {name: value for name, value in ALL.items() if name != FOR_EVERYBODY}
+WORDS: Final = "canary-words"
+"""What the user says is nobody's business either, but for the conversation's."""
+
+USED: Final = ("api_key",)
+"""Keys that a model's server is sent."""
+
+PATHS: Final = (
+    *("/", "/docs", "/openapi.json", "/asyncapi.json", "/readyz", "/v1/load", "/v1/sessions"),
+    *("/v1/realtime/ice_servers", "/v1/sessions/sess_00x/items", "/v1/none"),
+)
+
+OTHERS: Final = {
     "BARGEIN_TURN": "turn:127.0.0.1",
-    "BARGEIN_TURN_SECRET": "canary-turn-secret-5bad",
-    "BARGEIN_BASE_URL": "http://127.0.0.1:1/v1",
     "BARGEIN_AGENT": "openai_chat",
     "BARGEIN_LOG_LEVEL": "debug",
 }
-CANARIES: Final = [value.encode() for value in SECRETS.values() if value.startswith("canary")]
 
 
 class Run:
@@ -77,19 +89,28 @@ class Run:
 async def knock(run: Run, presented: list[str]) -> None:
     """Present every credential everywhere, in every way."""
     for token in presented:
-        for path in ("/readyz", "/v1/load", "/v1/sessions/sess_00x/items", "/v1/none", f"/v1/none?token={token}"):
+        for path in (*PATHS, f"/v1/none?token={token}"):
             await asyncio.to_thread(run.ask, path, token)
         await run.connect("model=m", token=token)
         await run.connect("model=m", "realtime", f"openai-insecure-api-key.{token}")
         await run.connect(f"model=m&token={token}")
 
 
+def asked(how: str) -> tuple[Json, ...]:
+    words = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": f"{WORDS} {how}"}]}
+    return {"type": "conversation.item.create", "item": words}, {"type": "response.create"}
+
+
+async def fail(run: Run, good: str) -> None:
+    """Ask a model's server that repeats all it is sent, in every way in which it can fail."""
+    for how in FAULTS:
+        for protocol in ("realtime", "bargein.v1"):
+            done = await run.connect("model=m", protocol, token=good, sent=asked(how))
+            assert done[-1]["response"]["status"] == "failed", how
+
+
 async def converse(run: Run, good: str, forged: str) -> list[str]:
-    """Ask a model that is not there, and get credentials of the gateway's own, which are returned."""
-    words = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hello"}]}
-    ask = ({"type": "conversation.item.create", "item": words}, {"type": "response.create"})
-    done = await run.connect("model=m", "bargein.v1", token=good, sent=ask)
-    assert done[-1]["response"]["status"] == "failed"  # there is no model behind the address
+    """Get credentials of the gateway's own, which are returned."""
     refresh = {"type": "auth.refresh", "token": good}
     await run.connect("model=m", "bargein.v1", token=good, sent=({**refresh, "token": forged}, refresh))
     minted = json.loads(await asyncio.to_thread(run.ask, "/v1/realtime/client_secrets", good, {}))["value"]
@@ -105,18 +126,33 @@ async def converse(run: Run, good: str, forged: str) -> list[str]:
     return [minted, resume]
 
 
+def given(folder: Path) -> dict[str, str]:
+    """All secrets, by turns in variables and in files."""
+    found: dict[str, str] = {}
+    for number, (name, value) in enumerate(CANARIES.items()):
+        path = folder / name
+        path.write_text(f"{value}\n")
+        in_file = {f"BARGEIN_{name.upper()}_FILE": str(path)}
+        found |= in_file if number % 2 else {f"BARGEIN_{name.upper()}": value}
+    return found
+
+
 @pytest.mark.process
 def test_no_secret_is_in_any_output_or_file(tmp_path: Path) -> None:
     now = SystemClock().wall()
-    secret = SECRETS["BARGEIN_AUTH_SECRET"].encode()
+    secret = ALL["auth_secret"].encode()
     good, expired = signed(now, secret), signed(now, secret, exp=int(now) - 100)
     forged = signed(now, b"canary-of-an-attacker-0123456789abcdef")
     presented = [good, expired, forged, "canary-unknown-token"]
 
-    with serving(tmp_path, "--port", "0", **SECRETS) as gateway:
+    with (
+        parrot() as (base_url, sent),
+        serving(tmp_path, "--port", "0", BARGEIN_BASE_URL=base_url, **given(tmp_path), **OTHERS) as gateway,
+    ):
         run = Run(gateway.port)
-        asyncio.run(knock(run, [*presented, SECRETS["BARGEIN_TOKEN"]]))
+        asyncio.run(knock(run, [*presented, ALL["token"]]))
         made = asyncio.run(converse(run, good, forged))
+        asyncio.run(fail(run, good))
         gateway.process.send_signal(signal.SIGTERM)
         printed, said = gateway.process.communicate(timeout=20)
     logged = (printed + said).encode()
@@ -124,9 +160,34 @@ def test_no_secret_is_in_any_output_or_file(tmp_path: Path) -> None:
     assert len(run.seen) > 5_000
     assert b"a credential was refused" in logged
     assert len(files) > 5_000
-    signatures = [token.rpartition(".")[2].encode() for token in presented]
-    for canary in (*CANARIES, *signatures):
+    for name in USED:
+        assert any(ALL[name] in request for request in sent), f"nobody was sent {name}"
+    signatures = [token.rpartition(".")[2] for token in presented]
+    for canary in (*CANARIES.values(), *signatures):
         for output in (bytes(run.seen), logged, files):
-            assert canary not in output, canary
+            assert canary.encode() not in output, canary
+    for hidden in (*made, WORDS):
+        assert hidden.encode() not in logged, hidden
     for credential in made:
-        assert credential.encode() not in logged + files
+        assert credential.encode() not in files
+
+
+@pytest.mark.process
+def test_the_password_that_clients_are_given_is_in_no_log(tmp_path: Path) -> None:
+    password = ALL[FOR_EVERYBODY]
+    let_in = {"BARGEIN_TURN_USERNAME": "ada", "BARGEIN_TURN_CREDENTIAL": password}
+    with serving(tmp_path, "--port", "0", **OTHERS | let_in | {"BARGEIN_AGENT": "offline"}) as gateway:
+        run = Run(gateway.port)
+        assert password.encode() in run.ask("/v1/realtime/ice_servers", "")
+        gateway.process.send_signal(signal.SIGTERM)
+        printed, said = gateway.process.communicate(timeout=20)
+    assert password not in printed + said
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("name", ["token", "auth_secret"])
+def test_a_secret_that_is_wrong_is_not_in_the_sentence_about_it(name: str) -> None:
+    """The two whose value is looked at."""
+    told = refused(**{f"BARGEIN_{name.upper()}": "canary!"})
+    assert f"'{name}' is wrong" in told
+    assert "canary" not in told

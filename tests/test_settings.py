@@ -19,7 +19,16 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from gateway.errors import SettingsError
-from gateway.settings import Settings, check_environment, help_of, is_loopback, read_file, read_secret, variables
+from gateway.settings import (
+    Settings,
+    check_environment,
+    help_of,
+    is_loopback,
+    read_file,
+    secrets,
+    variables,
+    with_secrets,
+)
 
 NAMES = [field.name for field in fields(Settings)]
 LIMIT_S = 20
@@ -106,15 +115,31 @@ def test_issuers_and_their_keys_are_fixed() -> None:
     assert known.issuers == {"https://a.example/": "https://a.example/keys?a=b", "b": "http://127.0.0.1:1/k"}
 
 
-def test_the_secret_of_tokens_is_given_or_in_a_file(tmp_path: Path) -> None:
-    file = tmp_path / "secret"
-    file.write_text(f"{LONG}\n")
-    assert read_secret(Settings()) is None
-    assert read_secret(Settings(auth_secret=LONG)) == LONG.encode()
-    assert read_secret(Settings(auth_secret_file=str(file))) == LONG.encode()
-    for wrong in (tmp_path / "none", tmp_path, written(tmp_path, "short")):
-        with pytest.raises(SettingsError, match="'auth_secret_file' is wrong"):
-            read_secret(Settings(auth_secret_file=str(wrong)))
+@pytest.mark.parametrize("name", secrets())
+def test_each_secret_is_given_or_in_a_file(tmp_path: Path, name: str) -> None:
+    for_turn: Json = {"turn": "turn:x", "turn_username": "ada" if name == "turn_credential" else ""}
+    beside = for_turn if name.startswith("turn_") else {}
+    file: Json = {f"{name}_file": str(written(tmp_path, f"{LONG}\n"))}
+    known = with_secrets(Settings(**file, **beside))
+    assert (getattr(known, name), getattr(known, f"{name}_file")) == (LONG, "")
+    for wrong in (tmp_path / "none", tmp_path, written(tmp_path, " \n")):
+        with pytest.raises(SettingsError, match=f"'{name}_file' is wrong"):
+            with_secrets(Settings(**file | {f"{name}_file": str(wrong)}, **beside))
+    with pytest.raises(SettingsError, match=f"'{name}' is wrong: it goes without"):
+        Settings(**file | {name: LONG}, **beside)
+
+
+def test_the_secret_of_tokens_may_be_any_bytes_but_not_few(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(bytes(range(200, 240)))
+    assert with_secrets(Settings(auth_secret_file=str(path))).signing_key == bytes(range(200, 240))
+    with pytest.raises(SettingsError, match="at least 32 bytes"):
+        with_secrets(Settings(auth_secret_file=str(written(tmp_path, "short"))))
+
+
+def test_a_secret_in_a_file_lets_others_reach_the_gateway(tmp_path: Path) -> None:
+    assert Settings(host="0.0.0.0", token_file="x").asks_who
+    assert Settings(host="0.0.0.0", auth_secret_file="x").asks_who
 
 
 def test_lists_are_separated_by_commas() -> None:
@@ -124,8 +149,9 @@ def test_lists_are_separated_by_commas() -> None:
 
 
 def test_secrets_do_not_show() -> None:
-    shown = repr(Settings(token="s3cret-token", api_key="s3cret-key", auth_secret="s3cret" * 8))
-    assert "s3cret" not in shown
+    given: Json = {name: f"s3cret-{name}" * 4 for name in secrets() if name != "turn_credential"}
+    assert "s3cret" not in repr(Settings(turn="turn:x", **given))
+    assert "s3cret" not in repr(Settings(turn="turn:x", turn_username="ada", turn_credential="s3cret"))
 
 
 # --- the environment ---

@@ -15,10 +15,10 @@ from gateway.protocol import extension as ext, realtime as rt, redaction
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A message. ``text`` is what was typed, said or heard."""
+    """A message: ``text`` is what was typed, said or heard. Or a tool's call (its arguments), or what came of one."""
 
     id: str
-    role: Literal["user", "assistant", "system"]
+    role: Literal["user", "assistant", "system", "tool"]
     status: Literal["completed", "incomplete", "in_progress"]
     text: str
     spoken: bool
@@ -29,17 +29,36 @@ class Item:
     """What of ``unheard`` had been shown as text."""
 
     device: str = ""
+    kind: Literal["message", "function_call", "function_call_output"] = "message"
+    call_id: str = ""
+    """Joins a call and its result."""
+
+    name: str = ""
+    """Of the tool that is called."""
 
 
 def from_wire(item: rt.Item) -> Item:
     """An item as the protocol shows it."""
-    texts = [part.text if part.text is not UNSET else part.transcript for part in item.content]
+    if item.type != "message":
+        said = (item.output if item.type == "function_call_output" else item.arguments) or ""
+        return Item(
+            item.id,
+            "tool",
+            item.status,
+            said,
+            spoken=False,
+            kind=item.type,
+            call_id=item.call_id or "",
+            name=item.name or "",
+        )
+    content = item.content or []
+    texts = [part.text if part.text is not UNSET else part.transcript for part in content]
     return Item(
         item.id,
-        item.role,
+        item.role or "user",
         item.status,
         "".join(text for text in texts if isinstance(text, str)),
-        any(part.type.endswith("audio") for part in item.content),
+        any(part.type.endswith("audio") for part in content),
         None if item.unheard_text is UNSET else item.unheard_text,
         "" if item.seen_text is UNSET else item.seen_text,
         "" if item.device is UNSET else item.device,

@@ -1,11 +1,11 @@
 """An answer begins, grows and ends. Generation only: what is heard of it is ``heard``'s affair."""
 
-from gateway.core import effects as fx, events as ev, handover, inputs as inp, receipts, switching
+from gateway.core import effects as fx, events as ev, handover, inputs as inp, receipts, switching, tools
 from gateway.core.ids import Generation, ItemId, ResponseId
 from gateway.core.state import Pending, Response
 from gateway.core.step import Step
 from gateway.core.truncating import truncate
-from gateway.core.values import ItemStatus
+from gateway.core.values import ItemStatus, ResponseStatus
 
 
 def start_pending(step: Step) -> None:
@@ -31,9 +31,9 @@ def _begin(step: Step, wanted: Pending) -> None:
     rest = wanted.rest
     if rest is None:
         response_id, generation = _open(step, wanted, None)
-        step.moment.instructions[response_id] = wanted.instructions
+        step.moment.wanted[response_id] = wanted.wish
         steers = _steers(step, wanted, response_id, generation)
-        step.start(fx.Generate(response_id, generation, wanted.instructions, wanted.steers_on, steers))
+        step.start(fx.Generate(response_id, generation, wanted.wish, wanted.steers_on, steers))
     else:
         response_id, generation = _open(step, wanted, rest.item_id)
         step.start(fx.Recite(response_id, generation, rest.text.lstrip()))
@@ -66,7 +66,7 @@ def _open(step: Step, wanted: Pending, continues: ItemId | None) -> tuple[Respon
             generation,
             leg,
             continues,
-            wanted.metadata,
+            wanted.wish.metadata,
             stamp.device,
             stamp.command,
             answers=tip,
@@ -108,25 +108,52 @@ def finished(step: Step, input: inp.GenerationFinished | inp.GenerationFailed) -
     if response is None:
         return
     failure = input.failure if isinstance(input, inp.GenerationFailed) else None
+    shortfall = input.shortfall if isinstance(input, inp.GenerationFinished) else None
+    usage = input.usage if isinstance(input, inp.GenerationFinished) else None
     leg, item_id = response.leg, response.item_id
     if item_id is not None:
-        status: ItemStatus = "completed" if failure is None else "incomplete"
-        step.fact(ev.ItemCompleted(item_id, response.response_id, status, step.moment.texts.get(item_id, "")))
+        whole: ItemStatus = "completed" if failure is None and shortfall is None else "incomplete"
+        text = step.moment.texts.get(item_id, "")
+        step.fact(ev.ItemCompleted(item_id, response.response_id, whole, text, fell_short=shortfall is not None))
         if leg is not None:
             step.start(fx.FinishSpeech(leg, response.generation, response.moves))
+    calls = step.moment.calls.pop(response.response_id, [])
+    if failure is None:
+        tools.begin(step, response.response_id, calls)
+    status: ResponseStatus = "failed" if failure is not None else "completed" if shortfall is None else "incomplete"
     step.fact(
         ev.ResponseEnded(
             response.response_id,
             response.generation,
-            "completed" if failure is None else "failed",
+            status,
             item_id,
             failure=failure,
+            usage=usage,
+            shortfall=shortfall,
         )
     )
     receipts.ended(step, response.response_id, failure)
     if response.lost_at is not None and item_id is not None:
         truncate(step, item_id, step.moment.texts.get(item_id, ""), *response.lost_at, "leg_lost")
     step.forget_text(response)
+
+
+def went_on(step: Step, input: inp.ToolCalled | inp.ToolRan | inp.Reasoned) -> None:
+    """The model did something else than speak."""
+    response = _generating(step, input.generation)
+    if response is None:
+        return
+    match input:
+        case inp.ToolCalled():
+            receipts.consume(step, response)
+            step.moment.calls.setdefault(response.response_id, []).append(input)
+        case inp.ToolRan():
+            receipts.consume(step, response)
+            tools.ran(step, input)
+        case inp.Reasoned():
+            told = step.moment.thoughts.get(response.response_id, 0)
+            step.signal(ev.ReasoningAppended(response.response_id, told, input.text))
+            step.moment.thoughts[response.response_id] = told + len(input.text)
 
 
 def _generating(step: Step, generation: Generation) -> Response | None:

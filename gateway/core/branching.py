@@ -46,7 +46,7 @@ def regeneration_requested(step: Step, input: inp.ResponseRequested, item_id: It
     parent = node.parent
     _interrupt(step)
     _switch(step, Switch(parent, whole=False), item_id)
-    _want(step, Pending(step.stamp, input.instructions, input.text_only, input.metadata, replaces=item_id))
+    _want(step, Pending(step.stamp, input.wish, input.text_only, replaces=item_id))
     answering.start_pending(step)
 
 

@@ -6,7 +6,8 @@ by name. Sent again, or by another device as well, it finds nothing left to do, 
 
 from typing import Final
 
-from gateway.core import floor, heard, inputs as inp, waiting
+from gateway.core import asides, floor, heard, inputs as inp, waiting
+from gateway.core.aside import Aside
 from gateway.core.queue import Queued
 from gateway.core.state import Pending, Response
 from gateway.core.step import Step
@@ -22,14 +23,19 @@ def cancel_requested(step: Step, input: inp.CancelRequested) -> None:
     wanted = [response for response in meant if response in step.state.alive()]
     begins = moment.pending is not None and _means_pending(step, input, moment.pending)
     queued = [it for it in step.conversation.queue if input.command and it.command == input.command]
-    if not (wanted or begins or queued):
+    asides_meant = [it for it in step.conversation.asides.values() if _means_aside(input, it)]
+    if not (wanted or begins or queued or asides_meant):
         _nothing(step, input, repeats=bool(meant) or input.response_id in moment.cancelled)
         return
     if begins:
         moment.pending = None
     _withdraw(step, queued)
+    asides.cancel(step, asides_meant)
     heard.cut(step, wanted, "client_cancelled")
-    moment.cancelled = [*moment.cancelled, *(response.response_id for response in wanted)][-_REMEMBERED:]
+    stopped = [*(it.response_id for it in wanted), *(it.response_id for it in asides_meant)]
+    moment.cancelled = [*moment.cancelled, *stopped][-_REMEMBERED:]
+    if asides_meant and not (wanted or begins):
+        return
     floor.yield_to_voices(step)
 
 
@@ -51,6 +57,12 @@ def _means(step: Step, input: inp.CancelRequested, response: Response) -> bool:
     if input.command:
         return response.command == input.command
     return not input.own or response.device == step.stamp.device
+
+
+def _means_aside(input: inp.CancelRequested, aside: Aside) -> bool:
+    """One beside the conversation is stopped by name alone."""
+    named = input.response_id is not None and aside.response_id == input.response_id
+    return named or (bool(input.command) and aside.command == input.command)
 
 
 def _means_pending(step: Step, input: inp.CancelRequested, pending: Pending) -> bool:

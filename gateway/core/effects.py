@@ -4,10 +4,11 @@
 written. *Starting* effects begin something and run after the facts that justify them are stored.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
+from gateway.core.values import Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,9 @@ class Generate:
 
     response_id: ResponseId
     generation: Generation
-    instructions: str | None
+    wish: Wish = field(default_factory=Wish)
+    """What is wanted of this one alone."""
+
     steers_on: ResponseId | None = None
     """The answer that it goes on with, from what was heard of it; None when it is an answer of its own."""
 

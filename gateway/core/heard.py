@@ -21,7 +21,7 @@ from gateway.core.removing import roll_back
 from gateway.core.state import Claim, Cut, Pending, Response, Said, Unheard
 from gateway.core.step import Step
 from gateway.core.truncating import device_of, limited, remember, truncate
-from gateway.core.values import CutReason
+from gateway.core.values import CutReason, Wish
 
 
 def cut(
@@ -46,6 +46,7 @@ def cut(
         )
     for response in stopped:
         step.moment.handover.moves.pop(response.generation, None)
+        step.moment.calls.pop(response.response_id, None)
         if response.generating:
             step.stop(fx.CancelGeneration(response.generation))
         if response.leg is not None and response.item_id is not None:
@@ -241,6 +242,6 @@ def speak_the_rest(step: Step, turn: ItemId, leg: LegId) -> None:
     asked_by = replace(step.stamp, leg=leg)
     if after == "ask":
         asking = f"{step.conversation.settings.instructions}\n{ASK_WHAT_WAS_SAID}".strip()
-        step.moment.pending = Pending(asked_by, asking, spoken=True)
+        step.moment.pending = Pending(asked_by, Wish(asking), spoken=True)
     else:
         step.moment.pending = Pending(asked_by, spoken=True, rest=None if rest.ask_again else rest)

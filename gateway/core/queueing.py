@@ -105,9 +105,7 @@ def settle(step: Step) -> None:
     for queued in taken:
         _take(step, queued)
     stamp = Stamp(step.stamp.mono, step.stamp.wall, step.stamp.seed, last.device, last.leg, last.command)
-    step.moment.pending = Pending(
-        stamp, wish.instructions, last.text_only, wish.metadata, consumes=_steers(step, taken)
-    )
+    step.moment.pending = Pending(stamp, wish, last.text_only, consumes=_steers(step, taken))
     answering.start_pending(step)
 
 

@@ -82,5 +82,7 @@ def settle(step: Step) -> None:
             fail(step, item_id, "cancelled")
     for response_id in [it for it in moment.steering if it not in living or not living[it].generating]:
         del moment.steering[response_id]
-    for response_id in [it for it in moment.instructions if it not in living]:
-        del moment.instructions[response_id]
+    for response_id in [it for it in moment.wanted if it not in living]:
+        del moment.wanted[response_id]
+    for response_id in [it for it in moment.thoughts if it not in living]:
+        del moment.thoughts[response_id]

@@ -12,6 +12,7 @@ from gateway.core.ids import ItemId, ResponseId
 from gateway.core.state import Pending, Response
 from gateway.core.steer import Steer
 from gateway.core.step import Step
+from gateway.core.values import Wish
 
 
 def steer_requested(step: Step, input: inp.SteerRequested) -> None:
@@ -90,5 +91,5 @@ def _ask(step: Step, response: Response) -> None:
     for item_id in receipts.of(step, response_id):
         receipts.asked(step, item_id, generation, response_id)
     steers = tuple(fx.Steering(it.text, it.device) for it in receipts.of(step, response_id).values())
-    instructions = step.moment.instructions.get(response_id)
-    step.start(fx.Generate(response_id, generation, instructions, response_id, steers))
+    wish = step.moment.wanted.get(response_id, Wish())
+    step.start(fx.Generate(response_id, generation, wish, response_id, steers))

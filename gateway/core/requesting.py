@@ -58,7 +58,7 @@ def _answer_unless_active(step: Step, input: inp.ResponseRequested) -> None:
 
 def _answer(step: Step, input: inp.ResponseRequested, *, text_only: bool = False) -> None:
     _add_words(step, input)
-    step.moment.pending = Pending(step.stamp, input.instructions, input.text_only or text_only, input.metadata)
+    step.moment.pending = Pending(step.stamp, input.wish, input.text_only or text_only)
     answering.start_pending(step)
 
 
@@ -97,7 +97,7 @@ def _interrupt(step: Step, input: inp.ResponseRequested, *, silence: bool, rolls
     step.moment.pending = None
     heard.cut(step, alive, "client_cancelled", rolls_back=rolls_back)
     floor.yield_to_voices(step)
-    wanted = Pending(step.stamp, input.instructions, input.text_only, input.metadata)
+    wanted = Pending(step.stamp, input.wish, input.text_only)
     step.moment.pending = None if silence else wanted
     answering.start_pending(step)
 

@@ -10,6 +10,7 @@ from typing import assert_never
 
 from gateway.core import (
     answering,
+    asides,
     branching,
     cancelling,
     effects as fx,
@@ -148,10 +149,20 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             | inp.IdleTimedOut()
         ):
             floor.heard_voice(step, input)
-        case inp.TurnTranscribed() | inp.TurnTranscriptionFailed() | inp.TextGenerated() | inp.GenerationBegan():
-            _turn(step, input)
-        case inp.GenerationFinished() | inp.GenerationFailed():
-            answering.finished(step, input)
+        case inp.TurnTranscribed():
+            turns.transcribed(step, input)
+        case inp.TurnTranscriptionFailed():
+            turns.transcription_failed(step, input)
+        case (
+            inp.GenerationBegan()
+            | inp.TextGenerated()
+            | inp.ToolCalled()
+            | inp.ToolRan()
+            | inp.Reasoned()
+            | inp.GenerationFinished()
+            | inp.GenerationFailed()
+        ):
+            _of_model(step, input)
         case inp.PlayoutStarted() | inp.PlayoutStopped() | inp.PlayoutCleared() | inp.PlayoutHandedOver():
             _playout(step, input)
         case inp.DeadlineReached():
@@ -217,6 +228,8 @@ AnswerCommand = inp.ResponseRequested | inp.SteerRequested | inp.CancelRequested
 
 def _answers(step: Step, input: AnswerCommand) -> None:
     match input:
+        case inp.ResponseRequested(aside=True):
+            asides.requested(step, input)
         case inp.ResponseRequested():
             requesting.response_requested(step, input)
         case inp.SteerRequested():
@@ -253,19 +266,31 @@ def _queue(step: Step, input: QueueCommand) -> None:
             queueing.withdrawal_requested(step, input)
 
 
-Words = inp.TurnTranscribed | inp.TurnTranscriptionFailed | inp.TextGenerated | inp.GenerationBegan
+OfModel = (
+    inp.GenerationBegan
+    | inp.TextGenerated
+    | inp.ToolCalled
+    | inp.ToolRan
+    | inp.Reasoned
+    | inp.GenerationFinished
+    | inp.GenerationFailed
+)
 
 
-def _turn(step: Step, input: Words) -> None:
+def _of_model(step: Step, input: OfModel) -> None:
+    aside = asides.of(step, input.generation)
+    if aside is not None:
+        asides.went_on(step, aside, input)
+        return
     match input:
-        case inp.TurnTranscribed():
-            turns.transcribed(step, input)
-        case inp.TurnTranscriptionFailed():
-            turns.transcription_failed(step, input)
         case inp.TextGenerated():
             answering.generated(step, input)
         case inp.GenerationBegan():
             answering.began(step, input)
+        case inp.GenerationFinished() | inp.GenerationFailed():
+            answering.finished(step, input)
+        case _:
+            answering.went_on(step, input)
 
 
 Playout = inp.PlayoutStarted | inp.PlayoutStopped | inp.PlayoutCleared | inp.PlayoutHandedOver
@@ -329,6 +354,7 @@ def _recovered(step: Step, input: inp.SessionRecovered) -> None:
     step.state.moment = Moment(voices=step.moment.voices, presence=step.moment.presence, replaced=next(replaced, None))
     queueing.recovered(step, input)
     receipts.recovered(step, input)
+    asides.recovered(step, NODE_LOST)
     for response in list(step.conversation.responses.values()):
         item_id = response.item_id
         leg, lost_at = response.mouth, response.lost_at

@@ -4,14 +4,15 @@
 empty conversation gives the same conversation again, which the tests prove for random histories.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
 from gateway.core import events as ev
+from gateway.core.aside import Aside, AsideFact, evolve_asides
 from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId, TenantId, UserId
-from gateway.core.inputs import Stamp
+from gateway.core.inputs import Stamp, ToolCalled
 from gateway.core.live import Floor, Handover, evolve_floor
 from gateway.core.members import Presence
 from gateway.core.queue import Queued, evolve_queue
@@ -40,6 +41,9 @@ class Conversation:
     tree: Tree = field(default_factory=Tree)
     responses: dict[ResponseId, Response] = field(default_factory=dict)
     """Those whose generation or playout has not ended."""
+
+    asides: dict[ResponseId, Aside] = field(default_factory=dict)
+    """Answers beside the conversation, while they are being generated."""
 
     generation: Generation = FIRST
     """The last one given out."""
@@ -132,9 +136,8 @@ class Pending:
     """An answer that waits until every cut has said where it fell, and every turn what it says."""
 
     stamp: Stamp
-    instructions: str | None = None
+    wish: Wish = field(default_factory=Wish)
     text_only: bool = False
-    metadata: Mapping[str, str] = field(default_factory=dict)
     spoken: bool = False
     """True when a voice turn wants it: it also waits while that voice goes on."""
 
@@ -229,8 +232,17 @@ class Moment:
     steering: dict[ResponseId, float | None] = field(default_factory=dict)
     """Steered answers without a model call, and when it is time for the next (monotonic); None once it is."""
 
-    instructions: dict[ResponseId, str | None] = field(default_factory=dict)
+    wanted: dict[ResponseId, Wish] = field(default_factory=dict)
     """What was wanted for one answer alone, for its next model call."""
+
+    calls: dict[ResponseId, list[ToolCalled]] = field(default_factory=dict)
+    """Tools that the model asks for, which begin only once its answer has ended well."""
+
+    aside_texts: dict[ResponseId, str] = field(default_factory=dict)
+    """All text generated so far of answers beside the conversation."""
+
+    thoughts: dict[ResponseId, int] = field(default_factory=dict)
+    """How many code points of each answer's reasoning were told."""
 
     cancelled: list[ResponseId] = field(default_factory=list)
     """The last few responses that a command cancelled, oldest first."""
@@ -307,8 +319,16 @@ def evolve(state: Conversation, fact: ev.Fact) -> None:
             evolve_steers(state.steers, fact)
         case ev.BranchSelected() | ev.ItemCorrected() | ev.ReactionAdded() | ev.ReactionRemoved():
             _evolve_tree(state.tree, fact)
+        case ev.AsideStarted() | ev.AsideCalled() | ev.AsideEnded():
+            _evolve_aside(state, fact)
         case _:
             _evolve_response(state, fact)
+
+
+def _evolve_aside(state: Conversation, fact: AsideFact) -> None:
+    if isinstance(fact, ev.AsideStarted):
+        state.generation = fact.generation
+    evolve_asides(state.asides, fact)
 
 
 ItemFact = ev.ItemCompleted | ev.ItemTruncated | ev.ItemRedacted | ev.ItemTranscribed | ev.ItemTranscriptionFailed
@@ -317,7 +337,7 @@ ItemFact = ev.ItemCompleted | ev.ItemTruncated | ev.ItemRedacted | ev.ItemTransc
 def _evolve_item(node: Node, fact: ItemFact) -> None:
     match fact:
         case ev.ItemCompleted():
-            node.status = fact.status
+            node.status, node.fell_short = fact.status, fact.fell_short
         case ev.ItemTruncated():
             node.truncated, node.seen, node.broken_off = True, fact.seen, fact.reason != "interrupted"
         case ev.ItemRedacted():

@@ -18,7 +18,18 @@ def item_submitted(step: Step, input: inp.ItemSubmitted) -> None:
         step.reject("previous_item_not_found", "There is no item with this id on the active path.", "previous_item_id")
         return
     stamp = step.stamp
-    added = ev.ItemAdded(item_id, tree.tip, input.role, "completed", input.text, device=stamp.device, user=stamp.user)
+    added = ev.ItemAdded(
+        item_id,
+        tree.tip,
+        input.role,
+        "completed",
+        input.text,
+        device=stamp.device,
+        user=stamp.user,
+        kind=input.kind,
+        call_id=input.call_id,
+        name=input.name,
+    )
     if input.previous is not None:
         parent = ItemId(input.previous) if input.previous else None
         step.fact(replace(added, parent=parent, before=tree.follower(parent)))

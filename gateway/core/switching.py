@@ -71,4 +71,7 @@ def _entered(node: Node) -> ev.Entered:
         node.truncated,
         node.seen,
         node.redacted,
+        node.kind,
+        node.call_id,
+        node.name,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, ItemId, ResponseId, UserId
-from gateway.core.values import ItemStatus, Role, Version
+from gateway.core.values import ItemKind, ItemStatus, Role, Version
 
 
 @dataclass(slots=True)
@@ -46,6 +46,16 @@ class Node:
 
     user: UserId = UserId("")
     """Who said it, ``""`` where that is not known."""
+
+    kind: ItemKind = "message"
+    call_id: str = ""
+    """Joins a tool's call and its result."""
+
+    name: str = ""
+    """Of the tool that is called."""
+
+    fell_short: bool = False
+    """True for an incomplete one that nobody cut: the model ended it early."""
 
 
 @dataclass(slots=True)
@@ -125,6 +135,9 @@ class Tree:
             fact.response_id,
             awaits_words=fact.spoken and fact.role == "user",
             user=fact.user,
+            kind=fact.kind,
+            call_id=fact.call_id,
+            name=fact.name,
         )
         followers = self.children.setdefault(parent, [])
         if fact.before is not None:

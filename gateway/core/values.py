@@ -9,7 +9,7 @@ Role = Literal["user", "assistant", "system", "tool"]
 
 ItemKind = Literal["message", "function_call", "function_call_output"]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
-ResponseStatus = Literal["completed", "cancelled", "failed"]
+ResponseStatus = Literal["completed", "cancelled", "failed", "incomplete"]
 
 TruncationReason = Literal["interrupted", "leg_lost", "speech_failed"]
 """Why an answer was not heard to its end: it was cut, the device that spoke it is gone, or its engine failed."""
@@ -73,6 +73,19 @@ Shortfall = Literal["max_output_tokens", "content_filter"]
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """A message that one answer alone is to take for a part of the conversation; or the id of one that is in it."""
+
+    role: Role = "user"
+    text: str = ""
+    kind: ItemKind = "message"
+    call_id: str = ""
+    name: str = ""
+    refers_to: str = ""
+    """The item that is meant, of which nothing else is given then."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """What a client wants for one answer alone, in its own words; None stands for what the session says."""
 
@@ -85,6 +98,9 @@ class Wish:
 
     max_output_tokens: int | None = None
     """0 for any number."""
+
+    input: tuple[Given, ...] | None = None
+    """What the model is given in place of the conversation."""
 
 
 OnEdit = Literal["interrupt", "reject"]
@@ -123,6 +139,15 @@ class Settings:
 
     debounce_ms: int = 500
     """How long nothing new must have come for what is debounced."""
+
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    forced_tool: str = ""
+    """The one tool that must be called, where ``tool_choice`` is ``required``; ``""`` for any."""
+
+    max_output_tokens: int = 0
+    """Of each answer; 0 for any number."""
+
     on_edit: OnEdit = "interrupt"
     metadata: Mapping[str, str] = field(default_factory=dict)
     """What the conversation is about, in its clients' own terms."""

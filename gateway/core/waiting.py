@@ -45,16 +45,15 @@ def enqueue(
         stamp.device if device is None else device,
         stamp.leg,
         stamp.command,
-        wanted.instructions,
+        wanted.wish,
         wanted.text_only,
-        wanted.metadata,
         None if wait_s is None else stamp.wall + wait_s,
     )
     step.fact(fact)
     step.moment.hushed = False
     step.moment.waiting_texts[item_id] = text
-    if wanted.instructions is not None or wanted.metadata:
-        step.moment.wishes[item_id] = Wish(wanted.instructions, wanted.metadata)
+    if wanted.wish != Wish():
+        step.moment.wishes[item_id] = wanted.wish
     if wait_s is not None:
         step.moment.not_before[item_id] = stamp.mono + wait_s
 

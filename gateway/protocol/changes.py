@@ -57,6 +57,24 @@ Metadata = Annotated[
 """As OpenAI bounds it."""
 
 
+class FunctionTool(msgspec.Struct):
+    """A function that the model may ask for. Its client runs it."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}$(?!\n)")]
+    type: Literal["function"] = "function"
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class NamedTool(msgspec.Struct):
+    name: str
+    type: Literal["function"] = "function"
+
+
+ToolChoice = Literal["auto", "none", "required"] | NamedTool
+MaxTokens = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | Literal["inf"]
+
+
 class OwnChanges(msgspec.Struct):
     """Ours, of the session: its language (ISO 639-1), and its own lists; null brings back those of the language."""
 
@@ -75,7 +93,13 @@ class SessionChanges(msgspec.Struct):
     """The fields of a ``session.update`` that mean something here; unknown ones are ignored."""
 
     type: Literal["realtime", "transcription"] | UnsetType = UNSET
+    model: str | None | UnsetType = UNSET
+    """Counts until the session has one that the gateway knows: Realtime's models are for the whole of a session."""
+
     instructions: str | None | UnsetType = UNSET
     output_modalities: list[Literal["audio", "text"]] | UnsetType = UNSET
     audio: AudioUpdate | UnsetType = UNSET
+    tools: list[FunctionTool] | None | UnsetType = UNSET
+    tool_choice: ToolChoice | None | UnsetType = UNSET
+    max_output_tokens: MaxTokens | None | UnsetType = UNSET
     bargein: OwnChanges | UnsetType = UNSET

@@ -34,6 +34,7 @@ from gateway.protocol.realtime import (
     ServerEvent,
     SessionUpdate,
 )
+from gateway.protocol.reasoning import ReasoningDelta as ReasoningDelta
 from gateway.protocol.redaction import ItemRedact as ItemRedact, ItemRedacted as ItemRedacted
 from gateway.protocol.steering import (
     QueueItemAdded as QueueItemAdded,

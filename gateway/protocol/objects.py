@@ -39,14 +39,20 @@ class Reaction(msgspec.Struct):
 
 
 class Item(msgspec.Struct):
-    """A message. ``heard_text``, ``unheard_text`` and ``seen_text`` are ours: set on an answer that was cut."""
+    """A message; or a tool's call, or what came of one, which have neither role nor content.
+
+    ``heard_text``, ``unheard_text`` and ``seen_text`` are ours: set on an answer that was cut."""
 
     id: str
     status: Literal["completed", "incomplete", "in_progress"]
-    role: Literal["user", "assistant", "system"]
-    content: list[Content]
+    role: Literal["user", "assistant", "system"] | UnsetType = UNSET
+    content: list[Content] | UnsetType = UNSET
     object: Literal["realtime.item"] = "realtime.item"
-    type: Literal["message"] = "message"
+    type: Literal["message", "function_call", "function_call_output"] = "message"
+    call_id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    arguments: str | UnsetType = UNSET
+    output: str | UnsetType = UNSET
     heard_text: str | UnsetType = UNSET
     unheard_text: str | UnsetType = UNSET
     seen_text: str | UnsetType = UNSET
@@ -115,7 +121,7 @@ class DurationUsage(msgspec.Struct):
 
 class StatusDetails(msgspec.Struct, omit_defaults=True):
     type: Literal["completed", "cancelled", "failed", "incomplete"]
-    reason: Literal["turn_detected", "client_cancelled"] | UnsetType = UNSET
+    reason: Literal["turn_detected", "client_cancelled", "max_output_tokens", "content_filter"] | UnsetType = UNSET
     error: ErrorDetail | UnsetType = UNSET
 
 
@@ -131,7 +137,7 @@ class Response(msgspec.Struct):
     status_details: StatusDetails | None = None
     usage: Usage | None = None
     conversation_id: str | UnsetType = UNSET
-    max_output_tokens: str = "inf"
+    max_output_tokens: int | Literal["inf"] = "inf"
     object: Literal["realtime.response"] = "realtime.response"
     continues: str | UnsetType = UNSET
     """Ours: the id of the cut answer of which this one speaks the unheard rest."""
@@ -175,8 +181,10 @@ class Session(msgspec.Struct):
     object: Literal["realtime.session"] = "realtime.session"
     type: Literal["realtime"] = "realtime"
     tools: list[Any] = msgspec.field(default_factory=list)
-    tool_choice: str = "auto"
-    max_output_tokens: str = "inf"
+    tool_choice: Literal["auto", "none", "required"] = "auto"
+    """Where one function must be called, ``required``: some stock clients end at the object that names it."""
+
+    max_output_tokens: int | Literal["inf"] = "inf"
     truncation: str = "auto"
     tracing: str | None = None
     prompt: None = None

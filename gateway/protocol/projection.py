@@ -7,45 +7,19 @@ The order of events follows ``docs/protocol.md``: an answer opens with its item 
 part, closes them in the reverse order, and ``response.done`` comes last.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from msgspec import UNSET
 
 from gateway.core import events as ev
-from gateway.core.ids import ItemId, LegId, ResponseId
-from gateway.core.values import Failure, ResponseStatus
-from gateway.protocol import extension as ext, floor, messages, presence, realtime as rt
+from gateway.core.ids import ItemId, ResponseId
+from gateway.core.values import ResponseStatus
+from gateway.protocol import asides, extension as ext, floor, messages, presence, realtime as rt, tools
+from gateway.protocol.answers import ended, fault
 from gateway.protocol.shown import item, seen_text
 from gateway.protocol.steering_projection import project_steering
-
-
-@dataclass(slots=True)
-class View:
-    """How one connection sees its session."""
-
-    leg: LegId
-    extended: bool
-    settings_changed: Callable[[], rt.Session]
-    """The effective session object of this connection, now."""
-
-    buffered: bool
-    """True when ``output_audio_buffer.*`` means something: over WebRTC, and to extended clients."""
-
-    spoken: set[ResponseId] = field(default_factory=set)
-    """Responses that have sound and generate, so that their text is its transcript."""
-
-    sounding: set[ResponseId] = field(default_factory=set)
-    """Responses whose playout has begun and not ended."""
-
-    output: dict[ResponseId, list[rt.Item]] = field(default_factory=dict)
-    """Complete items of responses that have not ended: all but a steered one have one at most."""
-
-    metadata: dict[ResponseId, dict[str, str]] = field(default_factory=dict)
-    continues: dict[ResponseId, str] = field(default_factory=dict)
-    replaces: dict[ResponseId, str] = field(default_factory=dict)
-
+from gateway.protocol.view import View, output_index
 
 Wire: TypeAlias = list[rt.ServerEvent]
 
@@ -68,8 +42,6 @@ def project(event: ev.Event, view: View, words: Words = NO_WORDS) -> Wire:
             return _item_completed(event, view)
         case ev.ResponseStarted() | ev.ResponseEnded():
             return [_response_begun_or_over(event, view)]
-        case ev.SessionOpened() | ev.CommandApplied():
-            return []
         case (
             ev.TurnQueued()
             | ev.QueueEdited()
@@ -79,8 +51,8 @@ def project(event: ev.Event, view: View, words: Words = NO_WORDS) -> Wire:
             | (ev.SteerAccepted() | ev.SteerPending() | ev.SteerConsumed() | ev.SteerFailed() | ev.ResponseSteered())
         ):
             return project_steering(event) if view.extended else []
-        case ev.SettingsChanged():
-            return [rt.SessionUpdated(session=view.settings_changed())]
+        case ev.SessionOpened() | ev.CommandApplied() | ev.SettingsChanged():
+            return _of_session(event, view)
         case ev.PlayoutStarted() | ev.PlayoutMoved() | ev.PlayoutStopped() | ev.PlayoutCleared() | ev.FloorChanged():
             return _playout(event, view)
         case (
@@ -94,8 +66,20 @@ def project(event: ev.Event, view: View, words: Words = NO_WORDS) -> Wire:
             return [told] if view.extended or not (told.extension or _beside(event)) else []
         case ev.BranchSelected() | ev.ItemCorrected() | ev.ReactionAdded() | ev.ReactionRemoved():
             return _of_message(event, view, words)
+        case ev.AsideStarted() | ev.AsideCalled() | ev.AsideEnded() | ev.AsideAppended() | ev.ReasoningAppended():
+            return _of_model(event, view)
         case _:
             return _signal(event, view)
+
+
+def _of_session(event: ev.SessionOpened | ev.CommandApplied | ev.SettingsChanged, view: View) -> Wire:
+    return [rt.SessionUpdated(session=view.settings_changed())] if isinstance(event, ev.SettingsChanged) else []
+
+
+def _of_model(event: asides.OfAside | ev.ReasoningAppended, view: View) -> Wire:
+    if isinstance(event, ev.ReasoningAppended):
+        return [tools.reasoned(event)] if view.extended else []
+    return asides.told(event, view)
 
 
 def _item_added(event: ev.ItemAdded, view: View) -> Wire:
@@ -105,8 +89,20 @@ def _item_added(event: ev.ItemAdded, view: View) -> Wire:
         return []  # it is told when it enters the path
     if event.role == "user" and event.response_id is not None:
         return _steer_added(event, event.response_id, view)
+    if event.kind == "function_call" and event.response_id is not None:
+        return tools.called(event, event.response_id, view)
     spoken = event.spoken or event.response_id in view.spoken
-    shown = item(event.item_id, event.role, event.status, event.text, spoken=spoken, device=event.device)
+    shown = item(
+        event.item_id,
+        event.role,
+        event.status,
+        event.text,
+        spoken=spoken,
+        device=event.device,
+        kind=event.kind,
+        call_id=event.call_id,
+        name=event.name,
+    )
     if event.response_id is None:
         return [
             rt.ItemAdded(item=shown, previous_item_id=event.parent),
@@ -114,7 +110,7 @@ def _item_added(event: ev.ItemAdded, view: View) -> Wire:
         ]
     part = rt.Part("audio", transcript="") if spoken else rt.Part("text", text="")
     empty = rt.Item(event.item_id, "in_progress", "assistant", [])
-    at = output_index(event.response_id, view)
+    at = output_index(event.response_id, event.item_id, view)
     return [
         rt.OutputItemAdded(response_id=event.response_id, item=empty, output_index=at),
         rt.ItemAdded(item=empty, previous_item_id=event.parent),
@@ -125,19 +121,14 @@ def _item_added(event: ev.ItemAdded, view: View) -> Wire:
 def _steer_added(event: ev.ItemAdded, response_id: ResponseId, view: View) -> Wire:
     """Words that steered an answer are an item of it, between the parts of the answer itself."""
     shown = item(event.item_id, event.role, event.status, event.text, spoken=False, device=event.device)
-    at = output_index(response_id, view)
-    view.output.setdefault(response_id, []).append(shown)
+    at = output_index(response_id, event.item_id, view)
+    view.output[response_id][event.item_id] = shown
     return [
         rt.OutputItemAdded(response_id=response_id, item=shown, output_index=at),
         rt.ItemAdded(item=shown, previous_item_id=event.parent),
         rt.ItemDone(item=shown, previous_item_id=event.parent),
         rt.OutputItemDone(response_id=response_id, item=shown, output_index=at),
     ]
-
-
-def output_index(response_id: ResponseId, view: View) -> int:
-    """The place of the item that a response is giving out."""
-    return len(view.output.get(response_id, ()))
 
 
 def _of_message(
@@ -165,6 +156,9 @@ def _branch_selected(event: ev.BranchSelected, view: View, words: Words) -> Wire
             unheard=unheard if entered.truncated else None,
             seen=entered.seen,
             device=entered.device,
+            kind=entered.kind,
+            call_id=entered.call_id,
+            name=entered.name,
         )
         if entered.redacted:
             shown.redacted = True
@@ -183,7 +177,7 @@ def _item_corrected(event: ev.ItemCorrected) -> rt.ServerEvent:
 
 def _delta(event: ev.TextAppended, view: View) -> rt.ServerEvent:
     kind = rt.TranscriptDelta if event.response_id in view.spoken else rt.TextDelta
-    at = output_index(event.response_id, view)
+    at = output_index(event.response_id, event.item_id, view)
     return kind(
         response_id=event.response_id, item_id=event.item_id, delta=event.text, offset=event.offset, output_index=at
     )
@@ -193,8 +187,8 @@ def _item_completed(event: ev.ItemCompleted, view: View) -> Wire:
     spoken = event.response_id in view.spoken
     response_id, item_id, text = event.response_id, event.item_id, event.text
     shown = item(item_id, "assistant", event.status, text, spoken=spoken)
-    at = output_index(response_id, view)
-    view.output.setdefault(response_id, []).append(shown)
+    at = output_index(response_id, item_id, view)
+    view.output[response_id][item_id] = shown
     done: Wire = (
         [
             rt.AudioDone(response_id=response_id, item_id=item_id, output_index=at),
@@ -228,17 +222,11 @@ def _response_created(event: ev.ResponseStarted, view: View) -> rt.ServerEvent:
 
 
 def _response_done(event: ev.ResponseEnded, view: View) -> rt.ServerEvent:
-    response = _response(event.response_id, event.status, view.output.pop(event.response_id, []), view)
-    response.usage = rt.Usage()
-    if event.status == "cancelled":
-        by_voice = event.reason == "turn_detected"
-        response.status_details = rt.StatusDetails(
-            "cancelled", reason="turn_detected" if by_voice else "client_cancelled"
-        )
-    elif event.failure is not None:
-        response.status_details = rt.StatusDetails("failed", error=_fault(event.failure))
+    output = [shown for shown in view.output.pop(event.response_id, {}).values() if shown is not None]
+    response = ended(_response(event.response_id, event.status, output, view), event)
     view.spoken.discard(event.response_id)
     view.metadata.pop(event.response_id, None)
+    view.limits.pop(event.response_id, None)
     view.continues.pop(event.response_id, None)
     view.replaces.pop(event.response_id, None)
     return rt.ResponseDone(response=response)
@@ -253,6 +241,7 @@ def _response(
         output,
         ["audio"] if response_id in view.spoken else ["text"],
         metadata=view.metadata.get(response_id) or None,
+        max_output_tokens=view.limits.get(response_id) or "inf",
     )
     if response_id in view.continues:
         response.continues = view.continues[response_id]
@@ -288,7 +277,7 @@ def _item_changed(
         case ev.ItemTranscribed():
             return rt.TranscriptionCompleted(item_id=event.item_id, transcript=event.text)
         case ev.ItemTranscriptionFailed():
-            return rt.TranscriptionFailed(item_id=event.item_id, error=_fault(event.failure))
+            return rt.TranscriptionFailed(item_id=event.item_id, error=fault(event.failure))
         case ev.ItemTruncated():
             return rt.ItemTruncated(
                 item_id=event.item_id,
@@ -315,7 +304,8 @@ Doubt = ev.SpeechSuspected | ev.SpeechConfirmed | ev.SpeechDismissed | ev.Playou
 
 
 def _signal(
-    event: Announced | Doubt | Live | ev.TextAppended | ev.SiblingsChanged | ev.CommandRejected, view: View
+    event: Announced | Doubt | Live | ev.TextAppended | ev.SiblingsChanged | ev.CommandRejected,
+    view: View,
 ) -> Wire:
     match event:
         case ev.TextAppended():
@@ -365,8 +355,3 @@ def _answer(event: ev.TruncationKept | ev.CommandRejected, extended: bool) -> rt
     return rt.Error(
         error=rt.ErrorDetail("invalid_request_error", failure.code, failure.message, event.param, event.command or None)
     )
-
-
-def _fault(failure: Failure) -> rt.ErrorDetail:
-    """What no client is to blame for."""
-    return rt.ErrorDetail("server_error", failure.code, failure.message)

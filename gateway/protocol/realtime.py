@@ -16,9 +16,13 @@ from gateway.protocol.changes import (
     AudioOutputUpdate as AudioOutputUpdate,
     AudioUpdate as AudioUpdate,
     Count as Count,
+    FunctionTool as FunctionTool,
+    MaxTokens as MaxTokens,
     Metadata as Metadata,
+    NamedTool as NamedTool,
     OwnChanges as OwnChanges,
     SessionChanges as SessionChanges,
+    ToolChoice as ToolChoice,
     TurnDetectionUpdate as TurnDetectionUpdate,
     Utterances as Utterances,
 )
@@ -229,6 +233,24 @@ class AudioDone(PartEvent, tag="response.output_audio.done"):
     pass
 
 
+class CallEvent(ServerEvent, kw_only=True):
+    """The ids that place the call of a tool."""
+
+    response_id: str
+    item_id: str
+    call_id: str
+    output_index: int = 0
+
+
+class ArgumentsDelta(CallEvent, tag="response.function_call_arguments.delta"):
+    delta: str
+
+
+class ArgumentsDone(CallEvent, tag="response.function_call_arguments.done"):
+    arguments: str
+    name: str
+
+
 # --- client events ---
 
 
@@ -260,8 +282,11 @@ class OutputClear(ClientEvent, tag="output_audio_buffer.clear"):
 
 
 class InputPart(msgspec.Struct):
-    type: Literal["input_text", "output_text", "text"]
-    text: str
+    """A part of a message. Of sound only its transcript is taken."""
+
+    type: Literal["input_text", "output_text", "text", "input_audio", "output_audio", "audio"]
+    text: str | None = None
+    transcript: str | None = None
 
 
 ItemName = Annotated[str, msgspec.Meta(pattern=ID)]
@@ -269,12 +294,17 @@ ItemName = Annotated[str, msgspec.Meta(pattern=ID)]
 
 
 class InputItem(msgspec.Struct):
-    """A text message; ``role`` decides which content types make sense, and all are taken as text."""
+    """A message, whose content is taken as text; the call of a tool; what came of one; or, as the input of one answer,
+    the id of an item of the conversation."""
 
-    role: Literal["user", "assistant", "system"]
-    content: list[InputPart]
-    type: Literal["message"] = "message"
+    role: Literal["user", "assistant", "system"] | None = None
+    content: list[InputPart] | None = None
+    type: Literal["message", "function_call", "function_call_output", "item_reference"] = "message"
     id: ItemName | None = None
+    call_id: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+    output: str | None = None
 
 
 class UserItem(msgspec.Struct):
@@ -310,7 +340,16 @@ class ResponseOptions(msgspec.Struct):
 
     instructions: str | None = None
     output_modalities: list[Literal["audio", "text"]] | None = None
-    metadata: dict[str, str] | None = None
+    metadata: Metadata | None = None
+    conversation: Literal["auto", "none"] | None = None
+    """``none``: an answer in writing that does not join the conversation."""
+
+    input: list[InputItem] | None = None
+    """What the model is given in place of the conversation."""
+
+    tools: list[FunctionTool] | None = None
+    tool_choice: ToolChoice | None = None
+    max_output_tokens: MaxTokens | None = None
 
 
 class ResponseCreate(ClientEvent, tag="response.create"):

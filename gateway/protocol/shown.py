@@ -1,7 +1,7 @@
 """A message as the wire shows it."""
 
 from gateway.core.ids import ItemId
-from gateway.core.values import ItemStatus, Role
+from gateway.core.values import ItemKind, ItemStatus, Role
 from gateway.protocol import realtime as rt
 
 
@@ -15,21 +15,32 @@ def item(
     unheard: str | None = None,
     seen: int = 0,
     device: str = "",
+    kind: ItemKind = "message",
+    call_id: str = "",
+    name: str = "",
 ) -> rt.Item:
     """A message as the wire shows it. *unheard* is given for an answer that was cut, *seen* as its fact has it."""
+    if role == "tool":
+        return of_tool(item_id, kind, status, text, call_id, name)
     if role == "assistant":
         content = rt.Content("output_audio", transcript=text) if spoken else rt.Content("output_text", text=text)
     elif spoken:
         content = rt.Content("input_audio", transcript=text or None)
     else:
         content = rt.Content("input_text", text=text)
-    assert role != "tool", "a tool's call is no message"
     shown = rt.Item(item_id, status, role, [content])
     if unheard is not None:
         shown.heard_text, shown.unheard_text, shown.seen_text = text, unheard, seen_text(text, unheard, seen)
     if device:
         shown.device = device
     return shown
+
+
+def of_tool(item_id: ItemId, kind: ItemKind, status: ItemStatus, text: str, call_id: str, name: str) -> rt.Item:
+    """A tool's call, or what came of one."""
+    if kind == "function_call":
+        return rt.Item(item_id, status, type="function_call", call_id=call_id, name=name, arguments=text)
+    return rt.Item(item_id, status, type="function_call_output", call_id=call_id, output=text)
 
 
 def seen_text(heard: str, unheard: str, seen: int) -> str:

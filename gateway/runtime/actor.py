@@ -20,10 +20,11 @@ from gateway.core.ids import DEFAULT_TENANT, DeviceId, ItemId, LegId, SessionId,
 from gateway.core.session import Outcome, Session
 from gateway.core.state import State
 from gateway.errors import StoreError
+from gateway.runtime.choice import Agents
 from gateway.runtime.clock import Clock
 from gateway.runtime.glance import Glance, glance_at
 from gateway.runtime.perform import Performer
-from gateway.runtime.ports import NO_WORDS, Agent, Content, Published, Store, Subscriber, Verdict, VoicePort, entering
+from gateway.runtime.ports import NO_WORDS, Content, Published, Store, Subscriber, Verdict, VoicePort, entering
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class Actor:
     """A session at work. Run :meth:`run` in a task; everything else may be called from the same loop."""
 
     def __init__(
-        self, session_id: SessionId, epoch: str, core: Session, seq: int, store: Store, agent: Agent, clock: Clock
+        self, session_id: SessionId, epoch: str, core: Session, seq: int, store: Store, agents: Agents, clock: Clock
     ) -> None:
         self.session_id = session_id
         self.epoch = epoch
@@ -104,7 +105,7 @@ class Actor:
         self._core = core
         self._store = store
         self._clock = clock
-        self._performer = Performer(session_id, core, store, agent, self.submit, self.post)
+        self._performer = Performer(session_id, core, store, agents, self.submit, self.post)
         self._mailbox: deque[_Letter | Callable[[], None]] = deque()
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()

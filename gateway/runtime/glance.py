@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from gateway.core.ids import ItemId
+from gateway.core.aside import Aside
+from gateway.core.ids import ItemId, ResponseId
 from gateway.core.members import Company
 from gateway.core.queue import Queued
 from gateway.core.state import Response, State
@@ -26,11 +27,20 @@ class Glance:
     responses: tuple[Response, ...]
     """Copies of the responses that live."""
 
+    asides: dict[Aside, str]
+    """The answers beside the conversation that are being generated, each with its text so far."""
+
     company: Company
     """Who is here."""
 
     queue: tuple[Queued, ...]
     """The turns that wait, in order."""
+
+    @property
+    def running(self) -> list[ResponseId]:
+        """All that is being generated, oldest first."""
+        generated: list[Response | Aside] = [*(it for it in self.responses if it.generating), *self.asides]
+        return [it.response_id for it in sorted(generated, key=lambda it: it.generation)]
 
 
 def glance_at(state: State, seq: int) -> Glance:
@@ -42,6 +52,7 @@ def glance_at(state: State, seq: int) -> Glance:
         dict(moment.texts),
         conversation.tree.choices(),
         tuple(replace(response) for response in conversation.responses.values()),
+        {it: moment.aside_texts.get(it.response_id, "") for it in conversation.asides.values()},
         moment.presence.company(),
         tuple(conversation.queue),
     )

@@ -4,16 +4,29 @@ import asyncio
 import contextlib
 import logging
 import traceback
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from gateway.core import effects as fx, inputs as inp
-from gateway.core.ids import Generation, LegId, ResponseId, SessionId
+from gateway.core.ids import Generation, LegId, SessionId
 from gateway.core.session import Session
-from gateway.core.tree import Node
-from gateway.core.values import Failure
+from gateway.core.values import Failure, Usage
 from gateway.errors import AgentError, StoreError
-from gateway.runtime.ports import Agent, Conversation, Message, Piece, Steered, SteerMode, Store, VoicePort
+from gateway.runtime import context
+from gateway.runtime.choice import Agents
+from gateway.runtime.ports import (
+    Agent,
+    Ended,
+    Piece,
+    Reasoning,
+    Sound,
+    Steered,
+    Store,
+    ToolCall,
+    ToolRun,
+    VoicePort,
+)
 from gateway.runtime.seam import Seam
 
 TOLD: Final = 1
@@ -32,12 +45,12 @@ class Performer:
     """One session's hands. Owns a task for each generation, and knows the session's voice legs."""
 
     def __init__(
-        self, session_id: SessionId, core: Session, store: Store, agent: Agent, submit: Submit, post: Post
+        self, session_id: SessionId, core: Session, store: Store, agents: Agents, submit: Submit, post: Post
     ) -> None:
         self._session_id = session_id
         self._core = core
         self._store = store
-        self._agent = agent
+        self._agents = agents
         self._submit = submit
         self._post = post
         self._generations: dict[Generation, asyncio.Task[None]] = {}
@@ -48,6 +61,11 @@ class Performer:
         """Of what was handed over meanwhile, how often it had moved by then: what was to begin before must not."""
 
         self.voices: dict[LegId, VoicePort] = {}
+
+    @property
+    def _agent(self) -> Agent:
+        """Who answers for the session's model, as it is now."""
+        return self._agents.of(self._core.state.conversation.settings.model)
 
     @property
     def busy(self) -> bool:
@@ -126,9 +144,10 @@ class Performer:
     async def _generate(self, asked: fx.Generate) -> None:
         generation = asked.generation
         try:
-            conversation = await self._conversation(asked)
+            state = self._core.state.conversation
+            conversation = await context.conversation(state, self._store, self._session_id, asked, self._agent.steer)
             async with contextlib.aclosing(self._agent.reply(conversation)) as answer:
-                await self._relay(answer, generation, _seam(conversation.steered))
+                finished = await self._relay(answer, generation, _seam(conversation.steered))
         except (AgentError, StoreError) as error:
             if error.__cause__ is not None:
                 self._log(error.__cause__)
@@ -142,21 +161,33 @@ class Performer:
             failure = Failure("agent_crashed", "The agent failed; the gateway's log has the details.")
             await self._submit(inp.GenerationFailed(generation, failure))
         else:
-            await self._submit(inp.GenerationFinished(generation))
+            await self._submit(finished)
 
-    async def _relay(self, answer: AsyncGenerator[Piece, None], generation: Generation, seam: Seam | None) -> None:
-        """Hand on what the model says; of an answer that is gone on with, only what is new."""
+    async def _relay(
+        self, answer: AsyncGenerator[Piece, None], generation: Generation, seam: Seam | None
+    ) -> inp.GenerationFinished:
+        """Hand on what the model says; of an answer that is gone on with, only what is new. Returns its end."""
         half, begun = "", seam is None
+        finished = inp.GenerationFinished(generation)
         async for piece in answer:
-            if not isinstance(piece, str):
-                continue
-            if not begun:
+            if not begun and not isinstance(piece, Usage | Reasoning):
                 begun = True
                 await self._submit(inp.GenerationBegan(generation))
-            text, half = _whole(half + piece)
-            await self._submit(inp.TextGenerated(generation, text if seam is None else seam.feed(text)))
+            match piece:
+                case str():
+                    text, half = _whole(half + piece)
+                    await self._submit(inp.TextGenerated(generation, text if seam is None else seam.feed(text)))
+                case Usage():
+                    finished = replace(finished, usage=(finished.usage or Usage()) + piece)
+                case Ended(shortfall):
+                    finished = replace(finished, shortfall=shortfall)
+                case ToolCall() | ToolRun() | Reasoning():
+                    await self._submit(_done(piece, generation))
+                case Sound():
+                    pass
         rest = _joined(half)
         await self._submit(inp.TextGenerated(generation, rest if seam is None else seam.feed(rest) + seam.end()))
+        return finished
 
     def _log(self, error: BaseException) -> None:
         """Say what failed and where, but not its message: that may quote the conversation."""
@@ -164,48 +195,16 @@ class Performer:
         places = " < ".join(f"{frame.filename}:{frame.lineno} ({frame.name})" for frame in reversed(frames))
         log.error("an answer failed: %s at %s", type(error).__name__, places, extra={"session": self._session_id})
 
-    async def _conversation(self, asked: fx.Generate) -> Conversation:
-        """The active path with its words, as the model shall see it: what was heard."""
-        state = self._core.state.conversation
-        path = [node for node in state.tree.path() if node.status != "in_progress"]
-        contents = await self._store.contents(self._session_id, [node.item_id for node in path])
-        path = [node for node in path if node.item_id in contents]
-        messages = [
-            Message(
-                role=node.role,
-                text=contents[node.item_id].text,
-                interrupted=node.role == "assistant" and (node.truncated or node.status == "incomplete"),
-                unheard=contents[node.item_id].unheard,
-                broken_off=node.broken_off,
-                device=node.device,
-                spoken=node.spoken,
-            )
-            for node in path
-        ]
-        messages += [Message("user", steering.text, device=steering.device) for steering in asked.steers]
-        since = next((at for at, node in enumerate(path) if _is_of(node, asked.steers_on)), None)
-        settings = state.settings
-        return Conversation(
-            self._session_id,
-            asked.response_id,
-            asked.instructions or settings.instructions,
-            tuple(messages),
-            settings.language,
-            _steered(self._agent.steer, messages, since),
-        )
 
-
-def _is_of(node: Node, response_id: ResponseId | None) -> bool:
-    return response_id is not None and node.response_id == response_id and node.role == "assistant"
-
-
-def _steered(mode: SteerMode, messages: Sequence[Message], since: int | None) -> Steered | None:
-    """The answer that is gone on with; None where nothing of it was heard, so that it begins anew."""
-    if since is None:
-        return None
-    parts = [message.text.strip() for message in messages[since:] if message.role == "assistant"]
-    partial = " ".join(part for part in parts if part)
-    return Steered(mode, since, partial) if partial else None
+def _done(piece: ToolCall | ToolRun | Reasoning, generation: Generation) -> inp.Input:
+    """What a model does that is no text of its answer."""
+    match piece:
+        case ToolCall(call_id, name, arguments):
+            return inp.ToolCalled(generation, call_id, name, _joined(arguments))
+        case ToolRun(call_id, name, arguments, output):
+            return inp.ToolRan(generation, call_id, name, _joined(arguments), _joined(output))
+        case Reasoning(text):
+            return inp.Reasoned(generation, _joined(text))
 
 
 def _seam(steered: Steered | None) -> Seam | None:

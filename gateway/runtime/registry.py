@@ -12,8 +12,9 @@ from gateway.core.session import Session
 from gateway.core.state import Conversation
 from gateway.core.values import Settings
 from gateway.runtime.actor import Actor
+from gateway.runtime.choice import Agents
 from gateway.runtime.clock import Clock
-from gateway.runtime.ports import Agent, Store
+from gateway.runtime.ports import Store
 from gateway.runtime.wishes import place_of, wishes
 
 log = logging.getLogger(__name__)
@@ -33,10 +34,10 @@ class Registry:
     """Finds the actor of a session, starting it when need be."""
 
     def __init__(
-        self, store: Store, agent: Agent, clock: Clock, policy: Policy | None = None, *, shard: int = 0
+        self, store: Store, agents: Agents, clock: Clock, policy: Policy | None = None, *, shard: int = 0
     ) -> None:
         self._store = store
-        self._agent = agent
+        self.agents = agents
         self._clock = clock
         self._policy = policy or Policy()
         self._shard = shard
@@ -113,7 +114,7 @@ class Registry:
     def _start(
         self, session: SessionId, epoch: str, core: Session, seq: int, tenant: TenantId, opened_by: UserId
     ) -> Actor:
-        actor = Actor(session, epoch, core, seq, self._store, self._agent, self._clock)
+        actor = Actor(session, epoch, core, seq, self._store, self.agents, self._clock)
         actor.tenant, actor.opened_by = tenant, opened_by
         self._actors[session] = actor
         task = asyncio.create_task(actor.run(self._forget), name=session)

@@ -10,8 +10,8 @@ from gateway.errors import StoreError
 from gateway.runtime.ports import Content, Loaded, SessionInfo, Stored
 from gateway.store import snapshots
 from gateway.store.records import (
-    INSTRUCTIONS,
     METADATA,
+    SETTINGS_WORDS,
     ContentRow,
     as_map,
     decode,
@@ -42,7 +42,7 @@ class _Log:
         """Put one fact at the end, and take away what it makes void."""
         data, rows = encode(fact)
         if replaces_settings(fact):
-            self.forget({INSTRUCTIONS, METADATA})
+            self.forget(set(SETTINGS_WORDS))
         self.records.append((wall, data))
         self.contents[len(self.records)] = rows
         self.size += weight(data, rows)

@@ -6,8 +6,9 @@ after a release raises :data:`VERSION`, writes the step from the old shape into 
 and freezes a golden file of the new version beside the old one.
 
 Words never enter a record: the fields ``text`` and ``unheard``, the instructions and metadata of
-settings, the metadata of responses, and both of the answers for which turns wait. They travel as
-:class:`ContentRow`, so that they can be removed while the log stays whole. What is left may stay:
+settings and their tools, the metadata of responses, and what is wanted of the answers for which
+turns wait. They travel as :class:`ContentRow`, so that they can be removed while the log stays whole. What is left
+may stay:
 ids, statuses, times, names of models and voices, lists of stop words and backchannels, digests of
 commands, and failures, whose sentences are the gateway's own.
 """
@@ -51,6 +52,8 @@ CONTENT_FIELDS: Final = ("text", "unheard")
 
 INSTRUCTIONS: Final = ItemId("*instructions")
 METADATA: Final = ItemId("*metadata")
+TOOLS: Final = ItemId("*tools")
+SETTINGS_WORDS: Final = (INSTRUCTIONS, METADATA, TOOLS)
 """What the words of settings stand under, beside those of items. No client can name an item with a ``*``."""
 
 
@@ -185,23 +188,37 @@ def _take_content(fields: Fields) -> tuple[ContentRow, ...]:
     words = {name: storable(fields.pop(name)) for name in CONTENT_FIELDS if name in fields}
     if words:
         said = ContentRow(item_id=fields["item_id"], **words)
-        return (said, *_take_wish(fields)) if "instructions" in fields else (said,)
+        return (said, *_take_wish(fields)) if "wish" in fields else (said,)
     if "settings" in fields:
         settings = fields["settings"]
-        instructions, metadata = settings.pop("instructions"), settings.pop("metadata")
-        return ContentRow(INSTRUCTIONS, storable(instructions)), ContentRow(METADATA, _map_as_text(metadata))
+        instructions, metadata, tools = (settings.pop(name) for name in ("instructions", "metadata", "tools"))
+        words_of = [ContentRow(INSTRUCTIONS, storable(instructions)), ContentRow(METADATA, _map_as_text(metadata))]
+        return (*words_of, ContentRow(TOOLS, _tools_as_text(tools))) if tools else tuple(words_of)
     if metadata := fields.pop("metadata", None):
         return (ContentRow(_metadata_of(fields["response_id"]), _map_as_text(metadata)),)
     return ()
 
 
 def _take_wish(fields: Fields) -> tuple[ContentRow, ...]:
-    instructions, metadata = fields.pop("instructions"), fields.pop("metadata")
-    wish = Wish(
-        None if instructions is None else storable(instructions),
-        {storable(key): storable(value) for key, value in metadata.items()},
-    )
+    wish = msgspec.convert(_storables(fields.pop("wish")), Wish)
     return (ContentRow(place_of(fields["item_id"]), text),) if (text := as_text(wish)) else ()
+
+
+def _storables(value: Any) -> Any:
+    """All text in *value*, however deep, as :func:`storable` gives it."""
+    match value:
+        case str():
+            return storable(value)
+        case dict():
+            return {storable(key): _storables(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_storables(each) for each in value]
+        case _:
+            return value
+
+
+def _tools_as_text(tools: list[Fields]) -> str:
+    return msgspec.json.encode(_storables(tools)).decode()
 
 
 def _put_content(fields: Fields, kind: type[Fact], contents: Sequence[ContentRow]) -> None:
@@ -213,8 +230,7 @@ def _put_content(fields: Fields, kind: type[Fact], contents: Sequence[ContentRow
     if isinstance(settings := fields.get("settings"), dict):
         put_settings(settings, {item: row.text for item, row in found.items()})
     elif kind is TurnQueued and (row := found.get(place_of(fields.get("item_id", "")))):
-        wish = as_wish(row.text)
-        fields["instructions"], fields["metadata"] = wish.instructions, wish.metadata
+        fields["wish"] = msgspec.to_builtins(as_wish(row.text), enc_hook=plain)
     elif "metadata" in kind.__dataclass_fields__ and (row := found.get(_metadata_of(fields.get("response_id")))):
         fields["metadata"] = as_map(row.text)
 
@@ -228,6 +244,14 @@ def put_settings(settings: Fields, words: Mapping[ItemId, str]) -> None:
     """Give settings their words back; those that are missing are empty."""
     settings["instructions"] = words.get(INSTRUCTIONS, "")
     settings["metadata"] = as_map(words.get(METADATA, ""))
+    settings["tools"] = _as_tools(words.get(TOOLS, ""))
+
+
+def _as_tools(text: str) -> list[Fields]:
+    try:
+        return msgspec.json.decode(text, type=list[Fields]) if text else []
+    except (msgspec.DecodeError, UnicodeEncodeError) as fault:
+        raise StoreError("store_unavailable", "tools in the log are damaged") from fault
 
 
 def as_map(text: str) -> dict[str, str]:

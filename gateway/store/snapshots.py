@@ -16,7 +16,7 @@ import msgspec
 from gateway.core.ids import ItemId, SessionId
 from gateway.core.state import Conversation
 from gateway.errors import StoreError
-from gateway.store.records import INSTRUCTIONS, METADATA, plain, put_settings
+from gateway.store.records import SETTINGS_WORDS, plain, put_settings
 
 VERSION: Final = 1
 """Of what folding means."""
@@ -88,7 +88,7 @@ def decode(data: bytes, words: Words) -> Conversation | None:
         document = _documents.decode(data)
         if document.shape != _SHAPE:
             return None
-        put_settings(document.settings, words((INSTRUCTIONS, METADATA)))
+        put_settings(document.settings, words(SETTINGS_WORDS))
         rest = _rests.decode(document.rest)
         settings = msgspec.convert(document.settings, _HINTS["settings"])
     except (msgspec.DecodeError, StoreError, UnicodeDecodeError, RecursionError):

@@ -13,7 +13,7 @@ from typing import Final
 from gateway.core.ids import SessionId
 from gateway.runtime.ports import SessionInfo
 from gateway.store import sqlite_tables as tables
-from gateway.store.records import INSTRUCTIONS, METADATA, as_map
+from gateway.store.records import METADATA, SETTINGS_WORDS, as_map
 from gateway.store.sqlite_tables import Row
 
 WORTH: Final = 1024 * 1024
@@ -33,7 +33,7 @@ def void_words(db: sqlite3.Connection, session: SessionId, rows: Sequence[Row]) 
     gone = []
     for row in rows:
         if row.replaces_settings:
-            gone += [tables.overwrite(db, number, item, row.seq - 1) for item in (INSTRUCTIONS, METADATA)]
+            gone += [tables.overwrite(db, number, item, row.seq - 1) for item in SETTINGS_WORDS]
             _label(db, number, row)
         for item in row.void:
             gone += [tables.overwrite(db, number, item, row.seq), tables.drop_open(db, number, item)]

@@ -12,7 +12,6 @@ from gateway.auth.authority import FOR_OTHERS
 from gateway.auth.principal import Principal, invalid
 from gateway.auth.rights import Right, rights_of
 from gateway.core.ids import SessionId, UserId
-from gateway.core.values import Settings
 from gateway.protocol import auth, realtime as rt
 from gateway.protocol.decoding import decode_as
 from gateway.transports import config as conf
@@ -59,7 +58,7 @@ def narrowed(principal: Principal, wish: auth.Narrowing) -> Principal:
 def _effective(changes: rt.SessionChanges, services: Services) -> dict[str, Any]:
     """The session object that a client gets by this secret. Raises ``ProtocolViolation``."""
     config = conf.updated(conf.ConnectionConfig(("audio",)), changes)
-    settings = conf.shared(Settings(instructions=services.instructions), changes)
+    settings = conf.shared(services.begin(), changes, services.names)
     modalities = list(config.modalities)
     session = rt.Session("", settings.model, settings.instructions, modalities, config.audio(settings.voice))
     shown: dict[str, Any] = msgspec.to_builtins(session)

@@ -12,7 +12,7 @@ from gateway.errors import ProtocolViolation
 from gateway.protocol import extension as ext, messages, presence as wire, realtime as rt
 from gateway.protocol.decoding import canonical
 from gateway.runtime.ports import Verdict
-from gateway.transports import presence
+from gateway.transports import items, presence
 
 T = TypeVar("T")
 
@@ -57,9 +57,8 @@ def command(
         return presence.command(event)
     match event:
         case rt.ItemCreate(item=item):
-            text = "".join(part.text for part in item.content)
             previous = "" if event.previous_item_id == "root" else event.previous_item_id
-            return inp.ItemSubmitted(item.role, text, ItemId(item.id) if item.id else None, previous)
+            return items.submitted(item, previous)
         case rt.ItemDelete():
             return inp.ItemDeletionRequested(ItemId(event.item_id))
         case ext.ItemRedact():
@@ -100,7 +99,7 @@ def _of_message(event: messages.Command) -> inp.Input:
     item_id = ItemId(event.item_id)
     match event:
         case messages.ItemUpdate(content=content):
-            text = "".join(part.text for part in content)
+            text = items.text_of(content)
             if event.mode == "correct":
                 return inp.CorrectionSubmitted(item_id, text)
             new_id = ItemId(event.new_item_id) if event.new_item_id else None
@@ -121,13 +120,13 @@ def request(event: rt.ResponseCreate, modalities: tuple[str, ...]) -> inp.Respon
     words, item_id = _words(event.input)
     return inp.ResponseRequested(
         on_active=None if event.on_active is UNSET else event.on_active,
-        instructions=wanted.instructions,
+        wish=items.wish(wanted),
         text_only=tuple(wanted.output_modalities or modalities) == ("text",),
-        metadata=wanted.metadata or {},
         words=words,
         item_id=item_id,
         debounce_ms=None if event.debounce_ms is UNSET else event.debounce_ms,
         replaces=ItemId(event.replaces) if event.replaces else None,
+        aside=wanted.conversation == "none",
     )
 
 
@@ -137,7 +136,7 @@ def _words(given: str | rt.UserItem | UnsetType) -> tuple[str | None, ItemId | N
         return None, None
     if isinstance(given, str):
         return given, None
-    return "".join(part.text for part in given.content), ItemId(given.id) if given.id else None
+    return items.text_of(given.content), ItemId(given.id) if given.id else None
 
 
 def _steer(event: ext.Steer) -> inp.SteerRequested:

@@ -4,13 +4,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, json
 
 from gateway.core.policy import normalised
 from gateway.core.values import Settings
 from gateway.errors import ProtocolViolation
 from gateway.protocol import realtime as rt
 from gateway.protocol.policies import OnActiveChanges
+from gateway.transports import items
+from gateway.transports.names import Names
 from media.hearing.endpoint import TurnOptions
 
 MIN_IDLE_MS: Final = 5_000
@@ -129,16 +131,24 @@ def _check_format(given: rt.AudioFormat | Any, where: str) -> None:
         raise ProtocolViolation("unsupported_format", "Only audio/pcm at 24000 Hz is served so far.", param=where)
 
 
-def shared(settings: Settings, changes: rt.SessionChanges) -> Settings:
+def shared(settings: Settings, changes: rt.SessionChanges, names: Names) -> Settings:
     """*settings* with what a ``session.update`` changes of the part that all connections share; null clears."""
+    if changes.model and settings.model in ("", names.models.default):
+        settings = replace(settings, model=names.models.next(settings.model, changes.model))
     if changes.instructions is not UNSET:
         settings = replace(settings, instructions=changes.instructions or "")
+    if changes.tools is not UNSET:
+        settings = replace(settings, tools=items.tools_of(changes.tools or [], "session.tools"))
+    if changes.tool_choice is not UNSET:
+        choice, forced = items.choice_of(changes.tool_choice)
+        settings = replace(settings, tool_choice=choice or "auto", forced_tool=forced)
+    if changes.max_output_tokens is not UNSET:
+        settings = replace(settings, max_output_tokens=items.limit_of(changes.max_output_tokens or "inf"))
     if changes.audio is not UNSET and changes.audio.output is not UNSET:
-        voice = changes.audio.output.voice
-        if isinstance(voice, dict):
-            settings = replace(settings, voice=str(voice.get("id", "")))
-        elif voice is not UNSET:
-            settings = replace(settings, voice=voice or "")
+        given = changes.audio.output.voice
+        voice = str(given.get("id", "")) if isinstance(given, dict) else given
+        if voice is not UNSET:
+            settings = replace(settings, voice=names.voices.next(settings.voice, voice or names.voices.default))
     return settings if changes.bargein is UNSET else _with_own(settings, changes.bargein)
 
 
@@ -165,6 +175,14 @@ def _with_policies(settings: Settings, changes: OnActiveChanges | None) -> Setti
     if changes.text is not UNSET:
         settings = replace(settings, on_active_text=changes.text)
     return settings if changes.debounce_ms is UNSET else replace(settings, debounce_ms=changes.debounce_ms)
+
+
+def tools(settings: Settings) -> list[rt.FunctionTool]:
+    """The tools that the model may ask for, as effective."""
+    return [
+        rt.FunctionTool(it.name, description=it.description, parameters=json.decode(it.parameters))
+        for it in settings.tools
+    ]
 
 
 def on_active(settings: Settings) -> dict[str, Any]:

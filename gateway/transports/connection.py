@@ -16,6 +16,7 @@ from gateway.auth.authority import Authority
 from gateway.auth.rights import Right
 from gateway.core import inputs as inp
 from gateway.core.state import State
+from gateway.core.values import Settings
 from gateway.errors import ProtocolViolation, StoreError
 from gateway.protocol import extension as ext, floor, realtime as rt
 from gateway.protocol.close_codes import CloseCode
@@ -31,6 +32,7 @@ from gateway.transports.commands import accepted, command, digest, nowhere, opti
 from gateway.transports.flood import Bucket
 from gateway.transports.measure import Measure
 from gateway.transports.microphone import Microphone
+from gateway.transports.names import Names
 from gateway.transports.permits import Permit, Refused
 from gateway.transports.room import Rooms
 from gateway.transports.storm import Storm
@@ -64,7 +66,7 @@ class Services:
     """None when the gateway serves text alone."""
 
     about: dict[str, Any]
-    """Who answers, who speaks, who listens: for people, in ``session.bargein``."""
+    """Who speaks, who listens: for people, in ``session.bargein``."""
 
     admission: Admission
 
@@ -81,6 +83,12 @@ class Services:
 
     commands_a_second: int = 0
     """Of each connection, beside what stops an answer; 0 for any number."""
+
+    names: Names = field(default_factory=Names)
+
+    def begin(self, model: str = "") -> Settings:
+        """What a session begins with whose client asked for *model*."""
+        return Settings(self.names.models.first(model), self.instructions, self.names.voices.default)
 
 
 class Connection:
@@ -218,6 +226,9 @@ class Connection:
             settings.instructions if reads else "",
             list(self.config.modalities),
             self.config.audio(settings.voice),
+            tools=conf.tools(settings) if reads else [],
+            tool_choice=settings.tool_choice,
+            max_output_tokens=settings.max_output_tokens or "inf",
         )
         session.bargein = {
             "extended": self.caller.extended,
@@ -230,6 +241,7 @@ class Connection:
             "metadata": dict(settings.metadata) if reads else {},
             "on_edit": settings.on_edit,
             **self._services.about,
+            "agent": self._services.registry.agents.of(settings.model).name,
         }
         return session
 
@@ -344,7 +356,7 @@ class Connection:
 
     async def _update(self, event: rt.SessionUpdate) -> None:
         # What cannot be taken is refused here: raised within the actor, it would end the session.
-        conf.shared(self.actor.state.conversation.settings, event.session)
+        conf.shared(self.actor.state.conversation.settings, event.session, self._services.names)
         before, self.config = self.config, conf.updated(self.config, event.session)
         if self.voice is not None and self.config.turn_detection != before.turn_detection:
             self._listen_anew(self.voice, before)
@@ -353,7 +365,7 @@ class Connection:
 
         def merged(state: State) -> inp.Input | None:
             known = state.conversation.settings
-            wanted = conf.shared(known, event.session)
+            wanted = conf.shared(known, event.session, self._services.names)
             return inp.SettingsSubmitted(wanted) if wanted != known else None
 
         if not await self.actor.amend(merged, self._commanded(event)):

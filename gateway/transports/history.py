@@ -113,6 +113,9 @@ def shown(
         unheard=content.unheard if node.truncated else None,
         seen=node.seen,
         device=node.device,
+        kind=node.kind,
+        call_id=node.call_id,
+        name=node.name,
     )
     if node.redacted:
         found.redacted = True

@@ -97,7 +97,7 @@ def _for_all(changes: rt.SessionChanges) -> bool:
     """Does it touch what all connections share?"""
     output = changes.audio.output if changes.audio is not UNSET else UNSET
     voice = output.voice if output is not UNSET else UNSET
-    return any(it is not UNSET for it in (changes.instructions, changes.bargein, voice))
+    return any(it is not UNSET for it in (changes.model, changes.instructions, changes.bargein, voice))
 
 
 def demand(rights: Rights, *wanted: Right) -> None:

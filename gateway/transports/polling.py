@@ -98,7 +98,7 @@ class Basket:
 
 
 def _text(item: rt.Item) -> str:
-    return "".join(part.text or part.transcript or "" for part in item.content)
+    return "".join(part.text or part.transcript or "" for part in item.content or ())
 
 
 async def poll(services: Services, actor: Actor, caller: Caller, wait_s: float, receive: Receive) -> Basket:

@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.auth.rights import Right
-from gateway.core.values import Settings
 from gateway.errors import ProtocolViolation
 from gateway.protocol import http as wire, realtime as rt
 from gateway.protocol.decoding import decode, decode_as
@@ -56,10 +55,10 @@ async def create(request: Request) -> Response:
     services: Services = request.app.state.services
     body = await read_json(request, services.limits)
     wanted = decode_as(wire.NewSession, body or b"{}")
-    settings = Settings(model=wanted.model, instructions=services.instructions)
-    settings = conf.shared(settings, changes_of(visitor_of(request).config))
+    settings = conf.shared(services.begin(wanted.model), changes_of(visitor_of(request).config), services.names)
     if isinstance(wanted.session, wire.SharedChanges):
-        settings = conf.shared(settings, msgspec.convert(msgspec.to_builtins(wanted.session), rt.SessionChanges))
+        changes = msgspec.convert(msgspec.to_builtins(wanted.session), rt.SessionChanges)
+        settings = conf.shared(settings, changes, services.names)
     actor, rights = await open_session(request, settings)
     await actor.glance()  # it stands in the log from here on
     location = f"{request.scope.get('root_path', '')}/v1/sessions/{actor.session_id}"

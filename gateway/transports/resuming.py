@@ -7,10 +7,12 @@ from gateway.core import events as ev
 from gateway.core.ids import ItemId, ResponseId, SessionId
 from gateway.protocol import realtime as rt
 from gateway.protocol.messages import siblings_of
-from gateway.protocol.projection import View, output_index
+from gateway.protocol.projection import project
+from gateway.protocol.view import View, output_index
 from gateway.runtime.glance import Glance
 from gateway.runtime.ports import Store, Stored
 
+STARTED: Final = ev.ResponseStarted | ev.AsideStarted
 PAGE: Final = 256
 """Facts read at once."""
 
@@ -36,13 +38,13 @@ async def missed(store: Store, session: SessionId, seq: int, last: int) -> Async
 
 def responses(page: Sequence[Stored]) -> tuple[set[ResponseId], set[ResponseId]]:
     """The answers that begin in *page*, and all that it says something of."""
-    begun = {stored.fact.response_id for stored in page if isinstance(stored.fact, ev.ResponseStarted)}
+    begun = {stored.fact.response_id for stored in page if isinstance(stored.fact, STARTED)}
     return begun, _of(stored.fact for stored in page)
 
 
 def living(glance: Glance) -> set[ResponseId]:
     """The answers that are being generated or sound at the glance."""
-    return {response.response_id for response in glance.responses}
+    return {it.response_id for it in glance.responses} | {it.response_id for it in glance.asides}
 
 
 async def begun_before(store: Store, session: SessionId, wanted: set[ResponseId], seq: int) -> list[ev.Fact]:
@@ -55,7 +57,7 @@ async def begun_before(store: Store, session: SessionId, wanted: set[ResponseId]
         for stored in reversed(await store.read(session, after, limit=until - after)):
             if _of([stored.fact]) & wanted:
                 found.append(stored.fact)
-            if isinstance(stored.fact, ev.ResponseStarted):
+            if isinstance(stored.fact, STARTED):
                 wanted.discard(stored.fact.response_id)
         until = after
     return found[::-1]
@@ -70,11 +72,17 @@ def siblings(glance: Glance) -> rt.ServerEvent:
 
 def open_texts(glance: Glance, view: View, held: Mapping[str, int]) -> list[rt.ServerEvent]:
     """The text so far of what is being generated; of what a client *held*, in code points, only the rest."""
-    return [
+    told = [
         _rest(response.response_id, response.item_id, glance, view, held)
         for response in glance.responses
         if response.generating and response.item_id is not None
     ]
+    for aside, text in glance.asides.items():
+        whole = project(ev.AsideAppended(aside.response_id, aside.item_id, 0, text), view) if text else []
+        for event in whole:
+            event.replay = True
+        told += whole
+    return told
 
 
 def _rest(
@@ -85,7 +93,7 @@ def _rest(
     offset = held.get(item_id, 0)
     if not 0 <= offset <= len(text):
         offset = 0  # it holds what we do not: an end that was lost with its process
-    at = output_index(response_id, view)
+    at = output_index(response_id, item_id, view)
     return kind(
         response_id=response_id, item_id=item_id, delta=text[offset:], offset=offset, replay=True, output_index=at
     )

@@ -12,7 +12,8 @@ from gateway.auth.rights import Right
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, LegId, ResponseId
 from gateway.protocol import extension as ext, presence, realtime as rt
-from gateway.protocol.projection import View, output_index, project
+from gateway.protocol.projection import project
+from gateway.protocol.view import View, output_index
 from gateway.runtime.actor import Actor
 from gateway.runtime.glance import Glance
 from gateway.runtime.outbox import MAX_EVENTS
@@ -169,7 +170,8 @@ class Teller:
         """What sounds here, as which item, and what does no longer."""
         match event:
             case ev.ItemAdded(role="assistant", spoken=True) if event.response_id is not None:
-                self._speaking[event.response_id] = event.item_id, output_index(event.response_id, self._view)
+                place = output_index(event.response_id, event.item_id, self._view)
+                self._speaking[event.response_id] = event.item_id, place
             case ev.PlayoutMoved() | ev.PlayoutCleared() if event.response_id in self._speaking:
                 self._hush(event, self._speaking[event.response_id][0])
             case ev.PlayoutStopped():
@@ -240,7 +242,7 @@ class Teller:
         self.last_seq = glance.seq
         if self._caller.extended:
             part = await history.newest(self._store, session, glance, self.most_bytes)
-            running: list[str] = [response.response_id for response in glance.responses if response.generating]
+            running: list[str] = list(glance.running)
             before = part.has_before or UNSET
             snapshot = ext.SessionSnapshot(session_id=session, items=part.items, has_before=before, running=running)
             snapshot.seq, snapshot.epoch = glance.seq, self._actor.epoch

@@ -10,7 +10,6 @@ from starlette.responses import PlainTextResponse, Response
 
 from gateway.auth.principal import Principal
 from gateway.auth.rights import Right
-from gateway.core.values import Settings
 from gateway.errors import AuthError, GatewayError, ProtocolViolation, StoreError
 from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.extension import SUBPROTOCOL
@@ -253,7 +252,7 @@ async def create(request: Request) -> Response:
     try:
         offer, changes = await read_offer(request)
         known = changes_of(visitor.config)
-        settings = conf.shared(Settings(instructions=services.instructions), known)
+        settings = conf.shared(services.begin(), known, services.names)
         config = conf.updated(conf.updated(conf.ConnectionConfig(("audio",)), known), changes)
         wanted = session_of(request.query_params) or visitor.principal.bound
         if wanted is not None:
@@ -263,7 +262,7 @@ async def create(request: Request) -> Response:
             demand(authority_of(request).rights_to_open(visitor.principal), Right.READ, Right.SEND)
         answer = await call.answer(offer, _options(request))
         # Entered last: an offer that cannot be answered must not leave a session behind, or use a secret up.
-        entry = await enter(request, services.registry, wanted, conf.shared(settings, changes))
+        entry = await enter(request, services.registry, wanted, conf.shared(settings, changes, services.names))
     except (AuthError, ProtocolViolation, StoreError, PeerError) as error:
         await call.aclose()
         return _no_answer(error)

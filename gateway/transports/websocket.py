@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from gateway.core.values import Settings
 from gateway.errors import AuthError, ProtocolViolation, StoreError
 from gateway.protocol import realtime as rt
 from gateway.protocol.close_codes import CloseCode
@@ -64,10 +63,10 @@ async def realtime(websocket: WebSocket) -> None:
 async def _serve(websocket: WebSocket, services: Services, chosen: str | None, call: Place | None) -> None:
     await websocket.accept(subprotocol=chosen)
     wanted = session_of(websocket.query_params)
-    settings = Settings(model=websocket.query_params.get("model", ""), instructions=services.instructions)
+    settings = services.begin(websocket.query_params.get("model", ""))
     changes = changes_of(visitor_of(websocket).config)
     try:
-        entry = await enter(websocket, services.registry, wanted, shared(settings, changes))
+        entry = await enter(websocket, services.registry, wanted, shared(settings, changes, services.names))
     except StoreError as error:
         log.warning("a session could not be had", extra={"code": error.code})
         await _refuse(websocket, CloseCode.INTERNAL_ERROR, error.code, "The log of sessions cannot be read or written.")

@@ -11,7 +11,9 @@ from gateway.core import inputs as inp
 from gateway.core.events import Fact, ItemRedacted
 from gateway.core.ids import ItemId, LegId, SessionId
 from gateway.protocol import extension as ext, realtime as rt
-from gateway.protocol.projection import View, project
+from gateway.protocol.projection import project
+from gateway.protocol.view import View
+from gateway.runtime.glance import glance_at
 from gateway.store.memory import MemoryStore
 from gateway.store.records import encode
 from gateway.transports import history
@@ -79,8 +81,7 @@ def test_the_fold_is_what_the_server_holds_in_a_world(numbers: list[int]) -> Non
         choices[number % len(choices)](number // len(choices))
     fold = folded(world.talk)
     assert fold.items == tuple(from_wire(item) for item in held(world.talk))
-    generating = [it.response_id for it in world.talk.session.state.conversation.responses.values() if it.generating]
-    assert list(fold.running) == generating
+    assert list(fold.running) == glance_at(world.talk.session.state, 0).running
 
 
 @settings(max_examples=50, deadline=None, database=None)
@@ -91,8 +92,7 @@ def test_a_snapshot_alone_folds_to_the_same(numbers: list[int]) -> None:
         choices = world.choices()
         choices[number % len(choices)](number // len(choices))
     fold = Fold()
-    responses = world.talk.session.state.conversation.responses.values()
-    running: list[str] = [response.response_id for response in responses if response.generating]
+    running: list[str] = list(glance_at(world.talk.session.state, 0).running)
     snapshot = ext.SessionSnapshot(session_id="sess_1", items=held(world.talk), running=running)
     fold.apply(decode(rt.encode(snapshot)))
     lived = folded(world.talk)

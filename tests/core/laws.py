@@ -15,6 +15,8 @@ from tests.core.script import Talk, Told
 IN_DOUBT = (Hearing.CONFIRMED, Hearing.JUDGED)
 
 
+NUMBERED = ev.ResponseStarted | ev.ResponseSteered | ev.AsideStarted
+
 Part = tuple[ResponseId, int]
 """One item of an answer that was steered so many times."""
 
@@ -31,6 +33,9 @@ class Laws:
         """Responses that were told to stop, or have ended otherwise than by themselves."""
 
         self.generations: dict[ResponseId, Generation] = {}
+        self.asides: dict[ResponseId, str] = {}
+        """What clients have read of the answers beside the conversation that are given."""
+
         self.given = 0
         """How many generations were given out."""
 
@@ -62,7 +67,9 @@ class Laws:
         assert all(isinstance(effect, get_args(fx.StoppingEffect)) for effect in outcome.stopping)
         assert all(isinstance(effect, get_args(fx.StartingEffect)) for effect in outcome.starting)
         assert [event for event in outcome.events if isinstance(event, get_args(ev.Fact))] == list(outcome.facts)
-        if any(isinstance(effect, fx.Generate | fx.Recite) for effect in outcome.starting):
+        beside = {it.generation for it in outcome.facts if isinstance(it, ev.AsideStarted)}
+        begun = [it for it in outcome.starting if isinstance(it, fx.Generate | fx.Recite)]
+        if any(effect.generation not in beside for effect in begun):
             assert not moment.cuts, "an answer began before a cut had said where it fell"
             assert not self.talk.session.state.waits_for_words(), "an answer began before a turn had its words"
             if isinstance(told.input, inp.TurnTranscribed):
@@ -108,6 +115,10 @@ class Laws:
                 self._next_generation(event)
             case ev.ResponseSteered():
                 self._next_generation(event)
+            case ev.AsideStarted() | ev.AsideAppended() | ev.AsideCalled() | ev.AsideEnded():
+                self._aside(event)
+            case ev.ItemAdded(kind="function_call") if event.response_id is not None:
+                assert self.generations[event.response_id] not in self.cut, "a tool of a cut answer begins"
             case ev.ItemAdded(role="assistant") if event.response_id is not None:
                 assert self.generations[event.response_id] not in self.cut, "a cut answer gets an item"
                 self.texts[event.item_id] = ""
@@ -124,6 +135,23 @@ class Laws:
                     self.cut.add(event.generation)
             case _:
                 pass
+
+    def _aside(self, event: ev.AsideStarted | ev.AsideAppended | ev.AsideCalled | ev.AsideEnded) -> None:
+        """One beside the conversation grows, and ends once."""
+        match event:
+            case ev.AsideStarted(response_id, generation):
+                self.given += 1
+                assert generation == self.given
+                self.asides[response_id] = ""
+            case ev.AsideAppended(response_id):
+                assert event.offset == len(self.asides[response_id])
+                self.asides[response_id] += event.text
+            case ev.AsideCalled(response_id):
+                assert response_id in self.asides, "a tool of an answer that is over begins"
+            case ev.AsideEnded(response_id):
+                lost = event.failure is not None and event.failure.code == "node_lost"
+                assert event.text == ("" if lost else self.asides[response_id])
+                del self.asides[response_id]
 
     def _next_generation(self, event: ev.ResponseStarted | ev.ResponseSteered) -> None:
         self.given += 1
@@ -248,10 +276,11 @@ class Laws:
         """What can be told only of the whole."""
         log = self.talk.log
         assert Session.replay(log).state.conversation == self.talk.session.state.conversation
-        generations = [fact.generation for fact in log if isinstance(fact, ev.ResponseStarted | ev.ResponseSteered)]
+        generations = [fact.generation for fact in log if isinstance(fact, NUMBERED)]
         assert all(later == earlier + 1 for earlier, later in pairwise(generations))
         ended = Counter(fact.response_id for fact in log if isinstance(fact, ev.ResponseEnded))
         assert ended == Counter(self.generations.keys()), "an answer did not end exactly once"
+        assert not self.asides, "an answer beside the conversation did not end"
         self._nothing_of_a_text_is_lost(log)
         self._playouts(log)
         self._ends(log)

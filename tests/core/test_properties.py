@@ -70,6 +70,8 @@ STORIES: Final[tuple[tuple[Line, ...], ...]] = (
     ((0.1, JOINED), (0.2, TYPING), (0.3, LEFT)),
     (*answering(1.0), (2.0, inp.EditSubmitted(ItemId("item_0002"), "Spell, please.", ItemId("edited"), answer=True))),
     (*answering(1.0), (2.0, cleared(G1)), (2.0, inp.ResponseRequested(replaces=ItemId("item_0004")))),
+    (*answering(1.0, finished=False), (1.5, inp.ToolCalled(G1, "call", "clock", "{}"))),
+    (*answering(1.0), (2.0, inp.ResponseRequested(aside=True)), (2.1, inp.TextGenerated(G2, "Title."))),
 )
 """Ways to begin, one for each state that a session can be in."""
 TEXTS: Final = ("", " ", "...", "yeah", "Stop!", "One two three.", "thrée ☃", "unknown")
@@ -114,11 +116,12 @@ policies = st.sampled_from((*get_args(Immediate), *get_args(Waiting)))
 requests = st.builds(
     inp.ResponseRequested,
     st.none() | policies,
-    st.none() | texts,
+    st.builds(Wish, st.none() | texts),
     st.booleans(),
     words=st.none() | texts,
     item_id=st.none() | items | st.just(ItemId("mine")),
     debounce_ms=st.none() | st.just(300),
+    aside=st.sampled_from((False, False, False, True)),
 )
 
 inputs: Final = st.one_of(
@@ -173,6 +176,10 @@ inputs: Final = st.one_of(
         st.none() | items | st.just(ItemId("mine")),
     ),
     st.builds(inp.GenerationBegan, generations),
+    st.builds(inp.ToolCalled, generations, st.just("call"), st.just("clock"), texts),
+    st.builds(inp.ToolRan, generations, st.just("call"), st.just("clock"), texts, texts),
+    st.builds(inp.Reasoned, generations, texts),
+    st.builds(inp.GenerationFinished, generations, shortfall=st.just("max_output_tokens")),
     st.builds(
         inp.CancelRequested,
         st.none() | symbols.map(ResponseId),
@@ -245,10 +252,12 @@ def close(talk: Talk, laws: Laws) -> None:
     """Whoever has yet to say something says it."""
     for _ in range(100):
         conversation, moment = talk.session.state.conversation, talk.session.state.moment
-        if not (conversation.responses or moment.transcribing or moment.voices or moment.presence.told):
+        generated = {it.generation for it in conversation.responses.values()}
+        generated |= {it.generation for it in conversation.asides.values()}
+        if not (generated or moment.transcribing or moment.voices or moment.presence.told):
             return
         ending: list[tuple[inp.Input, LegId]] = [(LEFT, leg) for leg in LEGS]
-        ending += [(inp.GenerationFinished(it.generation), CHAT) for it in conversation.responses.values()]
+        ending += [(inp.GenerationFinished(it), CHAT) for it in generated]
         ending.append((DEADLINE, CHAT))
         for input, leg in ending:
             talk.tell((talk.now + 20.0, input, leg))

@@ -5,7 +5,7 @@ import pytest
 from gateway.core import effects as fx, events as ev, inputs as inp
 from gateway.core.ids import DeviceId, Generation, ItemId, ResponseId
 from gateway.core.policy import Policy
-from gateway.core.values import Settings, SteerWhen
+from gateway.core.values import Settings, SteerWhen, Wish
 from tests.core.script import (
     ANSWER,
     ASK,
@@ -75,7 +75,7 @@ def test_the_model_call_ends_and_another_goes_on_with_the_same_answer() -> None:
     assert talk.session.next_deadline() == 2.01
     outcome = talk.tell((2.01, DEADLINE))
     steering = (fx.Steering("In French.", DeviceId("phone device")),)
-    assert outcome.starting == (fx.Generate(running(talk), G2, None, running(talk), steering),)
+    assert outcome.starting == (fx.Generate(running(talk), G2, Wish(), running(talk), steering),)
     assert talk.session.next_deadline() is None
     assert none(talk.events, ev.ResponseEnded)
 
@@ -157,8 +157,8 @@ def test_an_answer_without_a_word_yet_has_no_part() -> None:
 
 def test_instructions_for_one_answer_hold_for_its_next_call() -> None:
     talk = Talk(voices=())
-    talk.tell((1.0, inp.ResponseRequested(instructions="Be rude.")), (1.1, steer()), (1.11, DEADLINE))
-    assert talk.last(fx.Generate).instructions == "Be rude."
+    talk.tell((1.0, inp.ResponseRequested(wish=Wish("Be rude."))), (1.1, steer()), (1.11, DEADLINE))
+    assert talk.last(fx.Generate).wish.instructions == "Be rude."
 
 
 # by voice
@@ -375,7 +375,7 @@ def test_a_message_that_stands_in_the_conversation_may_steer() -> None:
     talk = written()
     talk.tell((2.0, typed("In French.")), (2.0, inp.ResponseRequested("steer")), (2.01, DEADLINE))
     assert none(talk.events, ev.SteerAccepted)
-    assert talk.last(fx.Generate) == fx.Generate(running(talk), G2, None, running(talk))
+    assert talk.last(fx.Generate) == fx.Generate(running(talk), G2, Wish(), running(talk))
 
 
 def test_steering_silence_is_asking() -> None:
@@ -414,7 +414,7 @@ def test_a_turn_that_was_committed_by_hand_may_steer() -> None:
     talk.tell((2.0, TURN_ENDED))
     assert talk.says(2.2, "In French.").stopping == (fx.CancelGeneration(G1), fx.FlushPlayout(PHONE, G1))
     talk.tell((2.21, cleared(G1, "One")))
-    assert talk.tell((2.23, DEADLINE)).starting == (fx.Generate(running(talk), G2, None, running(talk)),)
+    assert talk.tell((2.23, DEADLINE)).starting == (fx.Generate(running(talk), G2, Wish(), running(talk)),)
 
 
 def test_an_answer_that_waits_for_a_steered_one_to_fall_silent_begins_then() -> None:

@@ -5,6 +5,7 @@ import pytest
 from gateway.core import effects as fx, events as ev, inputs as inp
 from gateway.core.ids import ItemId, ResponseId
 from gateway.core.state import Hearing
+from gateway.core.values import Wish
 from tests.core.script import (
     ASK,
     CANCEL,
@@ -170,7 +171,8 @@ def test_deleting_a_message_leaves_what_was_cut_before_alone() -> None:
 def test_an_answer_that_is_asked_for_begins() -> None:
     talk = Talk()
     talk.tell((1.0, typed("Hello.")))
-    outcome = talk.tell((1.0, inp.ResponseRequested(instructions="In French.", metadata={"topic": "greeting"})))
+    wish = Wish("In French.", {"topic": "greeting"})
+    outcome = talk.tell((1.0, inp.ResponseRequested(wish=wish)))
     started = only(outcome.facts, ev.ResponseStarted)
     assert (started.generation, started.leg, started.continues, started.metadata) == (
         G1,
@@ -178,7 +180,7 @@ def test_an_answer_that_is_asked_for_begins() -> None:
         None,
         {"topic": "greeting"},
     )
-    assert outcome.starting == (fx.Generate(started.response_id, G1, "In French."),)
+    assert outcome.starting == (fx.Generate(started.response_id, G1, wish),)
 
 
 def test_while_nobody_has_the_floor_an_answer_is_spoken_by_the_leg_that_asked_or_the_one_that_joined_last() -> None:
@@ -239,9 +241,9 @@ def test_an_interruption_of_silence_is_an_answer() -> None:
 
 def test_the_last_of_two_interruptions_is_answered() -> None:
     talk = Talk()
-    talk.tell(*answering(1.0), (2.0, inp.ResponseRequested("interrupt", instructions="first")))
-    talk.tell((2.0, inp.ResponseRequested("interrupt", instructions="second")))
-    assert only(talk.tell((2.01, cleared(G1, "One"))).starting, fx.Generate).instructions == "second"
+    talk.tell(*answering(1.0), (2.0, inp.ResponseRequested("interrupt", Wish("first"))))
+    talk.tell((2.0, inp.ResponseRequested("interrupt", Wish("second"))))
+    assert only(talk.tell((2.01, cleared(G1, "One"))).starting, fx.Generate).wish.instructions == "second"
 
 
 # a typed stop word

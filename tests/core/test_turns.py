@@ -5,6 +5,7 @@ import pytest
 from gateway.core import effects as fx, events as ev, inputs as inp
 from gateway.core.ids import ItemId
 from gateway.core.policy import ASK_WHAT_WAS_SAID, Policy
+from gateway.core.values import Wish
 from tests.core.script import (
     ANSWER,
     ASK,
@@ -132,11 +133,11 @@ def test_a_turn_that_is_committed_by_hand_was_not_announced() -> None:
 def test_an_answer_that_is_asked_for_by_hand_waits_for_the_words_of_the_turn() -> None:
     talk = Talk()
     talk.tell((1.0, TURN_ENDED))
-    asked = talk.tell((1.0, inp.ResponseRequested(instructions="In French.")))
+    asked = talk.tell((1.0, inp.ResponseRequested(wish=Wish("In French."))))
     assert asked.accepted
     assert asked.starting == ()
     outcome = talk.says(1.4, "What time is it?")
-    assert only(outcome.starting, fx.Generate).instructions == "In French."
+    assert only(outcome.starting, fx.Generate).wish.instructions == "In French."
     assert kinds(outcome.facts) == [ev.ItemTranscribed, ev.ResponseStarted]
 
 
@@ -330,7 +331,7 @@ def test_a_session_may_ask_what_was_meant() -> None:
     talk = cut_by_voice(Policy(after_empty_cut="ask"))
     outcome = talk.says(3.5, "")
     assert only(outcome.facts, ev.ResponseStarted).continues is None
-    instructions = only(outcome.starting, fx.Generate).instructions
+    instructions = only(outcome.starting, fx.Generate).wish.instructions
     assert instructions == f"Be brief.\n{ASK_WHAT_WAS_SAID}"
 
 

@@ -83,12 +83,12 @@ def test_who_has_an_answer_given_again_ends_the_wish_for_silence() -> None:
 
 def test_what_is_wanted_for_an_answer_waits_with_its_turn_and_outlives_the_process() -> None:
     talk = busy()
-    wanted = inp.ResponseRequested("queue", "In French.", metadata={"a": "b"}, words="And six?", item_id=ItemId("six"))
+    wanted = inp.ResponseRequested("queue", Wish("In French.", {"a": "b"}), words="And six?", item_id=ItemId("six"))
     talk.tell((2.0, wanted))
     after = talk.reboot()
     recovered = inp.SessionRecovered({}, {ItemId("six"): "And six?"}, {ItemId("six"): Wish("In French.", {"a": "b"})})
     outcome = after.tell((9.0, recovered))
-    assert only(outcome.starting, fx.Generate).instructions == "In French."
+    assert only(outcome.starting, fx.Generate).wish.instructions == "In French."
     assert only(outcome.facts, ev.ResponseStarted).metadata == {"a": "b"}
     assert after.session.state.moment.wishes == {}
 

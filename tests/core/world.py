@@ -385,6 +385,12 @@ class World:
         if n % 16 < 13:
             self.said.append(inp.TextGenerated(generation, TOKENS[n % len(TOKENS)]))
             return
+        if n % 64 == 14:
+            self.said.append(inp.ToolCalled(generation, f"call {generation}", "clock", "{}"))
+            return
+        if n % 64 == 30:
+            self.said.append(inp.ToolRan(generation, f"call {generation}", "clock", "{}", "Nine."))
+            return
         self.models.discard(generation)
         ended = inp.GenerationFinished(generation) if n % 16 < 15 else inp.GenerationFailed(generation, BROKEN)
         self.said.append(ended)
@@ -402,6 +408,7 @@ class World:
         how: inp.OnActive = HOW[n % 8]
         words = TYPED[n % 3] if n % 5 == 4 else None
         commands: list[inp.Input] = [inp.ResponseRequested(how, text_only=n % 9 == 8, words=words)] * 2
+        commands.append(inp.ResponseRequested(aside=True))
         commands.append(inp.SettingsSubmitted(Settings(on_active_voice=VOICED[n % len(VOICED)])))
         commands += [inp.SteerRequested(TYPED[n % 3], None, ("now", "next_step")[n % 2])] * 2
         commands += [inp.SteerRequested(TYPED[n % 3], it) for it in answers[-1:]]

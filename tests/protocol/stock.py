@@ -49,6 +49,8 @@ def _stricter(event: dict[str, Any]) -> list[str]:
 
 
 def _item(item: dict[str, Any]) -> list[str]:
+    if item.get("type") != "message":
+        return []
     if "content" not in item:
         return ["an item without content"]
     return [

@@ -16,7 +16,8 @@ from gateway.core.members import Member, MemberId, Occupancy
 from gateway.core.values import Failure, Settings
 from gateway.protocol import realtime as rt
 from gateway.protocol.close_codes import CloseCode
-from gateway.protocol.projection import View, project
+from gateway.protocol.projection import project
+from gateway.protocol.view import View
 from tests.protocol.examples import CLIENT_EVENTS, DOCUMENT, EXTENSION, SERVER_EVENTS, Json, examples
 from tests.protocol.stock import STANDARD, problems
 
@@ -77,6 +78,7 @@ SAMPLES: Final[list[ev.Event]] = [
     ev.ItemAdded(ITEM, None, "user", "completed", "text"),
     ev.ItemAdded(ITEM, None, "assistant", "in_progress", response_id=RESPONSE, device=DeviceId("d")),
     ev.ItemAdded(ITEM, None, "user", "completed", "text", response_id=RESPONSE),
+    ev.ItemAdded(ITEM, None, "tool", "completed", "{}", response_id=RESPONSE, kind="function_call", call_id="c"),
     ev.ItemTranscribed(ITEM, "text"),
     ev.ItemTranscriptionFailed(ITEM, FAILURE),
     ev.ItemCompleted(ITEM, RESPONSE, "completed", "text"),
@@ -104,7 +106,12 @@ SAMPLES: Final[list[ev.Event]] = [
     ev.ItemCorrected(ITEM, "text", 2, DeviceId("d"), 0.0, None, False, DeviceId("d")),
     ev.ReactionAdded(ITEM, "+1", DeviceId("d"), 1),
     ev.ReactionRemoved(ITEM, "+1", DeviceId("d"), 0),
+    ev.AsideStarted(RESPONSE, FIRST),
+    ev.AsideCalled(RESPONSE, ITEM, "call", "name", "{}"),
+    ev.AsideEnded(RESPONSE, ITEM, "completed", "text"),
     ev.TextAppended(RESPONSE, ITEM, 0, "text"),
+    ev.AsideAppended(RESPONSE, ITEM, 0, "text"),
+    ev.ReasoningAppended(RESPONSE, 0, "text"),
     ev.SpeechSuspected(LEG, 5),
     ev.SpeechConfirmed(LEG),
     ev.SpeechDismissed(LEG),

@@ -12,7 +12,8 @@ from gateway.core.ids import DeviceId, Generation, ItemId, LegId, ResponseId
 from gateway.core.members import Member
 from gateway.core.values import Failure, Settings
 from gateway.protocol import realtime as rt
-from gateway.protocol.projection import View, project
+from gateway.protocol.projection import project
+from gateway.protocol.view import View
 from tests.protocol.examples import EXTENSION, Json
 from tests.protocol.stock import STANDARD, problems
 

@@ -14,6 +14,7 @@ from gateway.core.state import Conversation
 from gateway.core.values import Settings
 from gateway.errors import StoreError
 from gateway.runtime.actor import Actor, Origin
+from gateway.runtime.choice import Agents
 from gateway.runtime.glance import Glance
 from gateway.runtime.ports import Agent, Content, Loaded, Published, SessionInfo, Store, Stored, Verdict
 from gateway.runtime.registry import Registry
@@ -249,7 +250,7 @@ async def stage(
     store = store if store is not None else GatedStore(journal=journal)
     agent = agent if agent is not None else ScriptedAgent()
     clock = VirtualClock()
-    registry = Registry(store, agent, clock)
+    registry = Registry(store, Agents(agent), clock)
     yield Stage(registry, store, clock, journal)
     store.open.set()
     await registry.aclose()

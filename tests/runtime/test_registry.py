@@ -10,6 +10,7 @@ from gateway.core import events as ev, inputs as inp
 from gateway.core.ids import Generation, ItemId, SessionId, TenantId, UserId, shard_of
 from gateway.core.values import Settings
 from gateway.errors import StoreError
+from gateway.runtime.choice import Agents
 from gateway.runtime.ports import Loaded, SessionInfo, Stored
 from gateway.runtime.registry import IDLE_SECONDS, Registry
 from gateway.store.snapshots import FACTS
@@ -30,7 +31,7 @@ async def texts(on: Stage, session: SessionId) -> list[str]:
 
 def test_a_new_session_has_an_id_of_its_shard_and_is_found_by_it() -> None:
     async def main() -> None:
-        registry = Registry(GatedStore(), ScriptedAgent(), VirtualClock(), shard=171)
+        registry = Registry(GatedStore(), Agents(ScriptedAgent()), VirtualClock(), shard=171)
         actor = await registry.open(Settings())
         assert shard_of(actor.session_id) == 171
         assert await registry.find(actor.session_id) is actor

@@ -303,7 +303,7 @@ def test_words_that_a_fact_makes_void_are_gone_with_its_append(play: Play, end: 
 
 @pytest.mark.parametrize("end", [QueueWithdrawn(A, "withdrawn"), QueueTaken(A)])
 def test_what_is_wanted_for_an_answer_stays_while_its_turn_waits(play: Play, end: Fact) -> None:
-    waits = TurnQueued(A, "one", "queue", instructions="In French.", metadata={"customer": "Ada"})
+    waits = TurnQueued(A, "one", "queue", wish=Wish("In French.", {"customer": "Ada"}))
 
     async def scenario(store: Store) -> None:
         await store.append(HERE, 0, [waits, said(B, "two")], WALL)

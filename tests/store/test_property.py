@@ -26,7 +26,7 @@ from gateway.core.events import (
 )
 from gateway.core.ids import ItemId, ResponseId, SessionId
 from gateway.core.state import Conversation
-from gateway.core.values import Settings
+from gateway.core.values import Settings, Wish
 from gateway.errors import StoreError
 from gateway.runtime.ports import Store
 from gateway.store.memory import MemoryStore
@@ -49,7 +49,7 @@ FACT: Final[st.SearchStrategy[Fact]] = st.one_of(
     st.builds(ItemTruncated, ITEM, TEXT, TEXT, st.integers(0, 10_000)),
     st.builds(ItemRemoved, ITEM, st.sampled_from(["deleted", "not_speech"])),
     st.builds(ItemRedacted, ITEM, st.none() | st.just(ResponseId("resp_1"))),
-    st.builds(TurnQueued, ITEM, TEXT, st.just("queue"), instructions=st.none() | TEXT, metadata=METADATA),
+    st.builds(TurnQueued, ITEM, TEXT, st.just("queue"), wish=st.builds(Wish, st.none() | TEXT, METADATA)),
     st.builds(QueueWithdrawn, ITEM, st.just("withdrawn")) | st.builds(QueueTaken, ITEM),
     st.builds(SettingsChanged, st.builds(Settings, instructions=TEXT, metadata=METADATA)),
     st.sampled_from(SAMPLES),

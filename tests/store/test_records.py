@@ -10,6 +10,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from gateway.core.events import (
+    AsideCalled,
+    AsideEnded,
+    AsideStarted,
     BranchSelected,
     CommandApplied,
     Entered,
@@ -45,13 +48,14 @@ from gateway.core.events import (
     TurnQueued,
 )
 from gateway.core.ids import DeviceId, FloorGeneration, Generation, ItemId, LegId, ResponseId, TenantId, UserId
-from gateway.core.values import Failure, Settings, Wish
+from gateway.core.values import Failure, Given, Settings, Tool, Usage, Wish
 from gateway.errors import StoreError
 from gateway.runtime.wishes import as_wish, place_of
 from gateway.store.records import (
     FACTS,
     INSTRUCTIONS,
     METADATA,
+    TOOLS,
     VERSION,
     ContentRow,
     as_map,
@@ -67,6 +71,8 @@ DATA: Final = Path(__file__).parents[1] / "data"
 USER, ANSWER, EDITED = ItemId("item_1"), ItemId("item_2"), ItemId("item_3")
 RESPONSE, LEG = ResponseId("resp_1"), LegId("leg_1")
 
+CLOCK = Tool("clock", "Tells the time.", '{"type":"object"}')
+
 SAMPLES: Final[tuple[Fact, ...]] = (
     SessionOpened(
         Settings(
@@ -79,6 +85,7 @@ SAMPLES: Final[tuple[Fact, ...]] = (
             "queue",
             "merge",
             9,
+            tools=(CLOCK,),
             metadata={"topic": "time"},
         ),
         TenantId("acme"),
@@ -90,9 +97,16 @@ SAMPLES: Final[tuple[Fact, ...]] = (
     ),
     ItemAdded(ANSWER, USER, "assistant", "in_progress", "", False, DeviceId(""), RESPONSE, None),
     ItemAdded(EDITED, None, "user", "completed", "What day is it?", device=DeviceId("phone"), aside=True),
+    ItemAdded(
+        ItemId("item_8"), ANSWER, "tool", "completed", "{}", kind="function_call", call_id="call_1", name="clock"
+    ),
+    ItemAdded(
+        ItemId("item_9"), ItemId("item_8"), "tool", "completed", "Nine.", kind="function_call_output", call_id="call_1"
+    ),
     ItemTranscribed(USER, "What time is it? \N{ALARM CLOCK}"),
     ItemTranscriptionFailed(USER, Failure("engine_timeout", "The recogniser took too long.")),
     ItemCompleted(ANSWER, RESPONSE, "incomplete", "It is a quarter past nine."),
+    ItemCompleted(ANSWER, RESPONSE, "incomplete", "It is a", fell_short=True),
     ItemTruncated(ANSWER, "It is a", " quarter past nine.", 420, 28, "leg_lost"),
     ItemRemoved(USER, "not_speech"),
     ItemRemoved(EDITED, "not_speech", aside=True),
@@ -101,6 +115,11 @@ SAMPLES: Final[tuple[Fact, ...]] = (
     ResponseStarted(RESPONSE, Generation(8), None, replaces=ANSWER),
     ResponseEnded(RESPONSE, Generation(7), "cancelled", ANSWER, "turn_detected", None),
     ResponseEnded(RESPONSE, Generation(8), "failed", None, None, Failure("model_timeout", "No token came.")),
+    ResponseEnded(RESPONSE, Generation(9), "incomplete", ANSWER, None, None, Usage(900, 20, 800), "max_output_tokens"),
+    AsideStarted(RESPONSE, Generation(10), {"topic": "summary"}, DeviceId("phone"), "evt_3"),
+    AsideCalled(RESPONSE, ItemId("item_10"), "call_2", "clock", "{}"),
+    AsideEnded(RESPONSE, ItemId("item_11"), "completed", "They talked of clocks.", usage=Usage(900, 20)),
+    AsideEnded(RESPONSE, ItemId("item_11"), "cancelled", "They", "client_cancelled"),
     PlayoutStarted(RESPONSE, LEG),
     PlayoutStopped(RESPONSE, LEG),
     PlayoutCleared(RESPONSE, LEG, 7, 420),
@@ -127,9 +146,16 @@ SAMPLES: Final[tuple[Fact, ...]] = (
         DeviceId("phone"),
         LEG,
         "evt_2",
-        "In French.",
+        Wish(
+            "In French.",
+            {"topic": "time"},
+            (CLOCK,),
+            "required",
+            "clock",
+            200,
+            (Given("user", "What time is it?"), Given(refers_to="item_1")),
+        ),
         True,
-        {"topic": "time"},
         1763640000.75,
     ),
     QueueEdited(ItemId("item_3"), "And when?", DeviceId("tablet")),
@@ -222,24 +248,25 @@ def test_any_fact_comes_back_as_it_was(fact: Fact) -> None:
 def test_words_are_beside_the_record_and_not_in_it(fact: Fact) -> None:
     data, contents = encode(fact)
     record = parse(data)
-    assert not {"text", "unheard", "instructions", "metadata"} & record.keys()
-    assert not {"instructions", "metadata"} & record.get("settings", {}).keys()
+    assert not {"text", "unheard", "wish", "metadata"} & record.keys()
+    assert not {"instructions", "metadata", "tools"} & record.get("settings", {}).keys()
     match fact:
         case ItemTruncated(item_id, text, unheard):
             assert contents == (ContentRow(item_id, text, unheard),)
-        case ItemAdded() | ItemTranscribed() | ItemCompleted() | ItemCorrected():
+        case ItemAdded() | ItemTranscribed() | ItemCompleted() | ItemCorrected() | AsideCalled() | AsideEnded():
             assert contents == (ContentRow(fact.item_id, fact.text),)
         case SessionOpened(settings) | SettingsChanged(settings):
             assert contents[0] == ContentRow(INSTRUCTIONS, settings.instructions)
             assert (contents[1].item_id, as_map(contents[1].text)) == (METADATA, settings.metadata)
+            assert [row.item_id for row in contents[2:]] == [TOOLS] * bool(settings.tools)
         case TurnQueued(item_id, text):
-            wish = Wish(fact.instructions, fact.metadata)
+            wish = fact.wish
             kept = [(row.item_id, as_wish(row.text)) for row in contents[1:]]
             assert contents[0] == ContentRow(item_id, text)
             assert kept == [(place_of(item_id), wish)] * (wish != Wish())
         case QueueEdited() | SteerAccepted() | SteerFailed():
             assert contents == (ContentRow(fact.item_id, fact.text),)
-        case ResponseStarted(response_id, metadata=metadata) if metadata:
+        case ResponseStarted(response_id, metadata=metadata) | AsideStarted(response_id, metadata=metadata) if metadata:
             assert [(row.item_id, as_map(row.text)) for row in contents] == [(ItemId(f"*{response_id}"), metadata)]
         case _:
             assert contents == ()

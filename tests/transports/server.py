@@ -175,7 +175,7 @@ class _Server(uvicorn.Server):
 async def serving(
     folder: Path,
     *,
-    agent: Agent | None = None,
+    agent: Agent | str | None = None,
     engines: Engines | None = None,
     ping_every_s: float = keepalive.PING_EVERY_S,
     pong_within_s: float = keepalive.PONG_WITHIN_S,
@@ -183,7 +183,8 @@ async def serving(
     **settings: Any,
 ) -> AsyncIterator[Gateway]:
     """Serve a gateway with its log in *folder*. It is always in time: the machine is shared with other tests."""
-    given = {"agent": "offline", "synthesizer": "none", "recognizer": "none", "data": str(folder), **settings}
+    name, agent = (agent, None) if isinstance(agent, str) else ("offline", agent)
+    given = {"agent": name, "synthesizer": "none", "recognizer": "none", "data": str(folder), **settings}
     known = Settings(**given)
     app = create_app(known, agent=agent, engines=engines, lateness=Measured)
     listener = socket.create_server(("127.0.0.1", 0))

@@ -10,6 +10,7 @@ from gateway.core.values import Settings
 from gateway.errors import ProtocolViolation
 from gateway.protocol import realtime as rt
 from gateway.transports import config as conf
+from gateway.transports.names import Names
 from tests.transports.wire import Client, Line, line, update
 from tests.virtual_time import run
 
@@ -180,15 +181,16 @@ def words(**fields: Any) -> rt.SessionChanges:
 
 
 def test_a_session_has_a_language_and_may_have_lists_of_its_own() -> None:
-    settings = conf.shared(Settings(), words(language="de", stop_words=["Ruhe jetzt!", "ruhe JETZT"], backchannels=[]))
+    german = words(language="de", stop_words=["Ruhe jetzt!", "ruhe JETZT"], backchannels=[])
+    settings = conf.shared(Settings(), german, Names())
     assert (settings.language, settings.stop_words, settings.backchannels) == ("de", ("ruhe jetzt",), ())
-    settings = conf.shared(settings, words(stop_words=None))
+    settings = conf.shared(settings, words(stop_words=None), Names())
     assert (settings.language, settings.stop_words, settings.backchannels) == ("de", None, ())
 
 
 def test_an_utterance_has_a_word() -> None:
     with pytest.raises(ProtocolViolation) as caught:
-        conf.shared(Settings(), words(backchannels=["okay", "..."]))
+        conf.shared(Settings(), words(backchannels=["okay", "..."]), Names())
     assert caught.value.param == "session.bargein.backchannels"
 
 

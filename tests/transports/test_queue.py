@@ -8,8 +8,10 @@ import pytest
 from gateway.agents.scripted import Hold, Say, ScriptedAgent
 from gateway.core.values import Settings
 from gateway.protocol import realtime as rt
+from gateway.runtime.choice import Agents
 from gateway.runtime.registry import Registry
 from gateway.transports import config as conf
+from gateway.transports.names import Names
 from tests.runtime.stage import VirtualClock
 from tests.transports.wire import Client, Line, Mirror, line, update
 from tests.virtual_time import run, settle
@@ -90,7 +92,7 @@ def test_what_waits_survives_the_process() -> None:
             await first.send("response.create", on_active="merge", input="say b", response=wish)
             await first.get("queue.item.added", 2)
             await at.on.registry.aclose()
-            at.on.registry = registry = Registry(at.on.store, agent, VirtualClock())
+            at.on.registry = registry = Registry(at.on.store, Agents(agent), VirtualClock())
             actor = await registry.find(first.connection.actor.session_id)
             assert actor is not None
             client = await at.connect(actor, extended=True)
@@ -150,7 +152,7 @@ def test_the_session_says_what_new_input_does() -> None:
 
 
 def policies(given: Any, known: Settings) -> Settings:
-    return conf.shared(known, msgspec.convert({"bargein": {"on_active": given}}, rt.SessionChanges))
+    return conf.shared(known, msgspec.convert({"bargein": {"on_active": given}}, rt.SessionChanges), Names())
 
 
 def test_present_choices_change_and_null_brings_back_all() -> None:

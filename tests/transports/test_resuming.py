@@ -334,6 +334,7 @@ def test_who_joins_a_long_conversation_is_told_the_newest_of_it(monkeypatch: pyt
             glance = await actor.glance()
             for most_bytes, count in ((1, 1), (10**6, 5)):
                 part = await history.newest(at.on.store, actor.session_id, glance, most_bytes)
-                assert (len(part.items), part.has_before, part.items[-1].content[0].text) == (count, True, "5")
+                assert (len(part.items), part.has_before) == (count, True)
+                assert [each.text for each in part.items[-1].content or []] == ["5"]
 
     run(main())

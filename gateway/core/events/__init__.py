@@ -12,6 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from gateway.core.events.asides import (
+    AsideAppended as AsideAppended,
+    AsideCalled as AsideCalled,
+    AsideEnded as AsideEnded,
+    AsideStarted as AsideStarted,
+)
 from gateway.core.events.floor import (
     FloorChanged as FloorChanged,
     FloorReason as FloorReason,
@@ -34,6 +40,17 @@ from gateway.core.events.queueing import (
     TurnQueued as TurnQueued,
 )
 from gateway.core.events.redaction import ItemRedacted as ItemRedacted
+from gateway.core.events.speech import (
+    InputCommitted as InputCommitted,
+    PlayoutPaused as PlayoutPaused,
+    PlayoutResumed as PlayoutResumed,
+    SpeechConfirmed as SpeechConfirmed,
+    SpeechDismissed as SpeechDismissed,
+    SpeechStarted as SpeechStarted,
+    SpeechStopped as SpeechStopped,
+    SpeechSuspected as SpeechSuspected,
+    TimeoutTriggered as TimeoutTriggered,
+)
 from gateway.core.events.steering import (
     ResponseSteered as ResponseSteered,
     SteerAccepted as SteerAccepted,
@@ -42,7 +59,18 @@ from gateway.core.events.steering import (
     SteerPending as SteerPending,
 )
 from gateway.core.ids import DEFAULT_TENANT, DeviceId, Generation, ItemId, LegId, ResponseId, TenantId, UserId
-from gateway.core.values import CutReason, Failure, ItemStatus, ResponseStatus, Role, Settings, TruncationReason
+from gateway.core.values import (
+    CutReason,
+    Failure,
+    ItemKind,
+    ItemStatus,
+    ResponseStatus,
+    Role,
+    Settings,
+    Shortfall,
+    TruncationReason,
+    Usage,
+)
 
 # --- facts ---
 
@@ -62,7 +90,10 @@ class SettingsChanged:
 
 @dataclass(frozen=True, slots=True)
 class ItemAdded:
-    """A message joined the tree, as a child of ``parent`` (None: it begins the conversation)."""
+    """A message joined the tree, as a child of ``parent`` (None: it begins the conversation).
+
+    Or a tool's call, whose ``text`` is its arguments, or what came of one, whose ``text`` is its output.
+    """
 
     item_id: ItemId
     parent: ItemId | None
@@ -80,6 +111,13 @@ class ItemAdded:
 
     user: UserId = UserId("")
     """Who said it, ``""`` where that is not known."""
+
+    kind: ItemKind = "message"
+    call_id: str = ""
+    """Joins a call and its result."""
+
+    name: str = ""
+    """Of the tool that is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +142,8 @@ class ItemCompleted:
     response_id: ResponseId
     status: ItemStatus
     text: str
+    fell_short: bool = False
+    """True for an incomplete one that nobody cut: the model ended it early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +208,11 @@ class ResponseEnded:
     item_id: ItemId | None
     reason: CutReason | None = None
     failure: Failure | None = None
+    usage: Usage | None = None
+    """What it cost; None where that is not known, as of an answer that was cut."""
+
+    shortfall: Shortfall | None = None
+    """Why one that is ``incomplete`` is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +281,9 @@ Fact: TypeAlias = (
     | ItemCorrected
     | ReactionAdded
     | ReactionRemoved
+    | AsideStarted
+    | AsideCalled
+    | AsideEnded
 )
 
 
@@ -253,64 +301,12 @@ class TextAppended:
 
 
 @dataclass(frozen=True, slots=True)
-class SpeechSuspected:
-    leg: LegId
-    onset_ms: int
+class ReasoningAppended:
+    """More of what the model thinks. ``offset`` counts Unicode code points from the beginning of that."""
 
-
-@dataclass(frozen=True, slots=True)
-class SpeechConfirmed:
-    leg: LegId
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechDismissed:
-    leg: LegId
-
-
-@dataclass(frozen=True, slots=True)
-class PlayoutPaused:
-    leg: LegId
     response_id: ResponseId
-
-
-@dataclass(frozen=True, slots=True)
-class PlayoutResumed:
-    leg: LegId
-    response_id: ResponseId
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechStarted:
-    """Announced to every client: the user has the floor. ``audio_start_ms`` points back to the onset."""
-
-    leg: LegId
-    item_id: ItemId
-    audio_start_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechStopped:
-    leg: LegId
-    item_id: ItemId
-    audio_end_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class InputCommitted:
-    leg: LegId
-    item_id: ItemId
-    previous: ItemId | None
-
-
-@dataclass(frozen=True, slots=True)
-class TimeoutTriggered:
-    """Nobody spoke for the idle timeout: the silence becomes a turn, which is answered."""
-
-    leg: LegId
-    item_id: ItemId
-    audio_start_ms: int
-    audio_end_ms: int
+    offset: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +330,8 @@ class CommandRejected:
 
 Signal: TypeAlias = (
     TextAppended
+    | AsideAppended
+    | ReasoningAppended
     | SpeechSuspected
     | SpeechConfirmed
     | SpeechDismissed

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.core.ids import DeviceId, ItemId
-from gateway.core.values import ItemStatus, Role
+from gateway.core.values import ItemKind, ItemStatus, Role
 
 # --- facts ---
 
@@ -21,6 +21,9 @@ class Entered:
     truncated: bool
     seen: int
     redacted: bool = False
+    kind: ItemKind = "message"
+    call_id: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,9 @@
 """Facts about what waits for the running answer to end."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.core.ids import DeviceId, ItemId, LegId
-from gateway.core.values import Waiting
+from gateway.core.values import Waiting, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +26,8 @@ class TurnQueued:
     """Who asked: speaks the answer, if it is there by then."""
 
     command: str = ""
-    instructions: str | None = None
+    wish: Wish = field(default_factory=Wish)
     text_only: bool = False
-    metadata: Mapping[str, str] = field(default_factory=dict)
     not_before: float | None = None
     """Wall time, of one that is debounced; None when only the answer is waited for."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 from gateway.core.ids import DEFAULT_TENANT, Generation, ItemId, ResponseId, TenantId, UserId
 from gateway.core.inputs.floor import (
@@ -38,7 +38,8 @@ from gateway.core.inputs.steering import (
     GenerationBegan as GenerationBegan,
     SteerRequested as SteerRequested,
 )
-from gateway.core.values import Failure, OnActive as OnActive, Settings, Wish
+from gateway.core.inputs.tools import Reasoned as Reasoned, ToolCalled as ToolCalled, ToolRan as ToolRan
+from gateway.core.values import Failure, ItemKind, OnActive as OnActive, Role, Settings, Shortfall, Usage, Wish
 
 UNKNOWN_LEVEL: Final = -100.0
 """The level of a voice that nobody has measured: any other is louder."""
@@ -96,12 +97,15 @@ class LegLeft:
 
 @dataclass(frozen=True, slots=True)
 class ItemSubmitted:
-    """A client adds a message. ``previous`` is None for the end, ``""`` for the root."""
+    """A client adds a message, or what came of a tool. ``previous`` is None for the end, ``""`` for the root."""
 
-    role: Literal["user", "assistant", "system"]
+    role: Role
     text: str
     item_id: ItemId | None = None
     previous: str | None = None
+    kind: ItemKind = "message"
+    call_id: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +135,8 @@ class ResponseRequested:
     on_active: OnActive | None = None
     """None stands for what the session's settings say."""
 
-    instructions: str | None = None
+    wish: Wish = field(default_factory=Wish)
     text_only: bool = False
-    metadata: Mapping[str, str] = field(default_factory=dict)
     words: str | None = None
     """A message of the user that joins the conversation with it; None when it stands there already."""
 
@@ -144,6 +147,9 @@ class ResponseRequested:
     """None stands for what the session's settings say."""
     replaces: ItemId | None = None
     """The answer that is to be given again; the new one stands beside it."""
+
+    aside: bool = False
+    """True for an answer that does not join the conversation, beside whatever runs (``conversation: "none"``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +311,11 @@ class TextGenerated:
 @dataclass(frozen=True, slots=True)
 class GenerationFinished:
     generation: Generation
+    usage: Usage | None = None
+    """None where the model does not tell."""
+
+    shortfall: Shortfall | None = None
+    """Why the answer is not complete, where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +376,9 @@ Input: TypeAlias = (
     | TextGenerated
     | GenerationFinished
     | GenerationFailed
+    | ToolCalled
+    | ToolRan
+    | Reasoned
     | DeadlineReached
     | OfPresence
 )

@@ -1,0 +1,65 @@
+"""Who answers, and under which names: what the settings name, made."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.agents.callable import load
+from gateway.agents.offline import OfflineAgent
+from gateway.agents.patience import Patience
+from gateway.errors import SettingsError
+from gateway.runtime.choice import Agents
+from gateway.runtime.ports import Agent, SteerMode
+from gateway.settings import OF_MODELS, Settings
+from gateway.transports.names import OPENAI_VOICES, Known, Names
+from media.leg import Engines
+
+_OPENAI_SPEECH: Final = "openai"
+
+
+def choose_agents(settings: Settings) -> Agents:
+    """An agent for each model that a session may have. Raises ``SettingsError``."""
+    made = {model: _made(settings, kind, model) for model, kind in _kinds(settings).items()}
+    return Agents(next(iter(made.values())), made)
+
+
+def names_of(settings: Settings, engines: Engines | None) -> Names:
+    """Which names clients may give. Any, where there is but one model without a name, or one voice without."""
+    default, *others = _kinds(settings)
+    named = others or default == settings.model
+    models = Known(default, others, settings.model_aliases) if named else Known()
+    return Names(models, _voices(settings, engines))
+
+
+def _voices(settings: Settings, engines: Engines | None) -> Known:
+    default: object = getattr(engines.synthesizer, "voice", "") if engines is not None else ""
+    if not isinstance(default, str) or not default:
+        return Known()
+    usual = OPENAI_VOICES if settings.synthesizer == _OPENAI_SPEECH and not settings.base_url else ()
+    aliases = settings.voice_aliases
+    return Known(default, (*settings.voice_list, *usual, *aliases.values()), aliases)
+
+
+def _kinds(settings: Settings) -> Mapping[str, str]:
+    """By its name, what kind of agent each model needs. The default is the first."""
+    usual = settings.agent or ("openai_chat" if settings.api_key or settings.base_url else "offline")
+    kinds = {settings.model if usual in OF_MODELS else usual: usual}
+    kinds |= {model: kind or usual for model, kind in settings.further_models.items()}
+    for model in settings.model_aliases.values():
+        kinds.setdefault(model, usual)
+    for model, kind in list(kinds.items())[1:]:
+        if kind == usual and kind not in OF_MODELS:
+            raise SettingsError(f"Setting 'models' is wrong: {model} needs an agent, as {model}=openai_chat.")
+    return kinds
+
+
+def _made(settings: Settings, kind: str, model: str) -> Agent:
+    if kind == "offline":
+        return OfflineAgent()
+    if kind == "openai_chat":
+        from gateway.agents.openai_chat import OpenAIChat  # half a second that only those who ask for it pay
+
+        steer: SteerMode = "prefill" if settings.steer == "prefill" else "instruction"
+        patience = Patience(settings.model_connect_s, settings.first_token_s, settings.next_token_s)
+        key, url = settings.api_key or None, settings.base_url or None
+        return OpenAIChat(model, api_key=key, base_url=url, steer=steer, patience=patience)
+    return load(kind)
