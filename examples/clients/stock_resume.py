@@ -1,4 +1,4 @@
-"""OpenAI's own Python client, which comes back to its conversation after a lost connection. Its package is all it needs.
+"""OpenAI's own Python client, which comes back to its conversation after a lost connection.
 
     .venv/bin/python -m examples.clients.stock_resume http://127.0.0.1:8080
 
@@ -33,7 +33,7 @@ class Place:
             self._cursor = f"{event['epoch']}.{event['seq']}"
 
     def new(self, delta: dict[str, Any]) -> str:
-        """What of a text delta has not come before: after a resume the answer that is open is told from its beginning."""
+        """What of a text delta has not come before: on resuming, an answer that is open is told from its beginning."""
         item, offset, text = delta["item_id"], delta["offset"], delta["delta"]
         known = self._shown.get(item, 0)
         self._shown[item] = max(known, offset + len(text))

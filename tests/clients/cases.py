@@ -18,6 +18,17 @@ CASES: Final[Mapping[str, str]] = {
 }
 """In the order in which they are tried, with what each means."""
 
+FRAMES: Final[Mapping[str, str]] = {
+    "framing": "1: lengths, and frames in pieces",
+    "pings": "2: pings and pongs",
+    "reserved_bits": "3: reserved bits",
+    "opcodes": "4: opcodes that are not defined",
+    "fragments": "5: fragments, and what comes between them",
+    "utf_8": "6: UTF-8",
+    "closing": "7: closing",
+}
+"""Groups of cases of WebSocket itself, numbered as Autobahn's."""
+
 Outcome = Literal["passed", "failed", "not_applicable"]
 
 
@@ -59,7 +70,7 @@ def from_json(text: str) -> Report:
     return Report(found["client"], found["version"], tuple(results))
 
 
-def read(client: str, version: str, lines: Iterable[str], tail: str) -> Report:
+def read(client: str, version: str, cases: Iterable[str], lines: Iterable[str], tail: str) -> Report:
     """What a driver printed. A case of which it said nothing failed; *tail* is what it said last elsewhere."""
     told: dict[str, Result] = {}
     for line in lines:
@@ -67,4 +78,4 @@ def read(client: str, version: str, lines: Iterable[str], tail: str) -> Report:
             said: dict[str, Any] = json.loads(line)
             told[said["case"]] = Result(said["case"], said["outcome"], said.get("reason", ""))
     silent = f"the client's program ended before: {tail}" if tail else "the client's program ended before"
-    return Report(client, version, tuple(told.get(case, Result(case, "failed", silent)) for case in CASES))
+    return Report(client, version, tuple(told.get(case, Result(case, "failed", silent)) for case in cases))

@@ -3,9 +3,12 @@
 import json
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from tests.clients.cases import CASES, FRAMES
 
 ROOT: Final = Path(__file__).parents[2]
 NODE: Final = ROOT / "tests" / "clients" / "node"
@@ -29,8 +32,12 @@ class Stock:
     serving: tuple[str, ...] = ()
     """Further options of ``bargein serve``."""
 
+    cases: Mapping[str, str] = field(default_factory=lambda: CASES)
+
     def version(self) -> str:
-        """What the lock says."""
+        """What the lock says; nothing for what is our own."""
+        if not self.package:
+            return ""
         if self.environment == "node":
             packages = json.loads((NODE / "package-lock.json").read_text("utf-8"))["packages"]
             return str(packages[f"node_modules/{self.package}"]["version"])
@@ -75,3 +82,13 @@ CLIENTS: Final = (
     Stock("LiveKit Agents", "livekit-plugins-openai", "livekit", "livekit_plugin"),
     Stock("AI SDK", "@ai-sdk/openai", "node", "ai.mjs"),
 )
+
+WIRE: Final = Stock(
+    "RFC 6455",
+    "",
+    OWN,
+    "rfc6455",
+    serving=("--max-connections", "0", "--max-per-user", "0"),
+    cases=FRAMES,
+)
+"""No client, but WebSocket itself."""

@@ -5,9 +5,7 @@ import os
 import subprocess
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +36,7 @@ async def perform(client: Stock, folder: Path) -> Report:
             if "--tls" in client.serving:
                 stage["NODE_EXTRA_CA_CERTS"] = str(folder / "data" / "tls" / "development.pem")
             said, tail = await _run(client.command, stage)
-    return read(client.name, client.version(), said, tail)
+    return read(client.name, client.version(), client.cases, said, tail)
 
 
 async def _run(command: Sequence[str], stage: Mapping[str, str]) -> tuple[list[str], str]:

@@ -1,4 +1,4 @@
-"""LiveKit's OpenAI Realtime plugin in a whole agent session, with a microphone and a loudspeaker of our own for a room."""
+"""LiveKit's OpenAI Realtime plugin in a whole agent session; a microphone and a loudspeaker of our own are its room."""
 
 import asyncio
 import logging
@@ -40,7 +40,7 @@ class Loudspeaker(io.AudioOutput):
         await super().capture_frame(frame)
         if not self._pushed_s:
             self._began = time.monotonic()
-            self.on_playback_started(created_at=time.time())
+            self.on_playback_started(created_at=time.time())  # noqa: TID251  the package counts so
         self._pushed_s += frame.duration
         self.played += len(frame.data) * 2
 

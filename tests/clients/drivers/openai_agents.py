@@ -8,6 +8,7 @@ from agents.realtime import RealtimeAgent, RealtimeRunner, RealtimeSession
 from agents.realtime.model_events import RealtimeModelRawServerEvent
 from agents.realtime.model_inputs import RealtimeModelSendRawMessage
 from agents.tool import function_tool
+
 from tests.clients.drivers.kit import Event, Heard, Microphone, NotApplicable, Stage, case
 from tests.clients.drivers.script import FORECAST, hold
 
