@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import AgentError, SettingsError
-from gateway.runtime.ports import Agent, Conversation, SteerMode
+from gateway.runtime.ports import Agent, Conversation, Piece, SteerMode
 
 _STEER_MODES: Final[tuple[SteerMode, ...]] = ("native", "prefill", "instruction")
 _EXAMPLE: Final = "`async def reply(conversation): yield 'Hello'`"
@@ -18,7 +18,8 @@ _EXAMPLE: Final = "`async def reply(conversation): yield 'Hello'`"
 def load(path: str) -> Agent:
     """The agent at *path*, ``package.module:name``; the current directory can be imported from.
 
-    The name is an async generator function of one argument, the conversation, that yields ``str``;
+    The name is an async generator function of one argument, the conversation, that yields ``str``, or what else an
+    answer may hold (``gateway.runtime.models.Piece``: the call of a tool, what it cost, …);
     or an object with such a ``reply``, whose ``name``, ``steer`` and ``aclose`` are used where it
     has them. Raises :class:`SettingsError` with a sentence that says what is wrong.
     """
@@ -53,7 +54,7 @@ class CallableAgent:
         self.name = name if isinstance(name, str) else f"callable {path}"
         self.steer: SteerMode = next((mode for mode in _STEER_MODES if mode == steer), "instruction")
 
-    async def reply(self, conversation: Conversation) -> AsyncGenerator[str, None]:
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[Piece, None]:
         """Yield what the code yields. Raises :class:`AgentError`, ``agent_crashed`` with the cause chained."""
         try:
             async with AsyncExitStack() as stack:
@@ -61,7 +62,7 @@ class CallableAgent:
                 if inspect.isasyncgen(stream):
                     await stack.enter_async_context(aclosing(stream))
                 async for piece in stream:
-                    yield self._text(piece)
+                    yield self._piece(piece)
         except AgentError:
             raise
         except Exception as error:
@@ -83,8 +84,8 @@ class CallableAgent:
             raise AgentError("agent_crashed", f"{self._path} returned {kind} instead of yielding: write {_EXAMPLE}.")
         return answer
 
-    def _text(self, piece: object) -> str:
-        if not isinstance(piece, str):
+    def _piece(self, piece: object) -> Piece:
+        if not isinstance(piece, Piece):
             raise AgentError("agent_crashed", f"{self._path} yielded {type(piece).__name__} instead of str.")
         return piece
 

@@ -10,15 +10,16 @@ last; some refuse empty content. So this is what is sent, always:
   note in square brackets at the head of the *user's* next message: models imitate what stands in
   their own messages, and would speak the marker. What was not heard is not sent at all;
 - an answer whose sound broke off by itself likewise, but the note quotes the rest, which could be read;
-- a note in the user's place where a user message would be missing.
+- a note in the user's place where a user message would be missing;
+- what came of a tool right after its call, wherever it stood, and a note where nothing came.
 
 An answer that is steered is gone on with. For a model that continues its own words (``prefill``) those stand last,
 alone against the rule above, and what the user added stands before them. Any other is told in the leading system
 message, so that nothing of it can be taken for the user's words or imitated.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from gateway.runtime.ports import Conversation, Message, Steered
@@ -30,18 +31,26 @@ BROKEN_OFF_UNHEARD: Final = "[None of the answer was heard, as its sound failed.
 BEGIN: Final = "[The conversation begins.]"
 ADDED: Final = "[While you were answering the user added:]"
 _QUOTED: Final = 12
+UNANSWERED: Final = "[Nothing has come back of this call so far.]"
 GO_ON: Final = "[The user has said nothing new. Go on.]"
 
 
-ChatRole: TypeAlias = Literal["user", "assistant", "system"]
+ChatRole: TypeAlias = Literal["user", "assistant", "system", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One message of a chat completion request. ``content`` is never empty."""
+    """One message of a chat completion request. ``content`` is empty only where there are calls."""
 
     role: ChatRole
     content: str
+    calls: tuple[Message, ...] = ()
+    """The tools that the assistant asks for in it."""
+
+    call_id: str = ""
+    """Of what came of a tool: its call."""
+
+    images: tuple[str, ...] = ()
 
 
 def chat_messages(conversation: Conversation) -> tuple[ChatMessage, ...]:
@@ -52,14 +61,17 @@ def chat_messages(conversation: Conversation) -> tuple[ChatMessage, ...]:
         system.append(_go_on(steered.partial))
     head = "\n\n".join(text.strip() for text in system if text.strip())
     said = [m for m in conversation.messages if m.role != "system"]
+    results = {m.call_id: m.text for m in said if m.kind == "function_call_output"}
     if steered is not None:
-        turns = _steered_turns(conversation, steered)
+        turns = _steered_turns(conversation, steered, results)
         return (ChatMessage("system", head), *turns) if head else tuple(turns)
-    turns = list(_alternating(part for message in said for part in _parts(message)))
+    turns = list(_alternating((part for message in said for part in _parts(message)), results))
     if not turns or turns[0].role == "assistant":
         turns.insert(0, ChatMessage("user", BEGIN))
     if turns[-1].role == "assistant":
         turns.append(ChatMessage("user", GO_ON))
+    elif turns[-1].role == "tool":
+        pass
     elif said and said[-1].role == "assistant" and said[-1].interrupted:  # nothing but the note follows it
         turns[-1] = ChatMessage("user", f"{turns[-1].content}\n{GO_ON}")
     return (ChatMessage("system", head), *turns) if head else tuple(turns)
@@ -74,7 +86,7 @@ def _go_on(partial: str) -> str:
     )
 
 
-def _steered_turns(conversation: Conversation, steered: Steered) -> list[ChatMessage]:
+def _steered_turns(conversation: Conversation, steered: Steered, results: Mapping[str, str]) -> list[ChatMessage]:
     """The conversation before the answer, and the answer with what the user added to it."""
     before = [m for m in conversation.messages[: steered.since] if m.role != "system"]
     during = [m for m in conversation.messages[steered.since :] if m.role != "system"]
@@ -83,15 +95,22 @@ def _steered_turns(conversation: Conversation, steered: Steered) -> list[ChatMes
         parts += [ChatMessage("user", f"{ADDED} {m.text.strip()}") for m in during if m.role == "user"]
         parts.append(ChatMessage("assistant", steered.partial))
     else:
-        parts += [ChatMessage(m.role, m.text.strip()) for m in during if m.text.strip() and m.role != "tool"]
-    turns = list(_alternating(iter(parts)))
+        parts += [part for m in during for part in _parts(replace(m, interrupted=False))]
+    turns = list(_alternating(iter(parts), results))
     return turns if turns[0].role == "user" else [ChatMessage("user", BEGIN), *turns]
 
 
 def _parts(message: Message) -> Iterator[ChatMessage]:
+    """What a message gives; a result nothing, for it stands with its call."""
     text = message.text.strip()
-    if text and message.role != "tool":
-        yield ChatMessage(message.role, text)
+    match message.kind:
+        case "function_call":
+            yield ChatMessage("assistant", "", calls=(message,))
+            return
+        case "function_call_output":
+            return
+    if text or message.images:
+        yield ChatMessage(message.role, text, images=message.images)
     if message.interrupted:
         yield ChatMessage("user", _note(message, heard=bool(text)))
 
@@ -103,14 +122,27 @@ def _note(message: Message, *, heard: bool) -> str:
     return f"{BROKEN_OFF if heard else BROKEN_OFF_UNHEARD}{f': {shown}]' if shown else '.]'}"
 
 
-def _alternating(parts: Iterator[ChatMessage]) -> Iterator[ChatMessage]:
+def _alternating(parts: Iterator[ChatMessage], results: Mapping[str, str]) -> Iterator[ChatMessage]:
+    """One message of each speaker in a row; after one with calls, what came of each."""
     held: ChatMessage | None = None
     for part in parts:
-        if held is not None and held.role == part.role:
-            held = ChatMessage(held.role, f"{held.content}\n{part.content}")
+        if held is not None and held.role == part.role and (part.calls or not held.calls):
+            held = _joined(held, part)
             continue
         if held is not None:
-            yield held
+            yield from _whole(held, results)
         held = part
     if held is not None:
-        yield held
+        yield from _whole(held, results)
+
+
+def _joined(one: ChatMessage, other: ChatMessage) -> ChatMessage:
+    content = "\n".join(text for text in (one.content, other.content) if text)
+    return ChatMessage(one.role, content, one.calls + other.calls, images=one.images + other.images)
+
+
+def _whole(message: ChatMessage, results: Mapping[str, str]) -> Iterator[ChatMessage]:
+    """A message, and what came of its calls: servers refuse a call without, and a result anywhere else."""
+    yield message
+    for call in message.calls:
+        yield ChatMessage("tool", results.get(call.call_id) or UNANSWERED, call_id=call.call_id)

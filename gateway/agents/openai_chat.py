@@ -1,18 +1,29 @@
 """OpenAI's chat completions, or any server that speaks them. Needs the network, but for :meth:`OpenAIChat.warm_up`."""
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
 import httpx2
 import openai
-from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+from openai.types.chat import (
+    ChatCompletionChunk,
+    ChatCompletionContentPartParam,
+    ChatCompletionFunctionToolParam,
+    ChatCompletionMessageFunctionToolCallParam,
+    ChatCompletionMessageParam,
+    ChatCompletionToolChoiceOptionParam,
+)
+from openai.types.shared_params import FunctionDefinition
 
+from gateway.agents.chat_stream import Reading, progress
 from gateway.agents.context import ChatMessage, chat_messages
 from gateway.agents.patience import PATIENCE, Patience
-from gateway.agents.upstream import Progress, Upstream
+from gateway.agents.upstream import Upstream
+from gateway.core.values import Tool
 from gateway.errors import AgentError
-from gateway.runtime.ports import Conversation, Message, SteerMode
+from gateway.runtime.ports import Conversation, Message, Piece, SteerMode
 
 
 class OpenAIChat:
@@ -39,79 +50,94 @@ class OpenAIChat:
         self.steer: SteerMode = steer
         self._upstream = Upstream(model, api_key, base_url, patience)
         self._temperature = openai.omit if temperature is None else temperature
-        # OpenAI's newer models refuse `max_tokens`; many compatible servers know nothing else.
-        limit = openai.omit if max_tokens is None else max_tokens
-        self._max_tokens = openai.omit if self._upstream.at_openai else limit
-        self._max_completion_tokens = limit if self._upstream.at_openai else openai.omit
+        self._limit = max_tokens
 
-    async def reply(self, conversation: Conversation) -> AsyncGenerator[str, None]:
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[Piece, None]:
         """Yield the answer as the model streams it. Raises :class:`AgentError`.
 
         The connection is closed when the iterating task is cancelled or the iterator is closed. Code
         that may leave the loop early otherwise wraps it in ``contextlib.aclosing``.
         """
-        messages, client = chat_messages(conversation), self._upstream.client
-        spoke, ending = False, ""
-        async with aclosing(self._upstream.stream(lambda: self._open(client, messages), _progress)) as chunks:
+        client, reading = self._upstream.client, Reading(conversation.response_id)
+        async with aclosing(self._upstream.stream(lambda: self._open(client, conversation), progress)) as chunks:
             async for chunk in chunks:
-                piece, ending = _read(chunk, ending)
-                if piece:
-                    spoke = True
+                for piece in reading.take(chunk):
                     yield piece
-        if not spoke:
-            raise _silent(ending)
+        if not reading.said_anything:
+            raise _silent(reading.ending)
+        for piece in reading.end():
+            yield piece
 
     async def warm_up(self) -> None:
         """Pay now what the first request costs (lazy imports). Touches no network."""
         transport = httpx2.MockTransport(_stand_in)
         async with httpx2.AsyncClient(transport=transport) as http:
             client = self._upstream.client.with_options(http_client=http)
-            async with await self._open(client, chat_messages(_WARM_UP)) as stream:
+            async with await self._open(client, _WARM_UP) as stream:
+                reading = Reading("")
                 async for chunk in stream:
-                    _read(chunk, "")
+                    list(reading.take(chunk))
 
     async def aclose(self) -> None:
         """Close idle connections. Calling it twice is harmless."""
         await self._upstream.aclose()
 
     async def _open(
-        self, client: openai.AsyncOpenAI, messages: tuple[ChatMessage, ...]
+        self, client: openai.AsyncOpenAI, conversation: Conversation
     ) -> openai.AsyncStream[ChatCompletionChunk]:
+        asked = conversation.max_output_tokens
+        limit = self._limit if asked is None else min(asked, self._limit or asked)
+        # OpenAI's newer models refuse `max_tokens`; many compatible servers know nothing else.
+        at_openai = self._upstream.at_openai
         return await client.chat.completions.create(
             model=self._upstream.model,
-            messages=[_param(message) for message in messages],
+            messages=[_param(message) for message in chat_messages(conversation)],
             stream=True,
+            stream_options={"include_usage": True},
             temperature=self._temperature,
-            max_tokens=self._max_tokens,
-            max_completion_tokens=self._max_completion_tokens,
+            max_tokens=openai.omit if limit is None or at_openai else limit,
+            max_completion_tokens=limit if limit is not None and at_openai else openai.omit,
+            tools=[_tool(tool) for tool in conversation.tools] or openai.omit,
+            tool_choice=_choice(conversation) if conversation.tools else openai.omit,
         )
 
 
 def _param(message: ChatMessage) -> ChatCompletionMessageParam:
     match message.role:
+        case "user" if message.images:
+            text: list[ChatCompletionContentPartParam] = [{"type": "text", "text": message.content}]
+            return {"role": "user", "content": [*(text if message.content else []), *map(_image, message.images)]}
         case "user":
             return {"role": "user", "content": message.content}
+        case "assistant" if message.calls:
+            return {"role": "assistant", "content": message.content or None, "tool_calls": [*map(_call, message.calls)]}
         case "assistant":
             return {"role": "assistant", "content": message.content}
+        case "tool":
+            return {"role": "tool", "tool_call_id": message.call_id, "content": message.content}
         case "system":
             return {"role": "system", "content": message.content}
 
 
-def _read(chunk: object, ending: str) -> tuple[str, str]:
-    """The text in *chunk*, and how the answer ended so far: ``""`` before the first proper chunk."""
-    if not isinstance(chunk, ChatCompletionChunk) or not isinstance(getattr(chunk, "choices", None), list):
-        return "", ending
-    if not chunk.choices:
-        return "", ending or "open"
-    choice = chunk.choices[0]
-    delta = getattr(choice, "delta", None)
-    text = getattr(delta, "content", None) or getattr(delta, "refusal", None)
-    return text if isinstance(text, str) else "", getattr(choice, "finish_reason", None) or ending or "open"
+def _image(address: str) -> ChatCompletionContentPartParam:
+    return {"type": "image_url", "image_url": {"url": address}}
 
 
-def _progress(chunk: ChatCompletionChunk) -> Progress:
-    text, ending = _read(chunk, "")
-    return "end" if ending not in ("", "open") else "token" if text else "nothing"
+def _call(call: Message) -> ChatCompletionMessageFunctionToolCallParam:
+    return {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": call.text}}
+
+
+def _tool(tool: Tool) -> ChatCompletionFunctionToolParam:
+    function: FunctionDefinition = {"name": tool.name, "parameters": json.loads(tool.parameters)}
+    if tool.description:
+        function["description"] = tool.description
+    return {"type": "function", "function": function}
+
+
+def _choice(conversation: Conversation) -> ChatCompletionToolChoiceOptionParam:
+    if conversation.forced_tool:
+        return {"type": "function", "function": {"name": conversation.forced_tool}}
+    return conversation.tool_choice
 
 
 def _silent(ending: str) -> AgentError:

@@ -70,6 +70,11 @@ class Answer:
     fault: Fault = ""
     fault_after: int = 0
     finish_reason: str = "stop"
+    deltas: Sequence[Mapping[str, Any]] = ()
+    """Sent after the tokens, as they are: calls of tools, or what a model thinks."""
+
+    usage: Mapping[str, Any] | None = None
+    """Sent in a chunk of its own after the end, as OpenAI does."""
 
 
 Script: TypeAlias = Answer | Sequence[str] | Callable[[Request], Answer | Sequence[str]]
@@ -244,7 +249,11 @@ async def _stream(answer: Answer, sending: _Sending) -> bool:
         sending.tokens += 1
     if answer.fault:
         return await _misbehave(answer.fault, sending)
+    for delta in answer.deltas:
+        await sending.event(_chunk(delta, None))
     await sending.event(_chunk({}, answer.finish_reason))
+    if answer.usage is not None:
+        await sending.event(json.dumps({**json.loads(_chunk({}, None)), "choices": [], "usage": answer.usage}))
     await sending.event("[DONE]")
     await sending.end()
     return True
@@ -269,7 +278,7 @@ async def _end(*tasks: asyncio.Task[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _chunk(delta: Mapping[str, str], finish_reason: str | None) -> str:
+def _chunk(delta: Mapping[str, Any], finish_reason: str | None) -> str:
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
     return json.dumps(
         {"id": "chatcmpl-0", "object": "chat.completion.chunk", "created": 0, "model": "fake", "choices": [choice]}

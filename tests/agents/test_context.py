@@ -2,7 +2,17 @@
 
 from hypothesis import given, strategies as st
 
-from gateway.agents.context import ADDED, BEGIN, BROKEN_OFF, BROKEN_OFF_UNHEARD, CUT, CUT_UNHEARD, GO_ON, chat_messages
+from gateway.agents.context import (
+    ADDED,
+    BEGIN,
+    BROKEN_OFF,
+    BROKEN_OFF_UNHEARD,
+    CUT,
+    CUT_UNHEARD,
+    GO_ON,
+    UNANSWERED,
+    chat_messages,
+)
 from gateway.runtime.ports import Conversation, Message, Steered, SteerMode
 
 
@@ -137,3 +147,47 @@ def test_a_steered_greeting_begins_with_the_user_all_the_same() -> None:
     greeting = (Message("assistant", "Hello, I", interrupted=True), Message("user", "In French."))
     roles = [role for role, _ in gone_on_with("instruction", *greeting, since=0)]
     assert roles == ["system", "user", "assistant", "user"]
+
+
+def tools(*messages: Message) -> list[tuple[str, str, list[str], str]]:
+    conversation = Conversation("session", "response", "", messages)
+    return [
+        (it.role, it.content, [call.call_id for call in it.calls], it.call_id) for it in chat_messages(conversation)
+    ]
+
+
+def called(call_id: str) -> Message:
+    return Message("tool", "{}", kind="function_call", call_id=call_id, name="clock")
+
+
+def came(call_id: str, text: str) -> Message:
+    return Message("tool", text, kind="function_call_output", call_id=call_id)
+
+
+def test_calls_in_a_row_are_one_message_and_their_results_follow_in_their_order() -> None:
+    assert tools(Message("user", "time?"), called("a"), called("b"), came("b", "B"), came("a", "A")) == [
+        ("user", "time?", [], ""),
+        ("assistant", "", ["a", "b"], ""),
+        ("tool", "A", [], "a"),
+        ("tool", "B", [], "b"),
+    ]
+
+
+def test_a_result_that_came_late_stands_with_its_call_and_one_that_did_not_come_is_told() -> None:
+    said = (Message("user", "time?"), called("a"), called("b"), Message("user", "quick"), came("a", "A"))
+    assert tools(*said) == [
+        ("user", "time?", [], ""),
+        ("assistant", "", ["a", "b"], ""),
+        ("tool", "A", [], "a"),
+        ("tool", UNANSWERED, [], "b"),
+        ("user", "quick", [], ""),
+    ]
+
+
+def test_a_result_without_a_call_is_not_sent() -> None:
+    assert tools(Message("user", "time?"), came("z", "Z")) == [("user", "time?", [], "")]
+
+
+def test_an_answer_after_a_result_is_a_message_of_its_own() -> None:
+    said = (Message("user", "time?"), called("a"), came("a", "A"), Message("assistant", "Nine."), Message("user", "ok"))
+    assert [role for role, *_ in tools(*said)] == ["user", "assistant", "tool", "assistant", "user"]

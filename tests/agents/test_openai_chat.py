@@ -32,7 +32,7 @@ def run(script: Script, use: Callable[[FakeOpenAI, OpenAIChat], Awaitable[None]]
 
 
 async def answered(agent: OpenAIChat, conversation: Conversation = ASKED) -> list[str]:
-    return [piece async for piece in agent.reply(conversation)]
+    return [piece async for piece in agent.reply(conversation) if isinstance(piece, str)]
 
 
 async def failure(agent: OpenAIChat) -> AgentError:
@@ -76,7 +76,7 @@ def test_only_settings_that_were_given_are_sent() -> None:
             await answered(tuned)
             await plain.aclose()
             await tuned.aclose()
-            assert set(server.requests[0].body) == {"model", "messages", "stream"}
+            assert set(server.requests[0].body) == {"model", "messages", "stream", "stream_options"}
             body = server.requests[1].body
             assert (body["temperature"], body["max_tokens"], "max_completion_tokens" in body) == (0.0, 50, False)
 
