@@ -1,6 +1,7 @@
 """``python -m tests.clients [NAME…]``: run the clients whose name contains one of these, else all, and print a table.
 
-Results lie in ``.clients/results``. When there is one of every client at its version, ``docs/compatibility.md`` is written.
+Results lie in ``.clients/results``; when there is one of every client at its version, ``docs/compatibility.md`` is
+written.
 """
 
 import asyncio

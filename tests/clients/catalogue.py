@@ -88,7 +88,7 @@ WIRE: Final = Stock(
     "",
     OWN,
     "rfc6455",
-    serving=("--max-connections", "0", "--max-per-user", "0"),
+    serving=("--synthesizer", "none", "--recognizer", "none"),
     cases=FRAMES,
 )
 """No client, but WebSocket itself."""

@@ -13,7 +13,8 @@ SIGNS: Final = {"passed": "✓", "failed": "✗", "not_applicable": "–"}
 _HEAD: Final = """# Compatibility
 Written by `scripts/clients`, which installs these clients at these versions and lets each hold a session with a gateway
 that runs as a process of its own: text, a function call, recorded speech, an interruption by recorded speech, a stop.
-Nothing of a client is changed but its address and key. The model is a local server, speech is espeak-ng and pocketsphinx.
+Nothing of a client is changed but its address and key. The model is a local server; espeak-ng speaks, and pocketsphinx
+listens.
 
 ## Clients
 """

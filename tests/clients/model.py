@@ -22,11 +22,17 @@ def answer(request: Request) -> Answer:
     words = str(last["content"])
     if GO_ON in words:  # a client that puts in what is typed as the system's, as Pipecat does
         words = str(request.body["messages"][0]["content"]).rpartition("\n\n")[2]
-    words = words.lower()
-    if "story" in words:
-        return _said(STORY)
-    return _said("This is a short answer.")
+    if "weather" in words and request.body.get("tools"):
+        return _called(f"call_{request.number}")
+    return _said(STORY if "story" in words.lower() else "This is a short answer.")
 
 
 def _said(text: str) -> Answer:
     return Answer(tokens=tuple(f"{word} " for word in text.split()), delay_s=1 / TOKENS_PER_S)
+
+
+def _called(call: str) -> Answer:
+    """The function, whose arguments come in two pieces."""
+    begun = {"index": 0, "id": call, "function": {"name": "get_weather", "arguments": '{"city":'}}
+    rest = {"index": 0, "function": {"arguments": '"Paris"}'}}
+    return Answer(tokens=(), deltas=[{"tool_calls": [each]} for each in (begun, rest)], finish_reason="tool_calls")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 from urllib.request import Request, urlopen
 
-from playwright.sync_api import ConsoleMessage, Route, sync_playwright
+from playwright.sync_api import ConsoleMessage, Error, Route, sync_playwright
 
 from tests.clients.drivers.kit import PATIENCE_S, Stage
 from tests.e2e.browser import chromium
@@ -43,13 +43,16 @@ def main() -> None:
         (sys.stdout if known else sys.stderr).write(f"{message.text}\n")
         sys.stdout.flush()
 
+    def complain(error: Error) -> None:
+        sys.stderr.write(f"{error}\n")
+
     with sync_playwright() as playwright, chromium(playwright) as browser:
         context = browser.new_context()
         context.grant_permissions(["local-network-access"], origin=ORIGIN)
         page = context.new_page()
         page.route(f"{ORIGIN}/**", serve)
         page.on("console", tell)
-        page.on("pageerror", lambda error: sys.stderr.write(f"{error}\n"))
+        page.on("pageerror", complain)
         page.goto(f"{ORIGIN}/")
         page.wait_for_function("globalThis.run !== undefined")
         page.evaluate("([url, secret]) => run(url, secret)", [stage.url, secret(stage)])

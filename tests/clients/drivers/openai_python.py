@@ -122,12 +122,15 @@ async def resume(stage: Stage) -> None:
 
 
 async def main() -> None:
-    """All cases."""
+    """All cases; the one with a connection of its own at the same time."""
     stage = Stage()
-    async with AsyncOpenAI(base_url=f"{stage.url}/v1", api_key=stage.key) as client:
-        await converse(client, stage)
+
+    async def apart() -> None:
         async with case("resume"):
             await resume(stage)
+
+    async with AsyncOpenAI(base_url=f"{stage.url}/v1", api_key=stage.key) as client:
+        await asyncio.gather(converse(client, stage), apart())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import os
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tests.clients.drivers.kit import Stage, case, ensure
@@ -95,7 +95,7 @@ class Wire:
         """Wait for the text to come back."""
         while True:
             opcode, payload = await self.receive()
-            event = json.loads(payload) if opcode == TEXT else {"type": ""}
+            event: dict[str, Any] = json.loads(payload) if opcode == TEXT else {"type": ""}
             ensure(event["type"] != "error", "the message was refused")
             if event["type"] == "conversation.item.added":
                 said = event["item"]["content"][0]["text"]
@@ -144,7 +144,8 @@ async def connected(stage: Stage) -> AsyncIterator[Wire]:
     try:
         async with asyncio.timeout(PATIENCE_S):
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        ensure(" 101 " in head.split("\r\n")[0], "the handshake was refused")
+        status = head.split("\r\n")[0]
+        ensure(" 101 " in status, f"the handshake was refused: {status}")
         ensure("sec-websocket-extensions" not in head, "compression was agreed on")
         yield Wire(reader, writer)
     finally:
@@ -322,7 +323,7 @@ async def main() -> None:
                     except Closed as ended:
                         wrong.append(f"{count}: it was closed with {ended.code}")
                     except (AssertionError, TimeoutError) as error:
-                        wrong.append(f"{count}: {error or 'nothing came'}")
+                        wrong.append(f"{count}: {str(error) or 'nothing came'}")
             ensure(not wrong, f"of {count} cases, {'; '.join(wrong)}")
             notes.append(f"{count} cases")
 
