@@ -71,7 +71,7 @@ def create_app(
     """
     settings = with_secrets(settings)
     engines = engines or choose_engines(settings)
-    agents = choose_agents(settings) if agent is None else Agents(agent)
+    agents = choose_agents(settings, agent)
     names = names_of(settings, engines) if agent is None else Names()
     others = own_addresses() if settings.host in EVERYWHERE else ()
     rules = Rules(

@@ -7,6 +7,7 @@ from gateway.agents.callable import load
 from gateway.agents.offline import OfflineAgent
 from gateway.agents.patience import Patience
 from gateway.errors import SettingsError
+from gateway.runtime.bounds import Bounds
 from gateway.runtime.choice import Agents
 from gateway.runtime.ports import Agent, SteerMode
 from gateway.settings import OF_MODELS, Settings
@@ -16,10 +17,13 @@ from media.leg import Engines
 _OPENAI_SPEECH: Final = "openai"
 
 
-def choose_agents(settings: Settings) -> Agents:
-    """An agent for each model that a session may have. Raises ``SettingsError``."""
+def choose_agents(settings: Settings, given: Agent | None = None) -> Agents:
+    """An agent for each model that a session may have, or *given* for all. Raises ``SettingsError``."""
+    bounds, regrets = Bounds(settings.answer_s, settings.answer_limit), settings.after_failure == "say"
+    if given is not None:
+        return Agents(given, bounds=bounds, regrets=regrets)
     made = {model: _made(settings, kind, model) for model, kind in _kinds(settings).items()}
-    return Agents(next(iter(made.values())), made)
+    return Agents(next(iter(made.values())), made, bounds, regrets=regrets)
 
 
 def names_of(settings: Settings, engines: Engines | None) -> Names:

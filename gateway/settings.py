@@ -66,6 +66,8 @@ class Settings:
     model_connect_s: float = _setting(5.0, "Seconds for the connection to the model's server.")
     first_token_s: float = _setting(15.0, "Seconds until a model's first token, another attempt included.")
     next_token_s: float = _setting(15.0, "Seconds from one token of a model to the next.")
+    answer_s: float = _setting(600.0, "Seconds until an answer must have come whole; what is there by then stays.")
+    answer_limit: int = _setting(100_000, "Characters that an answer may have.")
     steer: str = _setting("instruction", "How openai_chat goes on when steered: 'instruction', or 'prefill' if it can.")
     base_url: str = _setting("", "Any OpenAI-compatible server, for openai_chat and the openai speech engines.")
     api_key: str = _setting("", "Key for that server. Better given by the environment than by a flag.", secret=True)
@@ -88,6 +90,7 @@ class Settings:
     max_commands: int = _setting(20, "Commands a second of each connection, after ten times as many; 0 for any number.")
     max_late_ms: int = _setting(20, "Sound that leaves later than this says that calls must end; 0: never.")
     after_empty_cut: str = _setting("continue", "After a cut with nothing said: 'continue', 'ask' or 'silent'.")
+    after_failure: str = _setting("say", "When a model fails by voice: 'say' that there is no answer, or 'silent'.")
     after_missed_steer: str = _setting("queue", "A steer that came too late for its answer: 'queue' or 'fail'.")
     media: str = _setting("direct", "Path of WebRTC sound: 'direct' (ours) or 'stock' (aiortc's, slower and dearer).")
     rtc_public_ip: str = _setting("", "Address that a router passes on to this machine, port by port (1:1 NAT).")
@@ -137,7 +140,9 @@ class Settings:
         self._check_auth()
 
     def _check_names(self) -> None:
-        for name in ("model_connect_s", "first_token_s", "next_token_s"):
+        _one_of("after_failure", self.after_failure, ("say", "silent"))
+        _require(self.answer_limit > 0, "answer_limit", "more than 0")
+        for name in ("model_connect_s", "first_token_s", "next_token_s", "answer_s"):
             _require(0 < getattr(self, name) < inf, name, "more than 0")
         for model, agent in self.further_models.items():
             known = agent in ("", "offline", *OF_MODELS) or ":" in agent

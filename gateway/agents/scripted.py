@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, assert_never
 
 from gateway.errors import AgentError
-from gateway.runtime.ports import Conversation, SteerMode
+from gateway.runtime.ports import Conversation, Piece, SteerMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,13 @@ class Say:
     """Yield this piece of text."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """Yield what is no text: the call of a tool, what it cost, …"""
+
+    piece: Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ class Crash:
     """Raise what no agent may raise, as code with a fault."""
 
 
-Step: TypeAlias = Say | Pause | Hold | Fail | Crash
+Step: TypeAlias = Say | Give | Pause | Hold | Fail | Crash
 Ending = Literal["running", "finished", "cancelled", "failed"]
 
 _UNSCRIPTED: Final = "The script holds no further reply."
@@ -71,7 +78,7 @@ class ScriptedAgent:
         self.endings: list[Ending] = []
         """How each reply ended, in the order in which they were asked for."""
 
-    async def reply(self, conversation: Conversation) -> AsyncGenerator[str, None]:
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[Piece, None]:
         """Follow the next reply's steps. Raises what they say."""
         place = len(self.asked)
         self.asked.append(conversation)
@@ -82,6 +89,8 @@ class ScriptedAgent:
             for step in self._replies[place]:
                 if isinstance(step, Say):
                     yield step.text
+                elif isinstance(step, Give):
+                    yield step.piece
                 else:
                     await self._follow(step)
         except (asyncio.CancelledError, GeneratorExit):

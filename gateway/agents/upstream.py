@@ -25,6 +25,10 @@ PLACEHOLDER_KEY: Final = "none"
 MAX_EVENT_BYTES: Final = 2 * 1024 * 1024
 """Of one event of a stream, and of the body of a refusal: the client library would collect any number."""
 
+MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+"""Of all events of a stream: twice what an answer of 100,000 characters is that comes one by one. What is no text, the
+arguments of a tool's call say, is collected until its end."""
+
 MAX_RETRY_AFTER_S: Final = 2.0
 """A server that is busy for longer is told of instead: somebody is waiting for an answer."""
 
@@ -249,7 +253,7 @@ class _Watched(httpx2.AsyncByteStream):
         """With *events*, what is bounded is each event; else the whole."""
         self._stream = stream
         self._events = events
-        self._size = 0
+        self._size = self._total = 0
         self._tail = b""
 
     @property
@@ -262,8 +266,9 @@ class _Watched(httpx2.AsyncByteStream):
             seen = self._tail + data
             end = max(seen.rfind(b"\n\n"), seen.rfind(b"\n\r\n")) if self._events else -1
             self._size = self._size + len(data) if end < 0 else len(seen) - end
-            if self._size > MAX_EVENT_BYTES:
-                raise _TooMuch("an event without an end")
+            self._total += len(data)
+            if self._size > MAX_EVENT_BYTES or self._total > MAX_ANSWER_BYTES:
+                raise _TooMuch("an event, or an answer, without an end")
             self._tail = seen[-_TAIL:]
             yield data
 

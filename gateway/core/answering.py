@@ -114,7 +114,7 @@ def finished(step: Step, input: inp.GenerationFinished | inp.GenerationFailed) -
     if item_id is not None:
         whole: ItemStatus = "completed" if failure is None and shortfall is None else "incomplete"
         text = step.moment.texts.get(item_id, "")
-        step.fact(ev.ItemCompleted(item_id, response.response_id, whole, text, fell_short=shortfall is not None))
+        step.fact(ev.ItemCompleted(item_id, response.response_id, whole, text, fell_short=whole == "incomplete"))
         if leg is not None:
             step.start(fx.FinishSpeech(leg, response.generation, response.moves))
     calls = step.moment.calls.pop(response.response_id, [])

@@ -5,17 +5,31 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from gateway.runtime.bounds import Bounds
 from gateway.runtime.ports import Agent
 
+_USUAL: Final = Bounds()
 _NO_OTHERS: Final[Mapping[str, Agent]] = MappingProxyType({})
 
 
 class Agents:
     """All agents of a gateway."""
 
-    def __init__(self, default: Agent, by_model: Mapping[str, Agent] = _NO_OTHERS) -> None:
-        """*default* answers where a session names no model, or one that there is not (any more)."""
+    def __init__(
+        self,
+        default: Agent,
+        by_model: Mapping[str, Agent] = _NO_OTHERS,
+        bounds: Bounds = _USUAL,
+        *,
+        regrets: bool = False,
+    ) -> None:
+        """*default* answers where a session names no model, or one that there is not (any more).
+
+        *bounds* hold for every answer; with *regrets* a failure is told aloud where the answer would have been spoken.
+        """
         self.default = default
+        self.bounds = bounds
+        self.regrets = regrets
         self._by_model = by_model
 
     def of(self, model: str) -> Agent:

@@ -14,6 +14,7 @@ from gateway.core.session import Session
 from gateway.core.values import Failure, Usage
 from gateway.errors import AgentError, StoreError
 from gateway.runtime import context
+from gateway.runtime.bounds import bounded
 from gateway.runtime.choice import Agents
 from gateway.runtime.ports import (
     Agent,
@@ -27,6 +28,7 @@ from gateway.runtime.ports import (
     ToolRun,
     VoicePort,
 )
+from gateway.runtime.regrets import regret
 from gateway.runtime.seam import Seam
 
 TOLD: Final = 1
@@ -54,6 +56,9 @@ class Performer:
         self._submit = submit
         self._post = post
         self._generations: dict[Generation, asyncio.Task[None]] = {}
+        self._spoke: set[Generation] = set()
+        """Whose model has said something."""
+
         self._stopped: set[Generation] = set()
         """What was stopped while some of its beginning may still wait for the log: that must not begin any more."""
 
@@ -135,7 +140,11 @@ class Performer:
     def _spawn(self, generation: Generation, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=f"generation {generation}")
         self._generations[generation] = task
-        task.add_done_callback(lambda _: self._generations.pop(generation, None))
+        task.add_done_callback(lambda _: self._forget(generation))
+
+    def _forget(self, generation: Generation) -> None:
+        self._generations.pop(generation, None)
+        self._spoke.discard(generation)
 
     async def _recite(self, generation: Generation, text: str) -> None:
         await self._submit(inp.TextGenerated(generation, text))
@@ -146,22 +155,30 @@ class Performer:
         try:
             state = self._core.state.conversation
             conversation = await context.conversation(state, self._store, self._session_id, asked, self._agent.steer)
-            async with contextlib.aclosing(self._agent.reply(conversation)) as answer:
+            async with contextlib.aclosing(bounded(self._agent.reply(conversation), self._agents.bounds)) as answer:
                 finished = await self._relay(answer, generation, _seam(conversation.steered))
         except (AgentError, StoreError) as error:
             if error.__cause__ is not None:
                 self._log(error.__cause__)
-            await self._submit(inp.GenerationFailed(generation, Failure(error.code, str(error))))
+            await self._fail(asked, Failure(error.code, str(error)))
         except (Exception, asyncio.CancelledError) as error:
             # An agent is other people's code: whatever it raises ends its response, never the session. That holds
             # for a cancellation of its own making too, or nobody would ever hear of the response again.
             if isinstance(error, asyncio.CancelledError) and _told_to_stop():
                 raise
             self._log(error)
-            failure = Failure("agent_crashed", "The agent failed; the gateway's log has the details.")
-            await self._submit(inp.GenerationFailed(generation, failure))
+            await self._fail(asked, Failure("agent_crashed", "The agent failed; the gateway's log has the details."))
         else:
             await self._submit(finished)
+
+    async def _fail(self, asked: fx.Generate, failure: Failure) -> None:
+        """End an answer that failed. Who waits to hear it is told so first; whoever steers it has a receipt."""
+        response = self._core.state.by_generation(asked.generation)
+        steers = asked.steers_on is not None or bool(asked.steers)
+        if response is not None and response.leg is not None and self._agents.regrets and not steers:
+            language, spoke = self._core.state.conversation.settings.language, asked.generation in self._spoke
+            await self._submit(inp.TextGenerated(asked.generation, regret(language, spoke=spoke)))
+        await self._submit(inp.GenerationFailed(asked.generation, failure))
 
     async def _relay(
         self, answer: AsyncGenerator[Piece, None], generation: Generation, seam: Seam | None
@@ -175,6 +192,7 @@ class Performer:
                 await self._submit(inp.GenerationBegan(generation))
             match piece:
                 case str():
+                    self._spoke.add(generation)
                     text, half = _whole(half + piece)
                     await self._submit(inp.TextGenerated(generation, text if seam is None else seam.feed(text)))
                 case Usage():

@@ -21,4 +21,5 @@ async def readyz(request: Request) -> Response:
         await services.store.contents(SessionId("sess_00ready"), [])
     except StoreError as error:
         return failure(503, error.code, "The log of sessions cannot be read now.")
-    return JSONResponse({"status": "ready", "sessions": len(services.registry), **services.about})
+    who = services.registry.agents.default.name
+    return JSONResponse({"status": "ready", "sessions": len(services.registry), "agent": who, **services.about})

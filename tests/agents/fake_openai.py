@@ -13,14 +13,18 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self, TypeAlias, TypeVar
+from typing import Any, Literal, Self, TypeAlias, TypeVar, get_args
 
 T = TypeVar("T")
 
-Fault = Literal["", "hang", "stall", "garbage", "reset", "error", "whole"]
+Fault = Literal[
+    "", "hang", "stall", "garbage", "reset", "error", "whole", "page", "end", "comments", "empty", "endless", "line"
+]
 """``hang`` sends nothing at all, not even a status. After ``fault_after`` tokens, ``stall`` sends no more,
-``garbage`` sends what is no JSON, ``reset`` resets the connection, ``error`` sends an error in the stream.
-``whole`` answers a request for a stream with one JSON document."""
+``garbage`` sends what is no JSON, ``reset`` resets the connection, ``error`` sends an error in the stream, ``end`` ends
+it, whole but for its last words. Without an end ``comments`` sends keep-alives, ``empty`` chunks without a token,
+``endless`` tokens, ``line`` one line. ``whole`` answers a request for a stream with one JSON document, ``page`` with
+one in HTML."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,10 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: Fault = ""
     fault_after: int = 0
-    finish_reason: str = "stop"
+    ends_first: bool = False
+    """The fault comes after the chunk with the finish reason."""
+
+    finish_reason: str | None = "stop"
     deltas: Sequence[Mapping[str, Any]] = ()
     """Sent after the tokens, as they are: calls of tools, or what a model thinks."""
 
@@ -196,6 +203,8 @@ class FakeOpenAI:
         if answer.status >= 400:
             error = answer.error or {"message": "scripted failure", "code": None}
             await sending.document(answer.status, {"error": error}, answer.headers)
+        elif answer.fault == "page":
+            await sending.document(200, {}, {"content-type": "text/html", **answer.headers})
         elif answer.fault == "whole" or not request.body.get("stream"):
             await sending.document(200, _completion(answer), answer.headers)
         else:
@@ -221,9 +230,18 @@ class _Sending:
         await self._writer.drain()
 
     async def event(self, payload: str) -> None:
-        content = f"data: {payload}\n\n".encode()
+        await self.raw(f"data: {payload}\n\n")
+
+    async def raw(self, text: str) -> None:
+        content = text.encode()
         self._writer.write(b"%x\r\n%b\r\n" % (len(content), content))
         await self._writer.drain()
+
+    async def repeat(self, text: str) -> None:
+        """Send it again and again, as fast as it is read."""
+        while True:
+            await self.raw(text)
+            await asyncio.sleep(0)
 
     async def end(self) -> None:
         self._writer.write(b"0\r\n\r\n")
@@ -240,18 +258,20 @@ class _Sending:
 async def _stream(answer: Answer, sending: _Sending) -> bool:
     await sending.begin(answer.headers)
     for number, token in enumerate(answer.tokens):
-        if answer.fault and number == answer.fault_after:
+        if answer.fault and number == answer.fault_after and not answer.ends_first:
             return await _misbehave(answer.fault, sending)
         if answer.before_token is not None:
             await answer.before_token(number)
         await asyncio.sleep(answer.delay_s)
         await sending.event(_chunk({"content": token}, None))
         sending.tokens += 1
-    if answer.fault:
+    if answer.fault and not answer.ends_first:
         return await _misbehave(answer.fault, sending)
     for delta in answer.deltas:
         await sending.event(_chunk(delta, None))
     await sending.event(_chunk({}, answer.finish_reason))
+    if answer.fault:
+        return await _misbehave(answer.fault, sending)
     if answer.usage is not None:
         await sending.event(json.dumps({**json.loads(_chunk({}, None)), "choices": [], "usage": answer.usage}))
     await sending.event("[DONE]")
@@ -263,6 +283,11 @@ async def _misbehave(fault: Fault, sending: _Sending) -> bool:
     match fault:
         case "stall":
             await asyncio.Event().wait()
+        case "end":
+            await sending.end()
+            return True
+        case "comments" | "empty" | "endless" | "line":
+            await sending.repeat(_REPEATED[fault])
         case "garbage":
             await sending.event("{this is no JSON")
         case "error":
@@ -285,6 +310,14 @@ def _chunk(delta: Mapping[str, Any], finish_reason: str | None) -> str:
     )
 
 
+_REPEATED: Mapping[str, str] = {
+    "comments": ": keep-alive\n\n" * 100,
+    "empty": f"data: {_chunk({}, None)}\n\n",
+    "endless": f"data: {_chunk({'content': ' word'}, None)}\n\n",
+    "line": "data: x" + "x" * 65_536,
+}
+
+
 def _completion(answer: Answer) -> dict[str, Any]:
     message = {"role": "assistant", "content": "".join(answer.tokens)}
     choice = {"index": 0, "message": message, "finish_reason": answer.finish_reason}
@@ -298,7 +331,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--text", default="", help="what to answer; else numbered words")
     parser.add_argument("--tokens", type=int, default=200, help="how many numbered words")
     parser.add_argument("--status", type=int, default=200)
-    parser.add_argument("--fault", default="", choices=["", "hang", "stall", "garbage", "reset", "error", "whole"])
+    parser.add_argument("--fault", default="", choices=get_args(Fault))
     parser.add_argument("--fault-after", type=int, default=0, help="tokens before the fault")
     return parser.parse_args()
 

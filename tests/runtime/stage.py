@@ -243,16 +243,16 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    agent: Agent | None = None, store: GatedStore | None = None, *, verify: bool = True
+    agent: Agent | Agents | None = None, store: GatedStore | None = None, *, verify: bool = True
 ) -> AsyncIterator[Stage]:
     """Everything but the first session; closed at the end, and the script verified."""
     journal: list[str] = store.journal if store is not None else []
     store = store if store is not None else GatedStore(journal=journal)
-    agent = agent if agent is not None else ScriptedAgent()
+    agents = agent if isinstance(agent, Agents) else Agents(agent or ScriptedAgent())
     clock = VirtualClock()
-    registry = Registry(store, Agents(agent), clock)
+    registry = Registry(store, agents, clock)
     yield Stage(registry, store, clock, journal)
     store.open.set()
     await registry.aclose()
-    if verify and isinstance(agent, ScriptedAgent):
-        agent.verify()
+    if verify and isinstance(agents.default, ScriptedAgent):
+        agents.default.verify()

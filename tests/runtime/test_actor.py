@@ -587,7 +587,7 @@ def test_an_agent_that_fails_fails_its_response_and_the_session_lives() -> None:
             assert failed.failure is not None
             assert (failed.status, failed.failure.code) == ("failed", "model_timeout")
             assert client.listener.all(ev.ItemCompleted)[0] == ev.ItemCompleted(
-                failed.item_id or ItemId(""), failed.response_id, "incomplete", "One"
+                failed.item_id or ItemId(""), failed.response_id, "incomplete", "One", fell_short=True
             )
             await client.ask("b")
             assert (await client.listener.until_heard(ev.ResponseEnded, 2)).status == "completed"

@@ -260,15 +260,15 @@ def test_a_session_with_somebody_in_it_stays() -> None:
 
 def test_a_session_whose_answer_is_being_given_stays() -> None:
     async def main() -> None:
-        async with stage(ScriptedAgent([Say("One"), Pause(IDLE_SECONDS * 3), Say(" two.")])) as on:
+        async with stage(ScriptedAgent([Say("One"), Pause(IDLE_SECONDS * 1.5), Say(" two.")])) as on:
             client = await on.join(await on.open())
             await client.ask("go")
             await client.listener.until_heard(ev.TextAppended)
             session = client.actor.session_id
             client.leave()
-            await asyncio.sleep(IDLE_SECONDS * 2)
+            await asyncio.sleep(IDLE_SECONDS * 1.2)
             on.registry.evict_idle()
-            await asyncio.sleep(IDLE_SECONDS * 2)
+            await asyncio.sleep(IDLE_SECONDS)
             assert await texts(on, session) == ["go", "One two."]
 
     run(main())

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
-from openai.types.realtime import RealtimeServerEvent
+from openai.types.realtime import RealtimeFunctionToolParam, RealtimeServerEvent
 
-from gateway.agents.scripted import Hold, Say, ScriptedAgent
-from gateway.runtime.ports import Agent
+from gateway.agents.scripted import Give, Hold, Say, ScriptedAgent
+from gateway.core.values import Usage
+from gateway.runtime.ports import Agent, Ended, ToolCall
 from media.leg import Engines
 from tests.media.engines import LoudnessModel, ScriptedRecognizer, ToneSynthesizer
 from tests.protocol.stock import STANDARD, problems
@@ -135,3 +136,113 @@ def test_a_conversation_by_voice_with_push_to_talk(tmp_path: Path) -> None:
 
     engines = Engines(ToneSynthesizer(), ScriptedRecognizer("what time is it"), LoudnessModel)
     connected(tmp_path, talk, agent=ScriptedAgent("It is noon."), engines=engines)
+
+
+CLOCK: RealtimeFunctionToolParam = {
+    "type": "function",
+    "name": "clock",
+    "description": "Tells the time.",
+    "parameters": {"type": "object", "properties": {"zone": {"type": "string"}}},
+}
+
+
+def test_a_tool_is_called_and_its_result_is_answered(tmp_path: Path) -> None:
+    agent = ScriptedAgent([Say("One moment."), Give(ToolCall("call_1", "clock", '{"zone":"UTC"}'))], "It is nine.")
+
+    async def talk(connection: AsyncRealtimeConnection) -> None:
+        await connection.session.update(session={"type": "realtime", "tools": [CLOCK], "tool_choice": "auto"})
+        updated = (await until(connection, "session.updated"))[-1]
+        assert updated.type == "session.updated"
+        assert updated.session.type == "realtime"
+        assert [tool.to_dict() for tool in updated.session.tools or ()] == [CLOCK]
+        await type_text(connection, "What time is it?")
+        events = await until(connection, "response.done")
+        kinds = [event.type for event in events if event.type.startswith("response.")]
+        assert kinds[-5:] == [
+            "response.output_item.added",
+            "response.function_call_arguments.delta",
+            "response.function_call_arguments.done",
+            "response.output_item.done",
+            "response.done",
+        ]
+        done = events[-1]
+        assert done.type == "response.done"
+        assert [item.type for item in done.response.output or ()] == ["message", "function_call"]
+        call = events[-2]
+        assert call.type == "response.output_item.done"
+        assert call.output_index == 1
+        assert call.item.type == "function_call"
+        assert (call.item.name, call.item.call_id, call.item.arguments) == ("clock", "call_1", '{"zone":"UTC"}')
+        await connection.conversation.item.create(
+            item={"type": "function_call_output", "call_id": "call_1", "output": "09:00"}
+        )
+        await connection.response.create()
+        await until(connection, "response.done")
+
+    connected(tmp_path, talk, agent=agent)
+    offered, answered = agent.asked
+    assert [(tool.name, tool.description) for tool in offered.tools] == [("clock", "Tells the time.")]
+    assert [(message.kind, message.text) for message in answered.messages[2:]] == [
+        ("function_call", '{"zone":"UTC"}'),
+        ("function_call_output", "09:00"),
+    ]
+
+
+def test_an_answer_out_of_band_is_given_beside_another_one(tmp_path: Path) -> None:
+    agent = ScriptedAgent([Say("Once "), Hold(), Say("upon a time.")], [Say("A story"), Give(Usage(20, 3))])
+
+    async def talk(connection: AsyncRealtimeConnection) -> None:
+        await type_text(connection, "Tell me a story.")
+        await until(connection, "response.output_text.delta")
+        await connection.response.create(
+            response={
+                "conversation": "none",
+                "output_modalities": ["text"],
+                "metadata": {"purpose": "title"},
+                "instructions": "Give it a title.",
+                "max_output_tokens": 20,
+                "input": [
+                    {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Title, please."}]}
+                ],
+            }
+        )
+        events = await until(connection, "response.done")
+        done = events[-1]
+        assert done.type == "response.done"
+        assert (done.response.metadata, done.response.status) == ({"purpose": "title"}, "completed")
+        assert done.response.usage is not None
+        assert (done.response.usage.input_tokens, done.response.usage.total_tokens) == (20, 23)
+        assert not [event.type for event in events if event.type.startswith("conversation.item")]
+        agent.release()
+        assert (await until(connection, "response.done"))[-1].type == "response.done"
+
+    connected(tmp_path, talk, agent=agent)
+    _, beside = agent.asked
+    assert [message.text for message in beside.messages] == ["Title, please."]
+    assert (beside.instructions, beside.max_output_tokens) == ("Give it a title.", 20)
+
+
+def test_an_answer_that_ran_out_of_tokens_is_incomplete(tmp_path: Path) -> None:
+    async def talk(connection: AsyncRealtimeConnection) -> None:
+        await type_text(connection, "Tell me a story.")
+        done = (await until(connection, "response.done"))[-1]
+        assert done.type == "response.done"
+        assert done.response.status == "incomplete"
+        assert done.response.status_details is not None
+        assert done.response.status_details.reason == "max_output_tokens"
+
+    connected(tmp_path, talk, agent=ScriptedAgent([Say("Once"), Give(Ended("max_output_tokens"))]))
+
+
+def test_what_is_wrong_with_a_tool_is_an_error_with_its_place(tmp_path: Path) -> None:
+    async def talk(connection: AsyncRealtimeConnection) -> None:
+        await connection.send({"type": "conversation.item.create", "item": {"type": "function_call_output"}})  # type: ignore[arg-type]  # what a client does wrong
+        error = (await until(connection, "error"))[-1]
+        assert error.type == "error"
+        assert (error.error.code, error.error.param) == ("missing_required_parameter", "item.call_id")
+        await connection.session.update(session={"type": "realtime", "tools": [CLOCK, CLOCK]})
+        error = (await until(connection, "error"))[-1]
+        assert error.type == "error"
+        assert (error.error.code, error.error.param) == ("invalid_value", "session.tools")
+
+    connected(tmp_path, talk)
