@@ -32,12 +32,15 @@ class Place:
         elif "seq" in event:
             self._cursor = f"{event['epoch']}.{event['seq']}"
 
-    def new(self, delta: dict[str, Any]) -> str:
-        """What of a text delta has not come before: on resuming, an answer that is open is told from its beginning."""
-        item, offset, text = delta["item_id"], delta["offset"], delta["delta"]
+    def new(self, event: dict[str, Any]) -> str:
+        """What of a text has not come before.
+
+        On resuming, an answer that is open is told from its beginning, and of one that ended meanwhile only the whole.
+        """
+        item, offset, text = event["item_id"], event.get("offset", 0), str(event.get("delta", event.get("text")))
         known = self._shown.get(item, 0)
         self._shown[item] = max(known, offset + len(text))
-        return str(text[max(0, known - offset) :])
+        return text[max(0, known - offset) :]
 
     def reconnect(self, event: ReconnectingEvent) -> ReconnectingOverrides:
         """The query with which the package connects again."""
@@ -67,7 +70,7 @@ async def show(connection: AsyncRealtimeConnection, place: Place, write: Callabl
         known = event.to_dict()
         place.follow(known)
         match event.type:
-            case "response.output_text.delta":
+            case "response.output_text.delta" | "response.output_text.done":
                 write(place.new(known))
             case "response.done":
                 write("\n")
