@@ -14,7 +14,7 @@ CASES: Final[Mapping[str, str]] = {
     "truncation": "the client's truncation is accepted, and the conversation keeps what was heard",
     "cancel": "the client stops an answer",
     "resume": "after a lost connection the client goes on in the same conversation",
-    "no_errors": "the gateway sent no error, and the client complained of nothing",
+    "no_errors": "every event was as the standard has it and none an error, and the client complained of nothing",
 }
 """In the order in which they are tried, with what each means."""
 
@@ -71,11 +71,11 @@ def from_json(text: str) -> Report:
 
 
 def read(client: str, version: str, cases: Iterable[str], lines: Iterable[str], tail: str) -> Report:
-    """What a driver printed. A case of which it said nothing failed; *tail* is what it said last elsewhere."""
+    """What a driver printed. A case of which it said nothing failed; *tail* tells how it ended."""
     told: dict[str, Result] = {}
     for line in lines:
         if line.startswith('{"case"'):
             said: dict[str, Any] = json.loads(line)
             told[said["case"]] = Result(said["case"], said["outcome"], said.get("reason", ""))
-    silent = f"the client's program ended before: {tail}" if tail else "the client's program ended before"
+    silent = f"the client's program ended before: {tail}"
     return Report(client, version, tuple(told.get(case, Result(case, "failed", silent)) for case in cases))

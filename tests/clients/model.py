@@ -19,7 +19,7 @@ def answer(request: Request) -> Answer:
     last: dict[str, Any] = request.body["messages"][-1]
     if last["role"] == "tool":
         return _said(f"They say: {last['content']}.")
-    words = str(last["content"])
+    words = str(last["content"]).rpartition("\n")[2]  # what stands before is a note, or was never answered
     if GO_ON in words:  # a client that puts in what is typed as the system's, as Pipecat does
         words = str(request.body["messages"][0]["content"]).rpartition("\n\n")[2]
     if "weather" in words and request.body.get("tools"):

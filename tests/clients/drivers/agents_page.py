@@ -50,6 +50,7 @@ def main() -> None:
         context = browser.new_context()
         context.grant_permissions(["local-network-access"], origin=ORIGIN)
         page = context.new_page()
+        page.expose_function("keep", stage.keep)
         page.route(f"{ORIGIN}/**", serve)
         page.on("console", tell)
         page.on("pageerror", complain)

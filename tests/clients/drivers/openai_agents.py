@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from agents.realtime import RealtimeAgent, RealtimeRunner, RealtimeSession
@@ -9,8 +11,8 @@ from agents.realtime.model_events import RealtimeModelRawServerEvent
 from agents.realtime.model_inputs import RealtimeModelSendRawMessage
 from agents.tool import function_tool
 
-from tests.clients.drivers.kit import Event, Heard, Microphone, NotApplicable, Stage, case
-from tests.clients.drivers.script import FORECAST, hold
+from tests.clients.drivers.kit import Event, Heard, Microphone, Stage, case, ensure
+from tests.clients.drivers.script import FORECAST, answer, hold
 
 
 class Application:
@@ -66,9 +68,9 @@ def _watch(model: Any, sent: list[Event]) -> None:
     model._send_raw_message = noting
 
 
-async def main() -> None:
-    """All cases."""
-    stage = Stage()
+@asynccontextmanager
+async def conversing(stage: Stage, address: str) -> AsyncIterator[Application]:
+    """A session at this address."""
     asked: list[Any] = []
 
     @function_tool
@@ -78,17 +80,28 @@ async def main() -> None:
         return FORECAST
 
     agent = RealtimeAgent(name="assistant", instructions="Be brief.", tools=[get_weather])
-    session = await RealtimeRunner(agent).run(
-        model_config={"url": f"{stage.websocket}?model=local", "api_key": stage.key}
-    )
+    session = await RealtimeRunner(agent).run(model_config={"url": address, "api_key": stage.key})
     async with session:
         application = Application(session, asked)
         listening = asyncio.create_task(application.listen())
-        async with application.microphone.on():
-            await hold(application, stage)
+        yield application
         listening.cancel()
-    async with case("resume"):
-        raise NotApplicable("the package does not connect again")
+
+
+async def main() -> None:
+    """All cases."""
+    stage = Stage()
+    address = f"{stage.websocket}?model=local"
+    async with conversing(stage, address) as first, first.microphone.on():
+        story = await hold(first, stage)
+        created = first.heard.events[0]
+    async with case("resume") as notes, conversing(stage, f"{address}&session={created['session']['id']}") as second:
+        await second.heard.until("conversation.item.done")
+        await second.say("Good morning.")
+        await answer(second.heard)
+        ensure(second.remembered(story) == first.remembered(story), "the history is another")
+        ensure(not second.complaints, f"complaints: {'; '.join(second.complaints)}")
+        notes.append("the application connects again, with `session=` in the address")
 
 
 if __name__ == "__main__":

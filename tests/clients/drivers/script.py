@@ -19,6 +19,9 @@ FORECAST: Final = "rain with some hail"
 LISTENED_S: Final = 1.6
 """How long the story is listened to before it is interrupted."""
 
+SILENT_AFTER_S: Final = 0.2
+"""From the end of a cut answer until nothing of it may come any more."""
+
 
 class Client(Protocol):
     """A client that is connected, and what it has told."""
@@ -50,8 +53,8 @@ class Client(Protocol):
         """The words of an answer in the client's own history; None where it keeps none."""
 
 
-async def hold(client: Client, stage: Stage) -> None:
-    """Go through the cases, and tell of each."""
+async def hold(client: Client, stage: Stage) -> str:
+    """Go through the cases, and tell of each; the id of the answer that was cut."""
     heard = client.heard
     async with case("connect"):
         await heard.until("session.created")
@@ -78,6 +81,8 @@ async def hold(client: Client, stage: Stage) -> None:
         ensure(not client.complaints, f"complaints: {'; '.join(client.complaints)}")
         if ignored:
             notes.append(f"but {', '.join(sorted(set(heard.errors)))}, which the client provokes and ignores")
+    stage.keep(heard.events)
+    return story
 
 
 async def answer(heard: Heard) -> str:
@@ -125,6 +130,10 @@ async def _barge_in(client: Client, stage: Stage, story: str) -> None:
     ended = done["response"]
     ensure(ended["status"] == "cancelled", f"the answer is {ended['status']}")
     ensure(ended["status_details"]["reason"] == "turn_detected", "it was cut for another reason")
+    await asyncio.sleep(SILENT_AFTER_S)
+    before = client.sound
+    await heard.until("response.created")
+    ensure(client.sound == before, "the application was given sound after the cut")
     await answer(heard)
     late = [event for event in heard.since(done, "response.output_audio.delta") if event["item_id"] == story]
     ensure(not late, f"{len(late)} pieces of sound came after the cut")
@@ -154,7 +163,8 @@ async def _cancel(client: Client) -> None:
     heard = client.heard
     heard.here()
     await client.say("Tell me a long story.")
-    await heard.until("response.output_audio.delta")
+    created = await heard.until("response.created")
+    await heard.until("response.output_audio.delta", response_id=created["response"]["id"])
     await client.cancel()
     ended = (await heard.until("response.done"))["response"]
     ensure(ended["status"] == "cancelled", f"the answer is {ended['status']}")

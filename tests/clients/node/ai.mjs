@@ -4,7 +4,7 @@ import { createOpenAI } from "@ai-sdk/openai";
 import { WebSocket } from "ws";
 import { Heard, Microphone, NotApplicable, Played } from "./kit.mjs";
 import { FORECAST, WEATHER, hold } from "./script.mjs";
-import { clips, report, stage } from "./stage.mjs";
+import { clips, keep, report, stage } from "./stage.mjs";
 
 const provider = createOpenAI({ baseURL: `${stage.url}/v1`, apiKey: stage.key });
 const model = provider.experimental_realtime("local");
@@ -90,9 +90,10 @@ socket.on("open", () => {
 
 await application.heard.until("session.created");
 application.heard.rewind();
-await hold(application, clips, report);
+await hold(application, clips, report, keep);
 await report.case("resume", async () => {
   throw new NotApplicable("connecting is the application's");
 });
 application.microphone.off();
 socket.close();
+process.exit(0); // also where a case has left something open

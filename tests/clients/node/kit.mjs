@@ -27,11 +27,13 @@ export class Heard {
     this.#waiting();
   }
 
-  /** The next event of a type; what came before it counts as looked at. */
-  async until(type) {
+  /** The next event of a type, of a response if one is named; what came before it counts as looked at. */
+  async until(type, response = null) {
     const end = Date.now() + PATIENCE_MS;
     for (;;) {
-      const place = this.events.findIndex((event, at) => at >= this.#place && event.type === type);
+      const place = this.events.findIndex(
+        (event, at) => at >= this.#place && event.type === type && response === (response && event.response_id),
+      );
       if (place >= 0) {
         this.#place = place + 1;
         return this.events[place];

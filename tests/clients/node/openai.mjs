@@ -3,7 +3,7 @@ import OpenAI from "openai";
 import { OpenAIRealtimeWS } from "openai/realtime/ws";
 import { Heard, Microphone, NotApplicable, Played } from "./kit.mjs";
 import { FORECAST, WEATHER, hold } from "./script.mjs";
-import { clips, report, stage } from "./stage.mjs";
+import { clips, keep, report, stage } from "./stage.mjs";
 
 const client = new OpenAI({ baseURL: `${stage.url}/v1`, apiKey: stage.key });
 const connection = new OpenAIRealtimeWS({ model: "gpt-realtime" }, client);
@@ -65,9 +65,10 @@ connection.socket.on("open", () => {
 
 await application.heard.until("session.created");
 application.heard.rewind();
-await hold(application, clips, report);
+await hold(application, clips, report, keep);
 await report.case("resume", async () => {
   throw new NotApplicable("it connects again, but to a new session, and cannot be told another address");
 });
 application.microphone?.off();
 connection.close();
+process.exit(0); // also where a case has left something open

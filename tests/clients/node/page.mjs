@@ -39,7 +39,7 @@ async function clips(name) {
   return new Uint8Array(await found.arrayBuffer());
 }
 
-/** Called by the driver with the gateway's address and a client secret. */
+/** Called by the driver with the gateway's address and a client secret; it has made `keep`. */
 globalThis.run = async (url, secret) => {
   const report = new Report((line) => console.log(line));
   const application = new Application();
@@ -58,7 +58,7 @@ globalThis.run = async (url, secret) => {
   const session = new RealtimeSession(agent, { transport, model: "local" });
   application.follow(session);
   await session.connect({ apiKey: secret });
-  await hold(application, clips, report);
+  await hold(application, clips, report, globalThis.keep);
   session.close();
   await report.case("resume", async () => {
     throw new NotApplicable("the package does not connect again");

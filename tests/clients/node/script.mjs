@@ -9,14 +9,16 @@ export const WEATHER = {
 };
 export const FORECAST = "rain with some hail";
 const LISTENED_MS = 1600;
+const SILENT_AFTER_MS = 200; // from the end of a cut answer until nothing of it may be heard any more
 
 /**
  * `client` has `heard`, `microphone`, `asked` (with what its function was called), `sent` (truncations, if not more),
  * `complaints`, `sound()` (how much the application was given), `say(text)`, `cancel()`, `remembered(item)` (the words
  * in its own history, null where it keeps none), `sounds`, the event with which an answer begins to sound, and
- * `truncates`: false over WebRTC, where the gateway does that.
+ * `truncates`: false over WebRTC, where the gateway does that. `keep` leaves what was heard to the runner.
+ * Gives the id of the answer that was cut.
  */
-export async function hold(client, clips, report) {
+export async function hold(client, clips, report, keep) {
   const { heard } = client;
   let story = null;
   await report.case("connect", async () => {
@@ -39,10 +41,12 @@ export async function hold(client, clips, report) {
     ensure(heard.errors.length === 0, `errors: ${heard.errors.join(", ")}`);
     ensure(client.complaints.length === 0, `complaints: ${client.complaints.join("; ")}`);
   });
+  await keep(heard.events);
+  return story;
 }
 
 /** The words of the next answer that has any, complete. */
-async function answer(heard) {
+export async function answer(heard) {
   for (;;) {
     const { response } = await heard.until("response.done");
     ensure(response.status === "completed", `an answer is ${response.status}`);
@@ -70,7 +74,7 @@ async function voice(client, clips) {
   await heard.until("input_audio_buffer.speech_started");
   const committed = await heard.until("input_audio_buffer.committed");
   const added = await heard.until("response.output_item.added");
-  await heard.until(client.sounds);
+  await heard.until(client.sounds, added.response_id);
   await sleep(LISTENED_MS);
   ensure(client.sound() > before, "the application was given no sound");
   const said = heard.since(committed, "conversation.item.input_audio_transcription.completed");
@@ -86,6 +90,10 @@ async function bargeIn(client, clips, story) {
   const done = await heard.until("response.done");
   ensure(done.response.status === "cancelled", `the answer is ${done.response.status}`);
   ensure(done.response.status_details.reason === "turn_detected", "it was cut for another reason");
+  await sleep(SILENT_AFTER_MS);
+  const before = client.sound();
+  await heard.until("response.created");
+  ensure(client.sound() === before, "the application was given sound after the cut");
   await answer(heard);
   const late = heard.since(done, "response.output_audio.delta").filter((event) => event.item_id === story);
   ensure(late.length === 0, `${late.length} pieces of sound came after the cut`);
@@ -111,7 +119,8 @@ async function cancel(client) {
   const { heard } = client;
   heard.here();
   await client.say("Tell me a long story.");
-  await heard.until(client.sounds);
+  const created = await heard.until("response.created");
+  await heard.until(client.sounds, created.response.id);
   await client.cancel();
   const { response } = await heard.until("response.done");
   ensure(response.status === "cancelled", `the answer is ${response.status}`);
