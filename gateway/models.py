@@ -38,7 +38,8 @@ def _voices(settings: Settings, engines: Engines | None) -> Known:
     default: object = getattr(engines.synthesizer, "voice", "") if engines is not None else ""
     if not isinstance(default, str) or not default:
         return Known()
-    usual = OPENAI_VOICES if settings.synthesizer == _OPENAI_SPEECH and not settings.base_url else ()
+    theirs = settings.synthesizer == _OPENAI_SPEECH and not (settings.base_url or settings.tts_base_url)
+    usual = OPENAI_VOICES if theirs else ()
     aliases = settings.voice_aliases
     return Known(default, (*settings.voice_list, *usual, *aliases.values()), aliases)
 
@@ -59,11 +60,19 @@ def _kinds(settings: Settings) -> Mapping[str, str]:
 def _made(settings: Settings, kind: str, model: str) -> Agent:
     if kind == "offline":
         return OfflineAgent()
+    patience = Patience(settings.model_connect_s, settings.first_token_s, settings.next_token_s)
+    key, url = settings.api_key or None, settings.base_url or None
+    # Imported where they are chosen: nobody pays the half second of one that is not used.
     if kind == "openai_chat":
-        from gateway.agents.openai_chat import OpenAIChat  # half a second that only those who ask for it pay
+        from gateway.agents.openai_chat import OpenAIChat
 
         steer: SteerMode = "prefill" if settings.steer == "prefill" else "instruction"
-        patience = Patience(settings.model_connect_s, settings.first_token_s, settings.next_token_s)
-        key, url = settings.api_key or None, settings.base_url or None
         return OpenAIChat(model, api_key=key, base_url=url, steer=steer, patience=patience)
+    if kind == "openai_responses":
+        from gateway.agents.openai_responses import OpenAIResponses
+        from gateway.agents.openai_responses_socket import OpenAIResponsesSocket
+
+        effort = settings.reasoning_effort or None
+        agent = OpenAIResponsesSocket if settings.steer == "native" else OpenAIResponses
+        return agent(model, key, url, effort, patience=patience)
     return load(kind)

@@ -27,7 +27,7 @@ from media.hearing.idleness import Idle, Idleness
 from media.hearing.scribe import Heard, Scribe, Words
 from media.speaking.mouth import Mouth
 from media.speaking.playout import Cleared, Edge as PlayoutEdge, Holder, Left, Stopped
-from media.speech import Recognizer, Synthesizer
+from media.speech import Manner, Recognizer, Synthesizer
 from media.vad import SpeechModel
 
 
@@ -58,7 +58,8 @@ STARVED_MUTED_S: Final = 0.06
 class VoiceLeg:
     """Belongs to one event loop; nothing in it waits but what an engine is asked for.
 
-    *near* is told each frame that is handed out, and says what plays near the microphone then.
+    *near* is told each frame that is handed out, and says what plays near the microphone then. *manner* tells how an
+    answer is to be spoken, when one begins.
     """
 
     def __init__(
@@ -71,13 +72,14 @@ class VoiceLeg:
         client_buffer_ms: int,
         interruptible: bool = True,
         near: Callable[[Pcm | None], Pcm | None] = lambda frame: frame,
+        manner: Callable[[], Manner] = Manner,
     ) -> None:
         self._near = near
         self._report = report
         self._interruptible = interruptible
         self._now = now
         self._ears = Ears(engines.new_detector(engines.new_model()), engines.recognizer, turns, engines.new_echo())
-        self.mouth = Mouth(engines.synthesizer, now, client_buffer_ms)
+        self.mouth = Mouth(engines.synthesizer, now, client_buffer_ms, manner)
         self._scribe = Scribe(self._said, lambda: self._ears.latest)
         self._in_doubt = False
         """A voice was suspected over an answer, and the session has not decided yet."""

@@ -132,6 +132,8 @@ def finished(step: Step, input: inp.GenerationFinished | inp.GenerationFailed) -
             shortfall=shortfall,
         )
     )
+    if step.conversation.settings.context.policy in ("summarise", "reset"):
+        step.start(fx.ShortenContext())
     receipts.ended(step, response.response_id, failure)
     if response.lost_at is not None and item_id is not None:
         truncate(step, item_id, step.moment.texts.get(item_id, ""), *response.lost_at, "leg_lost")

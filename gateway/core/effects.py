@@ -16,6 +16,8 @@ class CancelGeneration:
     """Stop the model of this response, down to its network connection."""
 
     generation: Generation
+    steers: bool = False
+    """Another call goes on with the response: a model that can be steered itself may wait for what steers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,14 @@ class TranscribeTurn:
     item_id: ItemId
 
 
+@dataclass(frozen=True, slots=True)
+class ShortenContext:
+    """Look whether the conversation has outgrown its policy; answered by ``ContextOutgrown``, if it has."""
+
+
 StoppingEffect: TypeAlias = (
     CancelGeneration | FlushPlayout | HandOverPlayout | DropUtterance | ReleasePlayout | PausePlayout | ResumePlayout
 )
-StartingEffect: TypeAlias = Generate | Recite | BeginSpeech | Speak | FinishSpeech | JudgeUtterance | TranscribeTurn
+StartingEffect: TypeAlias = (
+    Generate | Recite | BeginSpeech | Speak | FinishSpeech | JudgeUtterance | TranscribeTurn | ShortenContext
+)

@@ -48,7 +48,7 @@ def cut(
         step.moment.handover.moves.pop(response.generation, None)
         step.moment.calls.pop(response.response_id, None)
         if response.generating:
-            step.stop(fx.CancelGeneration(response.generation))
+            step.stop(fx.CancelGeneration(response.generation, steers))
         if response.leg is not None and response.item_id is not None:
             step.stop(fx.FlushPlayout(response.leg, response.generation))
         elif response.left is not None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.core import events as ev, inputs as inp
+from gateway.core import events as ev, inputs as inp, shortening
 from gateway.core.branching import own_message
 from gateway.core.ids import ItemId
 from gateway.core.step import Step
@@ -31,6 +31,7 @@ def correction_submitted(step: Step, input: inp.CorrectionSubmitted) -> None:
         return
     version = 2 if node.version is None else node.version.number + 1
     by, wall = step.stamp.who, step.stamp.wall
+    shortening.void(step, node.item_id)
     step.fact(
         ev.ItemCorrected(node.item_id, input.text, version, by, wall, node.parent, node.spoken, node.device),
     )

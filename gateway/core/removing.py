@@ -1,6 +1,6 @@
 """Taking messages out of the conversation, and out of whatever still counted on them."""
 
-from gateway.core import events as ev, waiting
+from gateway.core import events as ev, shortening, waiting
 from gateway.core.ids import ItemId
 from gateway.core.step import Step
 
@@ -8,6 +8,7 @@ from gateway.core.step import Step
 def forget(step: Step, item_id: ItemId) -> None:
     """Words that are gone are neither awaited nor spoken, and nobody waits for an answer to them."""
     moment = step.moment
+    shortening.void(step, item_id)
     moment.transcribing.pop(item_id, None)
     moment.over_answers.pop(item_id, None)
     moment.said.pop(item_id, None)

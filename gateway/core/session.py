@@ -28,6 +28,7 @@ from gateway.core import (
     redacting,
     redirecting,
     requesting,
+    shortening,
     steering,
     turns,
 )
@@ -149,10 +150,8 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             | inp.IdleTimedOut()
         ):
             floor.heard_voice(step, input)
-        case inp.TurnTranscribed():
-            turns.transcribed(step, input)
-        case inp.TurnTranscriptionFailed():
-            turns.transcription_failed(step, input)
+        case inp.TurnTranscribed() | inp.TurnTranscriptionFailed():
+            turns.worded(step, input)
         case (
             inp.GenerationBegan()
             | inp.TextGenerated()
@@ -177,6 +176,8 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             _connection(step, input)
         case inp.FloorClaimRequested() | inp.FloorReleaseRequested():
             handover.requested(step, input)
+        case inp.ContextOutgrown() | inp.ContextResetRequested():
+            shortening.requested(step, input)
         case _:
             _command(step, input)
 

@@ -17,6 +17,7 @@ from gateway.core.live import Floor, Handover, evolve_floor
 from gateway.core.members import Presence
 from gateway.core.queue import Queued, evolve_queue
 from gateway.core.responses import Response as Response, ResponseFact, evolve_response
+from gateway.core.shortened import Shortened, ShortenedFact, evolve_shortened, moved
 from gateway.core.steer import Steer, evolve_steers
 from gateway.core.tree import Node, Tree
 from gateway.core.values import CutReason, Settings, Wish
@@ -54,6 +55,9 @@ class Conversation:
 
     steers: dict[ItemId, ResponseId] = field(default_factory=dict)
     """Accepted steers whose end is open."""
+
+    shortened: list[Shortened] = field(default_factory=list)
+    """Where the context of models begins; of those on the active path the last one counts."""
 
     applied: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Idempotency key → digest of the command and when it was applied (wall)."""
@@ -295,12 +299,15 @@ class State:
 def evolve(state: Conversation, fact: ev.Fact) -> None:
     """Fold one fact into the conversation. Content is not needed: redacted logs fold alike."""
     match fact:
-        case ev.SessionOpened() | ev.SettingsChanged() | ev.FloorChanged():
+        case (
+            ev.SessionOpened() | ev.SettingsChanged() | ev.FloorChanged() | ev.ContextShortened() | ev.ContextRestored()
+        ):
             _evolve_shared(state, fact)
         case ev.ItemAdded():
             state.tree.add(fact)
             _own(state, fact)
         case ev.ItemRemoved(item_id):
+            moved(state.shortened, item_id, state.tree.nodes[item_id].parent)
             state.tree.remove(item_id)
         case ev.CommandApplied(key, digest, wall):
             state.applied[key] = (digest, wall)
@@ -364,7 +371,13 @@ def _evolve_tree(
             tree.react(fact)
 
 
-def _evolve_shared(state: Conversation, fact: ev.SessionOpened | ev.SettingsChanged | ev.FloorChanged) -> None:
+SharedFact = ev.SessionOpened | ev.SettingsChanged | ev.FloorChanged | ShortenedFact
+
+
+def _evolve_shared(state: Conversation, fact: SharedFact) -> None:
+    if isinstance(fact, ev.ContextShortened | ev.ContextRestored):
+        evolve_shortened(state.shortened, fact)
+        return
     if isinstance(fact, ev.FloorChanged):
         state.floor = evolve_floor(fact)
         return

@@ -29,6 +29,7 @@ def item_submitted(step: Step, input: inp.ItemSubmitted) -> None:
         kind=input.kind,
         call_id=input.call_id,
         name=input.name,
+        images=input.images,
     )
     if input.previous is not None:
         parent = ItemId(input.previous) if input.previous else None

@@ -74,4 +74,5 @@ def _entered(node: Node) -> ev.Entered:
         node.kind,
         node.call_id,
         node.name,
+        node.pictures,
     )

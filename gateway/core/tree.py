@@ -54,6 +54,9 @@ class Node:
     name: str = ""
     """Of the tool that is called."""
 
+    pictures: int = 0
+    """How many came with it."""
+
     fell_short: bool = False
     """True for an incomplete one that nobody cut: the model ended it early."""
 
@@ -138,6 +141,7 @@ class Tree:
             kind=fact.kind,
             call_id=fact.call_id,
             name=fact.name,
+            pictures=len(fact.images),
         )
         followers = self.children.setdefault(parent, [])
         if fact.before is not None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.core import events as ev
+from gateway.core import events as ev, shortening
 from gateway.core.ids import DeviceId, ItemId
 from gateway.core.state import Claim, Said
 from gateway.core.step import Step
@@ -19,6 +19,7 @@ def truncate(
     heard = text[: max(0, heard_chars)]
     if heard == text:
         return False
+    shortening.void(step, item_id)
     step.fact(ev.ItemTruncated(item_id, heard, text[len(heard) :], heard_ms, len(text), reason))
     return True
 

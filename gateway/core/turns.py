@@ -67,6 +67,14 @@ def idle(step: Step, leg: LegId, input: inp.IdleTimedOut) -> None:
     answering.start_pending(step)
 
 
+def worded(step: Step, input: inp.TurnTranscribed | inp.TurnTranscriptionFailed) -> None:
+    """A turn tells what it says, or cannot."""
+    if isinstance(input, inp.TurnTranscribed):
+        transcribed(step, input)
+    else:
+        transcription_failed(step, input)
+
+
 def transcribed(step: Step, input: inp.TurnTranscribed) -> None:
     """The words of a spoken turn are known: none means that it was no turn."""
     awaited = step.moment.transcribing.pop(input.item_id, None)

@@ -81,6 +81,7 @@ class Given:
     kind: ItemKind = "message"
     call_id: str = ""
     name: str = ""
+    images: tuple[str, ...] = ()
     refers_to: str = ""
     """The item that is meant, of which nothing else is given then."""
 
@@ -117,6 +118,20 @@ class Version:
     """Seconds since the epoch."""
 
 
+ContextPolicy = Literal["whole", "window", "summarise", "reset"]
+"""What of a long conversation a model is given: all of it; the newest part; that, after a summary of the rest; or what
+came since it was last begun anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """How much of the conversation a model is given."""
+
+    policy: ContextPolicy = "whole"
+    max_tokens: int = 8000
+    """An estimate, at four characters each; of no meaning for ``whole``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The part of a session that all its connections share."""
@@ -149,5 +164,6 @@ class Settings:
     """Of each answer; 0 for any number."""
 
     on_edit: OnEdit = "interrupt"
+    context: Context = field(default_factory=Context)
     metadata: Mapping[str, str] = field(default_factory=dict)
     """What the conversation is about, in its clients' own terms."""

@@ -87,6 +87,7 @@ _QUERY: Final[Json] = {
     "properties": {
         "model": {"type": "string"},
         "session": {"type": "string", "description": "The session to join."},
+        "call_id": {"type": "string", "description": "The call to attach to."},
         "device": {"type": "string", "description": "An id that stays the same when the device comes back."},
         "resume": {"type": "string", "description": "EPOCH.SEQ of the last event that was handled."},
     },

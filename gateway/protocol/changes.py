@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.protocol.objects import Eagerness
-from gateway.protocol.policies import OnActiveChanges
+from gateway.protocol.policies import ContextChanges, OnActiveChanges
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """What a client counts: no more than JSON numbers hold exactly everywhere (RFC 8259 section 6)."""
@@ -72,7 +72,8 @@ class NamedTool(msgspec.Struct):
 
 
 ToolChoice = Literal["auto", "none", "required"] | NamedTool
-MaxTokens = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | Literal["inf"]
+MaxTokens = Annotated[float, msgspec.Meta(ge=1, le=2**31 - 1, multiple_of=1)] | Literal["inf"]
+"""A whole number, which JSON may write as 8.0."""
 
 
 class OwnChanges(msgspec.Struct):
@@ -85,6 +86,7 @@ class OwnChanges(msgspec.Struct):
     on_edit: Literal["interrupt", "reject"] | UnsetType = UNSET
     """What an edit, a regeneration or a switch of branch does while an answer runs."""
 
+    context: ContextChanges | None | UnsetType = UNSET
     metadata: Metadata | None | UnsetType = UNSET
     """What the conversation is about; takes the place of all of what was there, null empties it."""
 

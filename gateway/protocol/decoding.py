@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.errors import ProtocolViolation
 from gateway.protocol.extension import AnyClientEvent
-from gateway.protocol.realtime import AudioAppend
+from gateway.protocol.realtime import AudioAppend, ItemCreate
 
 T = TypeVar("T")
 
@@ -18,6 +18,7 @@ MAX_DEPTH: Final = 32
 MAX_KEYS: Final = 256
 """How many keys one object may have, known ones or not: a JSON Schema of a tool may have many, in objects of few."""
 
+_IMAGE: Final = b'"input_image"'
 _APPEND: Final = b"input_audio_buffer.append"
 _decoder: Final[msgspec.json.Decoder[AnyClientEvent]] = msgspec.json.Decoder(AnyClientEvent)
 # A string without its end is taken to the end of the data, in one go: trying again from each quote is quadratic.
@@ -34,6 +35,9 @@ class Limits:
     append_bytes: int = 15 * 1024 * 1024
     """An ``input_audio_buffer.append``: what OpenAI takes."""
 
+    image_bytes: int = 768 * 1024
+    """A ``conversation.item.create`` with a picture: what a WebSocket client of 1 MiB frames can send, and be sent."""
+
 
 def decode(data: str | bytes, limits: Limits) -> AnyClientEvent:
     """The client event in *data*.
@@ -44,13 +48,19 @@ def decode(data: str | bytes, limits: Limits) -> AnyClientEvent:
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     # The head or the tail names the type in every client seen; one that hides it is held to the small limit.
     bulky = _APPEND in raw[:512] or _APPEND in raw[-512:]
-    _check_size(raw, limits.append_bytes if bulky else limits.event_bytes)
+    pictured = not bulky and _IMAGE in raw
+    small = limits.image_bytes if pictured else limits.event_bytes
+    _check_size(raw, limits.append_bytes if bulky else max(small, limits.event_bytes))
     if not bulky:
         _check_shape(raw)
     event = _decoded(raw, _decoder)
     if not isinstance(event, AudioAppend):
-        _check_size(raw, limits.event_bytes)
+        _check_size(raw, max(limits.image_bytes, limits.event_bytes) if _has_picture(event) else limits.event_bytes)
     return event
+
+
+def _has_picture(event: AnyClientEvent) -> bool:
+    return isinstance(event, ItemCreate) and any(part.image_url for part in event.item.content or ())
 
 
 def _check_size(raw: bytes, limit: int) -> None:

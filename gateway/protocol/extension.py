@@ -10,6 +10,11 @@ from gateway.protocol.auth import (
     AuthRefresh as AuthRefresh,
     AuthRefreshRequired as AuthRefreshRequired,
 )
+from gateway.protocol.context import (
+    ContextReset as ContextReset,
+    ContextRestored as ContextRestored,
+    ContextShortened as ContextShortened,
+)
 from gateway.protocol.floor import (
     FloorChanged as FloorChanged,
     FloorClaim as FloorClaim,
@@ -160,6 +165,7 @@ OfTheExtension = (
     | QueueUpdate
     | Steer
     | ItemRedact
+    | ContextReset
     | OfMessages
     | OfPresence
     | AuthRefresh
@@ -219,6 +225,7 @@ AnyClientEvent = (
     | ReactionAdd
     | ReactionRemove
     | ItemRedact
+    | ContextReset
 )
 
 __all__ = ["SUBPROTOCOL", "UNSET", "AnyClientEvent"]

@@ -7,9 +7,11 @@ from msgspec import UNSET, UnsetType
 
 
 class Content(msgspec.Struct, omit_defaults=True):
-    """A part of an item. ``input_audio`` always carries the ``transcript`` key, null until it is known."""
+    """A part of an item. Of a picture only that it is there: a frame has no room for it.
 
-    type: Literal["input_text", "input_audio", "output_text", "output_audio"]
+    ``input_audio`` always carries the ``transcript`` key, null until it is known."""
+
+    type: Literal["input_text", "input_audio", "input_image", "output_text", "output_audio"]
     text: str | UnsetType = UNSET
     transcript: str | None | UnsetType = UNSET
 
@@ -189,6 +191,8 @@ class Session(msgspec.Struct):
     tracing: str | None = None
     prompt: None = None
     include: list[str] | None = None
-    expires_at: int = 0
+    expires_at: int | UnsetType = UNSET
+    """When the gateway ends the connection, seconds since the epoch; left out where it does not."""
+
     bargein: dict[str, Any] | UnsetType = UNSET
     """Ours: who answers and who speaks, the device's id, and the cursor to resume from."""

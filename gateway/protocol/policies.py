@@ -1,4 +1,4 @@
-"""What new input does while an answer is running, as clients choose it."""
+"""What new input does while an answer is running, and what models are given, as clients choose it."""
 
 from typing import Annotated, Literal
 
@@ -18,3 +18,10 @@ class OnActiveChanges(msgspec.Struct):
     voice: OnActive | UnsetType = UNSET
     text: OnActive | UnsetType = UNSET
     debounce_ms: DebounceMs | UnsetType = UNSET
+
+
+class ContextChanges(msgspec.Struct):
+    """How much of the conversation a model is given; in estimated tokens, of four characters each."""
+
+    policy: Literal["whole", "window", "summarise", "reset"] | UnsetType = UNSET
+    max_tokens: Annotated[int, msgspec.Meta(ge=100, le=10_000_000)] | UnsetType = UNSET

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from gateway.core import events as ev
 from gateway.core.ids import ItemId, ResponseId
 from gateway.core.values import ResponseStatus
-from gateway.protocol import asides, extension as ext, floor, messages, presence, realtime as rt, tools
+from gateway.protocol import asides, context, extension as ext, floor, messages, presence, realtime as rt, tools
 from gateway.protocol.answers import ended, fault
 from gateway.protocol.shown import item, seen_text
 from gateway.protocol.steering_projection import project_steering
@@ -51,7 +51,13 @@ def project(event: ev.Event, view: View, words: Words = NO_WORDS) -> Wire:
             | (ev.SteerAccepted() | ev.SteerPending() | ev.SteerConsumed() | ev.SteerFailed() | ev.ResponseSteered())
         ):
             return project_steering(event) if view.extended else []
-        case ev.SessionOpened() | ev.CommandApplied() | ev.SettingsChanged():
+        case (
+            ev.SessionOpened()
+            | ev.CommandApplied()
+            | ev.SettingsChanged()
+            | ev.ContextShortened()
+            | ev.ContextRestored()
+        ):
             return _of_session(event, view)
         case ev.PlayoutStarted() | ev.PlayoutMoved() | ev.PlayoutStopped() | ev.PlayoutCleared() | ev.FloorChanged():
             return _playout(event, view)
@@ -72,8 +78,17 @@ def project(event: ev.Event, view: View, words: Words = NO_WORDS) -> Wire:
             return _signal(event, view)
 
 
-def _of_session(event: ev.SessionOpened | ev.CommandApplied | ev.SettingsChanged, view: View) -> Wire:
-    return [rt.SessionUpdated(session=view.settings_changed())] if isinstance(event, ev.SettingsChanged) else []
+OfSession = ev.SessionOpened | ev.CommandApplied | ev.SettingsChanged | ev.ContextShortened | ev.ContextRestored
+
+
+def _of_session(event: OfSession, view: View) -> Wire:
+    match event:
+        case ev.SettingsChanged():
+            return [rt.SessionUpdated(session=view.settings_changed())]
+        case ev.ContextShortened() | ev.ContextRestored():
+            return [context.told(event)] if view.extended else []
+        case _:
+            return []
 
 
 def _of_model(event: asides.OfAside | ev.ReasoningAppended, view: View) -> Wire:
@@ -102,6 +117,7 @@ def _item_added(event: ev.ItemAdded, view: View) -> Wire:
         kind=event.kind,
         call_id=event.call_id,
         name=event.name,
+        pictures=len(event.images),
     )
     if event.response_id is None:
         return [
@@ -159,6 +175,7 @@ def _branch_selected(event: ev.BranchSelected, view: View, words: Words) -> Wire
             kind=entered.kind,
             call_id=entered.call_id,
             name=entered.name,
+            pictures=entered.pictures,
         )
         if entered.redacted:
             shown.redacted = True

@@ -284,9 +284,10 @@ class OutputClear(ClientEvent, tag="output_audio_buffer.clear"):
 class InputPart(msgspec.Struct):
     """A part of a message. Of sound only its transcript is taken."""
 
-    type: Literal["input_text", "output_text", "text", "input_audio", "output_audio", "audio"]
+    type: Literal["input_text", "output_text", "text", "input_audio", "output_audio", "audio", "input_image"]
     text: str | None = None
     transcript: str | None = None
+    image_url: Annotated[str, msgspec.Meta(pattern=r"^(data:image/(png|jpeg|webp|gif);base64,|https://)")] | None = None
 
 
 ItemName = Annotated[str, msgspec.Meta(pattern=ID)]

@@ -18,6 +18,7 @@ def item(
     kind: ItemKind = "message",
     call_id: str = "",
     name: str = "",
+    pictures: int = 0,
 ) -> rt.Item:
     """A message as the wire shows it. *unheard* is given for an answer that was cut, *seen* as its fact has it."""
     if role == "tool":
@@ -28,7 +29,7 @@ def item(
         content = rt.Content("input_audio", transcript=text or None)
     else:
         content = rt.Content("input_text", text=text)
-    shown = rt.Item(item_id, status, role, [content])
+    shown = rt.Item(item_id, status, role, [content, *[rt.Content("input_image")] * pictures])
     if unheard is not None:
         shown.heard_text, shown.unheard_text, shown.seen_text = text, unheard, seen_text(text, unheard, seen)
     if device:

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from gateway.core.values import ItemKind, Role, Shortfall, Tool, ToolChoice, Usage
 
 SteerMode = Literal["native", "prefill", "instruction"]
+
+STEERED: Final = "steered"
+"""The message of the cancellation that ends a reply which another one goes on with, by the same response's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,9 @@ class Conversation:
 
     max_output_tokens: int | None = None
     """None for any number."""
+
+    beside: bool = False
+    """True for an answer that does not join the conversation: nothing of it is to be remembered."""
 
     sounds: Mapping[str, bytes] = field(default_factory=dict)
     """For an agent that hears: by item id, the sound of user messages that came by voice and are still at hand, as

@@ -1,7 +1,6 @@
 """Performing what a session asks for: effects become calls of models and voice legs."""
 
 import asyncio
-import contextlib
 import logging
 import traceback
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -16,7 +15,9 @@ from gateway.errors import AgentError, StoreError
 from gateway.runtime import context
 from gateway.runtime.bounds import bounded
 from gateway.runtime.choice import Agents
+from gateway.runtime.closing import closing
 from gateway.runtime.ports import (
+    STEERED,
     Agent,
     Ended,
     Piece,
@@ -30,6 +31,7 @@ from gateway.runtime.ports import (
 )
 from gateway.runtime.regrets import regret
 from gateway.runtime.seam import Seam
+from gateway.runtime.shortening import Shortener
 
 TOLD: Final = 1
 """Last words of an answer that a model repeats which was only told to go on."""
@@ -55,6 +57,8 @@ class Performer:
         self._agents = agents
         self._submit = submit
         self._post = post
+        self._shortener = Shortener(session_id, store, submit)
+        self._shortening: asyncio.Task[None] | None = None
         self._generations: dict[Generation, asyncio.Task[None]] = {}
         self._spoke: set[Generation] = set()
         """Whose model has said something."""
@@ -75,16 +79,16 @@ class Performer:
     @property
     def busy(self) -> bool:
         """True while a model is being asked."""
-        return bool(self._generations)
+        return bool(self._generations) or (self._shortening is not None and not self._shortening.done())
 
     def stop(self, effect: fx.StoppingEffect) -> inp.Input | None:
         """End something now. Returns the input that tells where it ended, to be handled before all others."""
         match effect:
-            case fx.CancelGeneration(generation):
+            case fx.CancelGeneration(generation, steers):
                 self._stopped.add(generation)
                 task = self._generations.pop(generation, None)
                 if task is not None:
-                    task.cancel()
+                    task.cancel(STEERED if steers else None)
             case fx.FlushPlayout(leg, generation):
                 self._stopped.add(generation)
                 voice = self.voices.get(leg)
@@ -107,9 +111,12 @@ class Performer:
 
     def start(self, effect: fx.StartingEffect) -> None:
         """Begin something, unless it was stopped before it could begin."""
-        if not isinstance(effect, fx.JudgeUtterance | fx.TranscribeTurn) and effect.generation in self._stopped:
+        if getattr(effect, "generation", None) in self._stopped:
             return
         match effect:
+            case fx.ShortenContext():
+                if self._shortening is None or self._shortening.done():
+                    self._shortening = asyncio.create_task(self._shorten(), name="shorten the context")
             case fx.Generate(generation=generation):
                 self._spawn(generation, self._generate(effect))
             case fx.Recite(_, generation, text):
@@ -132,7 +139,7 @@ class Performer:
 
     async def aclose(self) -> None:
         """Cancel every generation and wait until it has let go."""
-        tasks = list(self._generations.values())
+        tasks = [*self._generations.values(), *([] if self._shortening is None else [self._shortening])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -155,7 +162,7 @@ class Performer:
         try:
             state = self._core.state.conversation
             conversation = await context.conversation(state, self._store, self._session_id, asked, self._agent.steer)
-            async with contextlib.aclosing(bounded(self._agent.reply(conversation), self._agents.bounds)) as answer:
+            async with closing(bounded(self._agent.reply(conversation), self._agents.bounds)) as answer:
                 finished = await self._relay(answer, generation, _seam(conversation.steered))
         except (AgentError, StoreError) as error:
             if error.__cause__ is not None:
@@ -170,6 +177,15 @@ class Performer:
             await self._fail(asked, Failure("agent_crashed", "The agent failed; the gateway's log has the details."))
         else:
             await self._submit(finished)
+
+    async def _shorten(self) -> None:
+        """Keep the context within its policy. What fails here is tried again after the next answer."""
+        try:
+            await self._shortener.consider(self._core.state.conversation, self._agent)
+        except (AgentError, StoreError) as error:
+            log.warning("a conversation was not summed up: %s", error.code, extra={"session": self._session_id})
+        except Exception as error:
+            self._log(error)
 
     async def _fail(self, asked: fx.Generate, failure: Failure) -> None:
         """End an answer that failed. Who waits to hear it is told so first; whoever steers it has a receipt."""

@@ -10,6 +10,7 @@ from gateway.core.events import BranchSelected, Event, Fact
 from gateway.core.ids import DEFAULT_TENANT, Generation, ItemId, ResponseId, SessionId
 from gateway.core.inputs import PlayoutCleared
 from gateway.runtime.models import (
+    STEERED as STEERED,
     Conversation as Conversation,
     Ended as Ended,
     Message as Message,
@@ -36,7 +37,8 @@ class Agent(Protocol):
         """Answer, piece by piece: text, calls of tools, what it cost.
 
         The one task that iterates owns the stream: cancelling it must stop the model, down to its
-        network connection. Raises :class:`gateway.errors.AgentError`.
+        network connection. Only after a cancellation that says :data:`STEERED` a model that steers natively may wait a
+        moment, to go on in the reply that follows. Raises :class:`gateway.errors.AgentError`.
         """
         ...
 

@@ -1,4 +1,5 @@
-"""Where the store keeps what is wanted for an answer that waits: its clients' own words, beside those of its turn."""
+"""Where the store keeps what stands beside the words of a message: what is wanted for an answer that waits, and
+pictures."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,6 +14,11 @@ from gateway.runtime.ports import Content
 def place_of(item_id: ItemId) -> ItemId:
     """What the wish of a turn that waits stands under. No client can name an item with a ``*``."""
     return ItemId(f"*{item_id}")
+
+
+def pictures_of(item_id: ItemId) -> ItemId:
+    """What the pictures of a message stand under."""
+    return ItemId(f"*images:{item_id}")
 
 
 def as_text(wish: Wish) -> str:
@@ -32,3 +38,11 @@ def wishes(items: Iterable[ItemId], contents: Mapping[ItemId, Content]) -> dict[
     """What is wanted for each of *items*, where that is anything. Raises as :func:`as_wish`."""
     places = {item_id: contents.get(place_of(item_id)) for item_id in items}
     return {item_id: as_wish(content.text) for item_id, content in places.items() if content is not None}
+
+
+def as_pictures(text: str) -> tuple[str, ...]:
+    """Pictures as they are stored. Raises ``store_unavailable`` for what is none."""
+    try:
+        return msgspec.json.decode(text, type=tuple[str, ...]) if text else ()
+    except (msgspec.DecodeError, UnicodeEncodeError) as fault:
+        raise StoreError("store_unavailable", "pictures in the log are damaged") from fault

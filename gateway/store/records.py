@@ -5,7 +5,7 @@ from the fact types, and ``tests/data/log-v1.jsonl`` holds them still: whoever c
 after a release raises :data:`VERSION`, writes the step from the old shape into :data:`UPGRADES`
 and freezes a golden file of the new version beside the old one.
 
-Words never enter a record: the fields ``text`` and ``unheard``, the instructions and metadata of
+Words never enter a record: the fields ``text``, ``unheard`` and ``images``, the instructions and metadata of
 settings and their tools, the metadata of responses, and what is wanted of the answers for which
 turns wait. They travel as :class:`ContentRow`, so that they can be removed while the log stays whole. What is left
 may stay:
@@ -22,6 +22,7 @@ from typing import Any, Final, TypeAlias, get_args
 import msgspec
 
 from gateway.core.events import (
+    ContextRestored,
     Fact,
     ItemCompleted,
     ItemRedacted,
@@ -35,7 +36,7 @@ from gateway.core.events import (
 from gateway.core.ids import ItemId
 from gateway.core.values import Wish
 from gateway.errors import StoreError
-from gateway.runtime.wishes import as_text, as_wish, place_of
+from gateway.runtime.wishes import as_pictures, as_text, as_wish, pictures_of, place_of
 
 VERSION: Final = 1
 """The version that is written. Older ones are read, newer ones are refused."""
@@ -143,8 +144,11 @@ def made_void(fact: Fact) -> tuple[ItemId, ...]:
     """What *fact* makes void: the words that stand under these, in this fact's place of the log or before."""
     match fact:
         case ItemRedacted(item_id, response_id):
-            return (item_id,) if response_id is None else (item_id, _metadata_of(response_id))
+            mine = item_id, pictures_of(item_id)
+            return mine if response_id is None else (*mine, _metadata_of(response_id))
         case ItemRemoved(item_id, "deleted"):
+            return item_id, pictures_of(item_id)
+        case ContextRestored(item_id):
             return (item_id,)
         case QueueWithdrawn(item_id):
             return item_id, place_of(item_id)
@@ -188,6 +192,8 @@ def _take_content(fields: Fields) -> tuple[ContentRow, ...]:
     words = {name: storable(fields.pop(name)) for name in CONTENT_FIELDS if name in fields}
     if words:
         said = ContentRow(item_id=fields["item_id"], **words)
+        if images := fields.pop("images", None):
+            return said, ContentRow(pictures_of(said.item_id), msgspec.json.encode(_storables(images)).decode())
         return (said, *_take_wish(fields)) if "wish" in fields else (said,)
     if "settings" in fields:
         settings = fields["settings"]
@@ -229,6 +235,8 @@ def _put_content(fields: Fields, kind: type[Fact], contents: Sequence[ContentRow
             fields[name] = getattr(words, name)
     if isinstance(settings := fields.get("settings"), dict):
         put_settings(settings, {item: row.text for item, row in found.items()})
+    elif "images" in kind.__dataclass_fields__:
+        fields["images"] = as_pictures(found.get(pictures_of(fields.get("item_id", "")), ContentRow(ItemId(""))).text)
     elif kind is TurnQueued and (row := found.get(place_of(fields.get("item_id", "")))):
         fields["wish"] = msgspec.to_builtins(as_wish(row.text), enc_hook=plain)
     elif "metadata" in kind.__dataclass_fields__ and (row := found.get(_metadata_of(fields.get("response_id")))):

@@ -31,6 +31,7 @@ Command: TypeAlias = (
     | wire.OfPresence
     | messages.Command
     | ext.ItemRedact
+    | ext.ContextReset
 )
 
 
@@ -59,10 +60,8 @@ def command(
         case rt.ItemCreate(item=item):
             previous = "" if event.previous_item_id == "root" else event.previous_item_id
             return items.submitted(item, previous)
-        case rt.ItemDelete():
-            return inp.ItemDeletionRequested(ItemId(event.item_id))
-        case ext.ItemRedact():
-            return inp.ItemRedactionRequested(ItemId(event.item_id))
+        case rt.ItemDelete() | ext.ItemRedact() | ext.ContextReset():
+            return _taken_away(event)
         case rt.ItemTruncate():
             played = located(event.item_id, event.audio_end_ms)
             return inp.ItemTruncationRequested(ItemId(event.item_id), event.audio_end_ms, played)
@@ -76,6 +75,16 @@ def command(
             return _queue_command(event)
         case _:
             return _of_message(event)
+
+
+def _taken_away(event: rt.ItemDelete | ext.ItemRedact | ext.ContextReset) -> inp.Input:
+    match event:
+        case rt.ItemDelete():
+            return inp.ItemDeletionRequested(ItemId(event.item_id))
+        case ext.ItemRedact():
+            return inp.ItemRedactionRequested(ItemId(event.item_id))
+        case ext.ContextReset():
+            return inp.ContextResetRequested()
 
 
 Output = rt.OutputClear | ext.OutputPause | ext.OutputResume | ext.FloorClaim | ext.FloorRelease

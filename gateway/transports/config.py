@@ -7,10 +7,10 @@ import msgspec
 from msgspec import UNSET, json
 
 from gateway.core.policy import normalised
-from gateway.core.values import Settings
+from gateway.core.values import Context, Settings
 from gateway.errors import ProtocolViolation
 from gateway.protocol import realtime as rt
-from gateway.protocol.policies import OnActiveChanges
+from gateway.protocol.policies import ContextChanges, OnActiveChanges
 from gateway.transports import items
 from gateway.transports.names import Names
 from media.hearing.endpoint import TurnOptions
@@ -161,9 +161,18 @@ def _with_own(settings: Settings, changes: rt.OwnChanges) -> Settings:
         settings = replace(settings, backchannels=_listed(changes.backchannels, "backchannels"))
     if changes.on_edit is not UNSET:
         settings = replace(settings, on_edit=changes.on_edit)
+    if changes.context is not UNSET:
+        settings = replace(settings, context=_context(settings.context, changes.context))
     if changes.metadata is not UNSET:
         settings = replace(settings, metadata=changes.metadata or {})
     return settings if changes.on_active is UNSET else _with_policies(settings, changes.on_active)
+
+
+def _context(known: Context, changes: ContextChanges | None) -> Context:
+    if changes is None:
+        return Context()
+    policy = known.policy if changes.policy is UNSET else changes.policy
+    return Context(policy, known.max_tokens if changes.max_tokens is UNSET else changes.max_tokens)
 
 
 def _with_policies(settings: Settings, changes: OnActiveChanges | None) -> Settings:

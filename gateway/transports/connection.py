@@ -6,8 +6,9 @@ connection; what the session publishes becomes wire events, numbered for this cl
 """
 
 import logging
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -16,7 +17,7 @@ from gateway.auth.authority import Authority
 from gateway.auth.rights import Right
 from gateway.core import inputs as inp
 from gateway.core.state import State
-from gateway.core.values import Settings
+from gateway.core.values import Context, Settings
 from gateway.errors import ProtocolViolation, StoreError
 from gateway.protocol import extension as ext, floor, realtime as rt
 from gateway.protocol.close_codes import CloseCode
@@ -30,6 +31,7 @@ from gateway.transports import config as conf, hands, looking, presence
 from gateway.transports.admission import Admission
 from gateway.transports.commands import accepted, command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
+from gateway.transports.lifetime import Lifetime, Lifetimes
 from gateway.transports.measure import Measure
 from gateway.transports.microphone import Microphone
 from gateway.transports.names import Names
@@ -49,6 +51,9 @@ STOPS_A_SECOND: Final = 5.0
 """What may stop an answer has a measure of its own, so that no flood of anything else keeps it out."""
 
 STOPS: Final = ("response.cancel", "output_audio_buffer.clear")
+
+OURS: Final = ("voice_unavailable", "overloaded")
+"""Codes for what no client is to blame for."""
 
 ERRORS_A_SECOND: Final = 2.0
 ERRORS_AT_ONCE: Final = 40.0
@@ -73,6 +78,9 @@ class Services:
     instructions: str = ""
     """What a session begins with, where its client gives nothing else."""
 
+    context: Context = field(default_factory=Context)
+    """What of a long conversation models are given, where its session says nothing else."""
+
     rooms: Rooms = field(default_factory=Rooms)
     """Where the devices of one session may hear each other."""
 
@@ -81,6 +89,9 @@ class Services:
 
     storm: Storm = field(default_factory=Storm)
 
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    """How long a connection may last."""
+
     commands_a_second: int = 0
     """Of each connection, beside what stops an answer; 0 for any number."""
 
@@ -88,7 +99,8 @@ class Services:
 
     def begin(self, model: str = "") -> Settings:
         """What a session begins with whose client asked for *model*."""
-        return Settings(self.names.models.first(model), self.instructions, self.names.voices.default)
+        plain = Settings(self.names.models.first(model), self.instructions, self.names.voices.default)
+        return replace(plain, context=self.context)
 
 
 class Connection:
@@ -121,12 +133,17 @@ class Connection:
         self.takes_audio = False
         """True when sound comes as ``input_audio_buffer.append``, and goes as ``response.output_audio.delta``."""
 
+        self.together: list[Connection] = [self]
+        """It, and those who share its microphone and its settings: the connections of one call."""
+
+        self.lifetime = Lifetime(math.inf)
+
         self._services = services
-        self._close = close
+        self.close = close
         self._buffered = holds_sound or caller.extended
         """True when a pause of this client's loudspeaker can be taken back."""
 
-        self.teller = Teller(services.store, actor, caller, self._session, buffered=self._buffered, send=send)
+        self.teller = Teller(services.store, actor, caller, self.session, buffered=self._buffered, send=send)
         tell = self.teller.tell if caller.extended else None
         self.permit = Permit(caller.access, services.authority, tell, close)
         self.teller.retry_after_ms = lambda: services.storm.resumed(services.clock.now())
@@ -149,16 +166,16 @@ class Connection:
         except (StoreError, SessionEnded):
             self._give_up()
 
-    def give_notice(self, code: str, message: str) -> None:
+    def give_notice(self, code: str, message: str, kind: str = "server_error") -> None:
         """Tell the client why its connection is about to end."""
-        self.teller.tell(rt.Error(error=rt.ErrorDetail("server_error", code, message)))
+        self.teller.tell(rt.Error(error=rt.ErrorDetail(kind, code, message)))
 
     def end_soon(self, code: CloseCode) -> None:
         """Close, after what the client was told before. There is nothing wrong with it, so that it is to come back."""
         if self.caller.extended:
             wait_ms = self._services.storm.leaving(self._services.admission.connections)
             self.teller.tell(ext.SessionClosing(reason=code.name.lower(), retry_after_ms=wait_ms))
-        self._close(code)
+        self.close(code)
 
     def _give_up(self) -> None:
         session = self.actor.session_id
@@ -206,7 +223,7 @@ class Connection:
     def publish(self, batch: Sequence[Published]) -> None:
         """Send what the session decided. Implements ``Subscriber``."""
         if not self.teller.publish(batch):
-            self._close(CloseCode.SLOW_CONSUMER)
+            self.close(CloseCode.SLOW_CONSUMER)
 
     def accept(self, verdict: Verdict) -> None:
         """Tell the client that its command was applied. Implements ``Subscriber``."""
@@ -217,7 +234,8 @@ class Connection:
         """The session ends. Implements ``Subscriber``."""
         self.end_soon(CloseCode.GOING_AWAY if code == "shutdown" else CloseCode.INTERNAL_ERROR)
 
-    def _session(self) -> rt.Session:
+    def session(self) -> rt.Session:
+        """The effective configuration, as this client is told."""
         settings = self.actor.state.conversation.settings
         reads = self.caller.access.may(Right.READ)
         session = rt.Session(
@@ -230,6 +248,9 @@ class Connection:
             tool_choice=settings.tool_choice,
             max_output_tokens=settings.max_output_tokens or "inf",
         )
+        expires_at = min(self.lifetime.ends_at, self.caller.access.principal.expires)
+        if math.isfinite(expires_at):
+            session.expires_at = int(expires_at)
         session.bargein = {
             "extended": self.caller.extended,
             "epoch": self.actor.epoch,
@@ -240,6 +261,7 @@ class Connection:
             "on_active": conf.on_active(settings),
             "metadata": dict(settings.metadata) if reads else {},
             "on_edit": settings.on_edit,
+            "context": asdict(settings.context),
             **self._services.about,
             "agent": self._services.registry.agents.of(settings.model).name,
         }
@@ -271,15 +293,14 @@ class Connection:
         return any(kind in head for kind in STOPS) and self._stops.take(now)
 
     def _fail(self, violation: ProtocolViolation, code: CloseCode) -> None:
-        detail = rt.ErrorDetail(
-            "invalid_request_error", violation.code, str(violation), violation.param, violation.event_id
-        )
+        kind = "server_error" if violation.code in OURS else "invalid_request_error"
+        detail = rt.ErrorDetail(kind, violation.code, str(violation), violation.param, violation.event_id)
         if isinstance(violation, Refused) and self.caller.extended:
             self.teller.tell(violation.told())
         else:
             self.teller.tell(rt.Error(error=detail))
         if not self._errors.take(self._services.clock.now()):
-            self._close(code)
+            self.close(code)
 
     async def take(self, event: ext.AnyClientEvent) -> None:
         """Do what a client event asks for.
@@ -292,7 +313,7 @@ class Connection:
             raise ProtocolViolation("unknown_event_type", "This event belongs to bargein.v1.", param="type")
         match event:
             case rt.AudioAppend() | rt.AudioCommit() | rt.AudioClear() | ext.PushToTalk() | ext.Mute():
-                self._listen(event)
+                self.listen(event)
             case rt.SessionUpdate():
                 await self._update(event)
             case rt.ItemRetrieve() | TreeRetrieve() | ext.QueueUpdate(action="list"):
@@ -310,7 +331,7 @@ class Connection:
                 taken = self.permit.grant(command(event, self.caller.extended, located))
                 await self.actor.submit(taken, self._commanded(event))
 
-    def _listen(self, event: rt.AudioAppend | rt.AudioCommit | rt.AudioClear | ext.PushToTalk | ext.Mute) -> None:
+    def listen(self, event: rt.AudioAppend | rt.AudioCommit | rt.AudioClear | ext.PushToTalk | ext.Mute) -> None:
         """What concerns the microphone of this connection."""
         match event:
             case rt.AudioAppend():
@@ -346,9 +367,10 @@ class Connection:
         if self.voice is not None:
             self.voice.drop_utterance()
             self.actor.post(inp.TurnDiscarded(), self.origin)
-        self.teller.tell(rt.InputCleared())
+        for connection in self.together:
+            connection.teller.tell(rt.InputCleared())
 
-    def _listen_anew(self, voice: Voice, before: conf.ConnectionConfig) -> None:
+    def listen_anew(self, voice: Voice, before: conf.ConnectionConfig) -> None:
         self._announce(voice)
         if (self.config.turns, self.config.interruptible) != (before.turns, before.interruptible):
             voice.configure(self.config.turns, interruptible=self.permit.interrupts(self.config.interruptible))
@@ -359,7 +381,7 @@ class Connection:
         conf.shared(self.actor.state.conversation.settings, event.session, self._services.names)
         before, self.config = self.config, conf.updated(self.config, event.session)
         if self.voice is not None and self.config.turn_detection != before.turn_detection:
-            self._listen_anew(self.voice, before)
+            self.listen_anew(self.voice, before)
         if "audio" in self.config.modalities and event.session.output_modalities is not UNSET:
             self.hear_and_speak()
 
@@ -369,7 +391,8 @@ class Connection:
             return inp.SettingsSubmitted(wanted) if wanted != known else None
 
         if not await self.actor.amend(merged, self._commanded(event)):
-            self.teller.tell(rt.SessionUpdated(session=self._session()))
+            for connection in self.together:
+                connection.teller.tell(rt.SessionUpdated(session=connection.session()))
             self.accept(Verdict(event.event_id, self.actor.seq, duplicate=False))
 
     async def _retrieve(self, event: looking.Question) -> None:

@@ -116,6 +116,7 @@ def shown(
         kind=node.kind,
         call_id=node.call_id,
         name=node.name,
+        pictures=node.pictures,
     )
     if node.redacted:
         found.redacted = True

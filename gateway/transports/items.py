@@ -22,13 +22,20 @@ def text_of(content: Iterable[rt.InputPart]) -> str:
     return "".join(part.text or part.transcript or "" for part in content)
 
 
+def images_of(content: Iterable[rt.InputPart], where: str) -> tuple[str, ...]:
+    """The pictures of a message, as addresses."""
+    return tuple(_given(it.image_url, f"{where}.content") for it in content if it.type == "input_image")
+
+
 def submitted(item: rt.InputItem, previous: str | None) -> inp.ItemSubmitted:
     """The item that a client adds."""
     given = given_of(item, "item")
     if given.refers_to:
         raise ProtocolViolation("invalid_value", "Only the input of a response refers to items.", param="item.type")
     item_id = ItemId(item.id) if item.id else None
-    return inp.ItemSubmitted(given.role, given.text, item_id, previous, given.kind, given.call_id, given.name)
+    return inp.ItemSubmitted(
+        given.role, given.text, item_id, previous, given.kind, given.call_id, given.name, given.images
+    )
 
 
 def given_of(item: rt.InputItem, where: str) -> Given:
@@ -36,7 +43,8 @@ def given_of(item: rt.InputItem, where: str) -> Given:
     match item.type:
         case "message":
             role: Role = _given(item.role, f"{where}.role")
-            return Given(role, text_of(_given(item.content, f"{where}.content")))
+            content = _given(item.content, f"{where}.content")
+            return Given(role, text_of(content), images=images_of(content, where))
         case "function_call":
             name, call_id = _given(item.name, f"{where}.name"), _given(item.call_id, f"{where}.call_id")
             return Given("tool", item.arguments or "{}", "function_call", call_id, name)
@@ -77,7 +85,7 @@ def choice_of(given: rt.ToolChoice | None) -> tuple[ToolChoice | None, str]:
 
 def limit_of(given: rt.MaxTokens) -> int:
     """Tokens at most; 0 for any number."""
-    return given if isinstance(given, int) else 0
+    return 0 if given == "inf" else int(given)
 
 
 def _input(given: list[rt.InputItem]) -> tuple[Given, ...]:

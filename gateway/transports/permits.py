@@ -42,6 +42,7 @@ NEEDS: Final[Mapping[str, Rights]] = {
     "conversation.item.update": _STEER,  # and what a new branch needs, see below
     "conversation.item.redact": _STEER,
     "conversation.branch.select": _BRANCH,
+    "conversation.context.reset": _STEER,
     "conversation.tree.retrieve": _READ,
     "reaction.add": _SEND,
     "reaction.remove": _SEND,

@@ -11,6 +11,7 @@ from media.frames import Pcm
 from media.hearing import endpoint
 from media.speaking import playout
 from media.speaking.device import Device
+from media.speech import Manner
 
 
 class Voice(Asked):
@@ -18,6 +19,7 @@ class Voice(Asked):
 
     *on_sound* is told which answer begins to sound, before its first frame is handed out. *recalls*: its client drops
     what it was sent ahead when an answer is taken away. *room*: where the session's other devices may stand too.
+    *manner*: how an answer that begins is to be spoken.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Voice(Asked):
         on_sound: Callable[[str, str], None] = lambda _response, _item: None,
         recalls: bool = False,
         room: Room | None = None,
+        manner: Callable[[], Manner] = Manner,
     ) -> None:
         self._seat = (room or Room()).enter()
         self._actor = actor
@@ -48,6 +51,7 @@ class Voice(Asked):
                 client_buffer_ms=client_buffer_ms,
                 interruptible=interruptible,
                 near=self._seat.mix,
+                manner=manner,
             ),
             recalls=recalls,
         )

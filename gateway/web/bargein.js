@@ -10,7 +10,7 @@
  *
  * @typedef {object} Item A message of the conversation.
  * @property {string} id
- * @property {"user" | "assistant" | "system"} role
+ * @property {"user" | "assistant" | "system" | "tool"} role
  * @property {"completed" | "incomplete" | "in_progress"} status
  * @property {string} text What was typed, said or heard.
  * @property {boolean} spoken

@@ -6,7 +6,9 @@
  * is what was said or heard, `unheard` the rest of a cut answer (null when it was not cut), `seen` what of that had been
  * shown, `awaited` true while a spoken message has no words yet, `pending` true while only this page knows it, `ended`
  * how an answer ended if not by itself, `siblings` which of the messages at its place it is (`{index, count, ids}`; null
- * when there is no other). `answers` holds, by response, what is being generated.
+ * when there is no other). A tool's call is an item too: its `role` is `tool`, its `kind` `function_call` or
+ * `function_call_output`, `callId` joins the two, `name` is the tool's, and `text` its arguments or its result. `answers`
+ * holds, by response, what is being generated.
  */
 
 export const EMPTY = Object.freeze({ items: Object.freeze([]), answers: Object.freeze({}) });
@@ -77,14 +79,20 @@ export function lacks(state, event) {
 
 const DELTAS = new Set(["response.output_text.delta", "response.output_audio_transcript.delta"]);
 
+/** What an item says that is no message: a tool's arguments, or what came of its call. */
+const said = (item) => item.output ?? item.arguments ?? "";
+
 function fromWire(item, pending = false) {
   const parts = item.content ?? [];
   const unheard = item.unheard_text ?? null;
   return {
     id: item.id,
-    role: item.role,
+    kind: item.type ?? "message",
+    callId: item.call_id ?? "",
+    name: item.name ?? "",
+    role: item.role ?? "tool",
     spoken: parts.some((part) => part.type.endsWith("audio")),
-    text: parts.map((part) => part.transcript ?? part.text ?? "").join(""),
+    text: item.content ? parts.map((part) => part.transcript ?? part.text ?? "").join("") : said(item),
     unheard,
     seen: item.seen_text ?? "",
     status: item.status,
@@ -120,7 +128,7 @@ function running({ running: ids = [] }) {
 }
 
 function added(state, wire, previous) {
-  if (!Array.isArray(wire?.content)) return state; // an item of a kind that is not known here
+  if (!Array.isArray(wire?.content) && !wire?.call_id) return state; // an item of a kind that is not known here
   const item = fromWire(wire);
   const known = state.items.find((one) => one.id === item.id);
   if (known && !known.pending) return changed(state, item.id, merged(known, item));
@@ -189,6 +197,8 @@ function owned(state, responseId, item) {
   return { ...state, answers: { ...state.answers, [responseId]: { ...answer, itemId: item.id } } };
 }
 
+const ENDINGS = { failed: "failed", incomplete: "short" };
+
 function responseDone(state, event) {
   const { id, status, output, status_details: details } = event.response;
   const itemId = state.answers[id]?.itemId ?? output?.findLast((item) => item.role === "assistant")?.id;
@@ -196,5 +206,5 @@ function responseDone(state, event) {
   const next = { ...state, answers };
   if (status === "completed" || itemId === undefined) return next;
   const message = details?.error?.message ?? "";
-  return changed(next, itemId, { ended: { kind: status === "failed" ? "failed" : "interrupted", message } });
+  return changed(next, itemId, { ended: { kind: ENDINGS[status] ?? "interrupted", message } });
 }

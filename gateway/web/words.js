@@ -119,6 +119,7 @@ export const moreText = (count) => `and ${count} more`;
 
 /** Who said a message. `mine` is false when it came from another device. */
 export function whoText(item, mine) {
+  if (item.role === "tool") return item.name ? `Tool ${item.name}` : "Result";
   if (item.role !== "user") return item.role === "assistant" ? "Answer" : "Instruction";
   const how = item.spoken ? "by voice" : "typed";
   return mine ? `You, ${how}` : `You, ${how} on another device`;
@@ -129,6 +130,7 @@ export function markText(item) {
   if (item.pending) return "Not sent yet";
   if (item.ended?.kind === "not-understood") return "No words could be made out";
   if (item.unheard) return item.text ? "Interrupted. The rest was not heard." : "Interrupted before a word was heard.";
+  if (item.ended?.kind === "short") return "Ended early: the model may not say more";
   if (item.ended?.kind === "failed") return `Broken off: ${item.ended.message || "the answer failed"}`;
   if (item.unheard !== null || item.ended?.kind === "interrupted") return "Interrupted";
   return item.continues ? "Going on after a false interruption" : "";

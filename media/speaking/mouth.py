@@ -6,16 +6,22 @@ from media.frames import Pcm
 from media.speaking.device import Device
 from media.speaking.playout import Cleared, Edge, Holder, Left, Playout, PlayoutOptions, Stopped
 from media.speaking.speaker import Speaker
-from media.speech import Synthesizer
+from media.speech import Manner, Synthesizer
 
 
 class Mouth:
-    """Speaks. *now* is the monotonic clock, in seconds; pauses are measured with it."""
+    """Speaks. *now* is the monotonic clock, in seconds; pauses are measured with it. *manner* tells how, each time."""
 
-    def __init__(self, synthesizer: Synthesizer, now: Callable[[], float], client_buffer_ms: int) -> None:
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        now: Callable[[], float],
+        client_buffer_ms: int,
+        manner: Callable[[], Manner] = Manner,
+    ) -> None:
         self._now = now
         self._playout = Playout(PlayoutOptions(client_buffer_ms=client_buffer_ms))
-        self._speaker = Speaker(synthesizer, self._playout)
+        self._speaker = Speaker(synthesizer, self._playout, manner)
         self._spoken: set[int] = set()
         """Answers that were begun here and have neither stopped nor been cleared."""
 

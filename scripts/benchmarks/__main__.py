@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import typer
 
 import benchmarks
-from benchmarks import backchannel, barge_in, detect, echo, handover, heard, scale, sessions, soak, sound, store
+from benchmarks import backchannel, barge_in, detect, echo, handover, heard, scale, sessions, soak, sound, speech, store
 from benchmarks.common import console
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=benchmarks.__doc__)
@@ -27,6 +27,7 @@ app.command()(sound.sound)
 app.command()(scale.scale)
 app.command()(sessions.sessions)
 app.command()(soak.soak)
+app.command()(speech.speech)
 app.command()(store.store)
 
 QUICK: Final = {

@@ -100,6 +100,7 @@ COMMANDS: Final = (
     inp.EditSubmitted,
     inp.CorrectionSubmitted,
     inp.BranchRequested,
+    inp.ContextResetRequested,
     inp.ReactionRequested,
     inp.ReactionWithdrawn,
 )
@@ -179,6 +180,8 @@ inputs: Final = st.one_of(
     st.builds(inp.ToolCalled, generations, st.just("call"), st.just("clock"), texts),
     st.builds(inp.ToolRan, generations, st.just("call"), st.just("clock"), texts, texts),
     st.builds(inp.Reasoned, generations, texts),
+    st.builds(inp.ContextOutgrown, items, st.lists(st.tuples(items, st.just(1)), max_size=2).map(tuple), texts),
+    st.just(inp.ContextResetRequested()),
     st.builds(inp.GenerationFinished, generations, shortfall=st.just("max_output_tokens")),
     st.builds(
         inp.CancelRequested,

@@ -13,7 +13,7 @@ from typing import Final, get_args
 from gateway.core import effects as fx, events as ev, inputs as inp
 from gateway.core.ids import Generation, ItemId, LegId
 from gateway.core.policy import is_stop_word
-from gateway.core.values import Immediate, Settings, Waiting
+from gateway.core.values import Context, Immediate, Settings, Waiting
 from tests.core.laws import Laws
 from tests.core.script import BROKEN, CHAT, DEADLINE, PHONE, STOCK, TABLET, Talk, Told
 
@@ -199,6 +199,9 @@ class World:
                 self.models.add(generation)
             case fx.Recite(_, generation, text):
                 self.said += (inp.TextGenerated(generation, text), inp.GenerationFinished(generation))
+            case fx.ShortenContext():
+                path = self.talk.path
+                self.said += [inp.ContextOutgrown(it, text="They talked.") for it in path[len(path) // 2 :][:1]]
             case _:
                 device = self.devices.get(effect.leg)
                 if device is not None and not device.gone:
@@ -408,8 +411,8 @@ class World:
         how: inp.OnActive = HOW[n % 8]
         words = TYPED[n % 3] if n % 5 == 4 else None
         commands: list[inp.Input] = [inp.ResponseRequested(how, text_only=n % 9 == 8, words=words)] * 2
-        commands.append(inp.ResponseRequested(aside=True))
-        commands.append(inp.SettingsSubmitted(Settings(on_active_voice=VOICED[n % len(VOICED)])))
+        wanted = Settings(on_active_voice=VOICED[n % len(VOICED)], context=Context(("whole", "summarise")[n % 2]))
+        commands += [inp.ResponseRequested(aside=True), inp.ContextResetRequested(), inp.SettingsSubmitted(wanted)]
         commands += [inp.SteerRequested(TYPED[n % 3], None, ("now", "next_step")[n % 2])] * 2
         commands += [inp.SteerRequested(TYPED[n % 3], it) for it in answers[-1:]]
         waiting = tuple(it.item_id for it in self.talk.session.state.conversation.queue)
@@ -423,7 +426,7 @@ class World:
             inp.PauseRequested(),
             inp.ResumeRequested(),
         ]
-        commands += [inp.FloorClaimRequested()] * 2 + [inp.FloorReleaseRequested()]
+        commands += [*[inp.FloorClaimRequested()] * 2, inp.FloorReleaseRequested()]
         commands += [inp.CancelRequested(it, strict=bool(n % 3)) for it in answers[-2:]]
         commands += [inp.ItemTruncationRequested(it, n) for it in items[-1:]]
         commands += [inp.ItemDeletionRequested(it) for it in items[n % 5 : n % 5 + 1]]

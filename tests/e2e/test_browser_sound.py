@@ -12,7 +12,7 @@ from media.rtp.outbound import HANGOVER_TICKS, REFRESH_TICKS
 from tests.e2e.browser import FLAGS, NAMES
 from tests.media.calls import Listener, Tone
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.alone]
 
 OFFER = """async () => {
   window.pc = new RTCPeerConnection();

@@ -23,6 +23,7 @@ from media.frames import MIC_FRAME, Pcm, silence
 from media.leg import Engines
 from media.peer import Peer, PeerOptions
 from tests.media.engines import LoudnessModel, ScriptedRecognizer, ToneSynthesizer
+from tests.transports.server import Server
 
 LOUD: Pcm = np.random.default_rng(5).integers(-9000, 9000, MIC_FRAME).astype(np.int16)
 SILENT: Pcm = silence(MIC_FRAME)
@@ -97,14 +98,13 @@ class Caller:
 async def listening(app: Starlette) -> AsyncIterator[str]:
     """*app* on a free port of loopback."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+        server = Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
+        await server.up.wait()
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            server.should_exit = True
+            server.end()
             await serving
 
 

@@ -25,6 +25,8 @@ from media.speech import Speech, Word
 from tests.e2e.test_call import LIMIT_S, Caller, listening
 from tests.media.engines import LoudnessModel, ScriptedRecognizer
 
+pytestmark = pytest.mark.alone
+
 COUNT: Final = 12
 LOWEST_HZ, STEP_HZ = 400, 200
 TEXT: Final = " ".join(f"word{number}" for number in range(COUNT))

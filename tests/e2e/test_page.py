@@ -418,6 +418,7 @@ def test_what_a_page_buffers_is_the_mean_of_what_it_played_since_it_last_looked(
     assert figures == [100, 70, None, None]
 
 
+@pytest.mark.alone
 def test_talking_over_the_answer_cuts_it(playwright: Playwright, served: Gateway, tmp_path: Path) -> None:
     """The browser asks for a story by voice, hears an answer, and asks for another one over it.
 

@@ -1,7 +1,6 @@
 """A second device finds its way from the page, over TLS as a phone needs it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -9,7 +8,7 @@ from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from gateway.transports.links import drawn
 from tests.e2e.browser import chromium, state, until
-from tests.e2e.gateway import gateway
+from tests.e2e.gateway import Gateway, gateway
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 
@@ -22,10 +21,16 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway that is served with a certificate of its own."""
+    with gateway(tmp_path_factory.mktemp("gateway"), "--tls", "dev") as running:
+        yield running
+
+
 @pytest.fixture
-def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
-    """The page of a gateway that is served with a certificate of its own."""
-    with gateway(tmp_path, "--tls", "dev") as served, browser.new_context(ignore_https_errors=True) as profile:
+def page(browser: Browser, served: Gateway) -> Iterator[Page]:
+    with browser.new_context(ignore_https_errors=True) as profile:
         page = profile.new_page()
         page.goto(served.url)
         until(page, "s => s.connection === 'connected'")

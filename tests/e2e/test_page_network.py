@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Page, Playwright, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, Route, expect, sync_playwright
 
 from tests.e2e.browser import chromium, record, state, until
 from tests.e2e.gateway import Gateway, gateway
@@ -40,10 +40,20 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def quiet(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser with a microphone into which nobody speaks."""
+    microphone = tmp_path_factory.mktemp("microphone") / "silence.wav"
+    record(microphone, 1.0)
+    with chromium(playwright, microphone) as running:
+        yield running
+
+
 def talk(page: Page) -> None:
     page.get_by_role("button", name="Talk", exact=True).click()
 
 
+@pytest.mark.alone
 def test_without_udp_the_conversation_is_spoken_by_websocket(
     playwright: Playwright, served: Gateway, tmp_path: Path
 ) -> None:
@@ -76,18 +86,13 @@ def test_without_udp_the_conversation_is_spoken_by_websocket(
         page.get_by_role("button", name="End talk").click()
 
 
-def test_where_nothing_answers_by_udp_the_page_falls_to_the_websocket(
-    playwright: Playwright, served: Gateway, tmp_path: Path
-) -> None:
-    microphone = tmp_path / "silence.wav"
-    record(microphone, 1.0)
-
+def test_where_nothing_answers_by_udp_the_page_falls_to_the_websocket(quiet: Browser, served: Gateway) -> None:
     def to_nowhere(route: Route) -> None:
         answer = route.fetch()
         body = moved(answer.text(), DISCARD) if answer.status in (200, 201) and answer.text() else answer.text()
         route.fulfill(response=answer, body=body)
 
-    with chromium(playwright, microphone) as talking, visit(talking, served.url) as page:
+    with visit(quiet, served.url) as page:
         page.route(CALLS, to_nowhere)
         expect(page.locator("#connection")).to_have_text("Connected")
         talk(page)
@@ -98,11 +103,7 @@ def test_where_nothing_answers_by_udp_the_page_falls_to_the_websocket(
         assert state(page)["via"] == "socket"
 
 
-def test_a_path_that_breaks_in_the_middle_of_an_answer_is_replaced(
-    playwright: Playwright, served: Gateway, tmp_path: Path
-) -> None:
-    microphone = tmp_path / "silence.wav"
-    record(microphone, 1.0)
+def test_a_path_that_breaks_in_the_middle_of_an_answer_is_replaced(quiet: Browser, served: Gateway) -> None:
     relays: list[Relay] = []
     asked: list[str] = []
 
@@ -115,7 +116,7 @@ def test_a_path_that_breaks_in_the_middle_of_an_answer_is_replaced(
         relays.append(Relay(host_of(answer.text())))
         route.fulfill(response=answer, body=moved(answer.text(), relays[0].port))
 
-    with chromium(playwright, microphone) as talking, visit(talking, served.url) as page:
+    with visit(quiet, served.url) as page:
         page.route(CALLS, through_a_relay)
         expect(page.locator("#connection")).to_have_text("Connected")
         talk(page)
@@ -133,12 +134,8 @@ def test_a_path_that_breaks_in_the_middle_of_an_answer_is_replaced(
         until(page, "s => s.levels.answer < 0.001")
 
 
-def test_another_network_means_another_peer_and_no_break(
-    playwright: Playwright, served: Gateway, tmp_path: Path
-) -> None:
-    microphone = tmp_path / "silence.wav"
-    record(microphone, 1.0)
-    with chromium(playwright, microphone) as talking, visit(talking, served.url) as page:
+def test_another_network_means_another_peer_and_no_break(quiet: Browser, served: Gateway) -> None:
+    with visit(quiet, served.url) as page:
         expect(page.locator("#connection")).to_have_text("Connected")
         talk(page)
         expect(page.locator("#mode")).to_have_text("Voice is on.")

@@ -1,14 +1,13 @@
 """The page shows who is here and what they do, in a real browser."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.e2e.browser import chromium, state, until
-from tests.e2e.gateway import gateway
+from tests.e2e.gateway import Gateway, gateway
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 
@@ -17,14 +16,25 @@ ANDROID: Final = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/130.
 Two = tuple[Page, Page]
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright, chromium(playwright) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with gateway(tmp_path_factory.mktemp("gateway"), "--synthesizer", "none", "--recognizer", "none") as running:
+        yield running
+
+
 @pytest.fixture
-def two(tmp_path: Path) -> Iterator[Two]:
+def two(browser: Browser, served: Gateway) -> Iterator[Two]:
     """A page, and one on another device in the same conversation."""
-    with sync_playwright() as playwright, gateway(tmp_path) as served, chromium(playwright) as browser:
-        page = browser.new_page()
+    with browser.new_context() as desk, browser.new_context(user_agent=ANDROID) as pocket:
+        page, phone = desk.new_page(), pocket.new_page()
         page.goto(served.url)
         until(page, "s => s.connection === 'connected'")
-        phone = browser.new_context(user_agent=ANDROID).new_page()
         phone.goto(f"{served.url}/?session={state(page)['session']}")
         until(phone, "s => s.company.members.length === 2")
         yield page, phone

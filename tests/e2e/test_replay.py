@@ -26,6 +26,8 @@ from media.speaking.loudness import Loudness
 from media.speech.clauses import Clauses
 from media.speech.espeak import Espeak
 
+pytestmark = [pytest.mark.process, pytest.mark.alone]
+
 CALLERS = Path(__file__).parent.parent / "data" / "callers"
 FRAME = 480
 HOP = 120
@@ -148,7 +150,6 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[Scenario, Tra
     return asyncio.run(main())
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("transport", ["webrtc", "websocket"])
 def test_an_answer_that_is_talked_over_keeps_what_was_heard(
     transport: Transport, played: dict[tuple[Scenario, Transport], Played]
@@ -189,7 +190,6 @@ def check_the_cut(story: Response, heard: Pcm) -> None:
     assert abs(finished - len(story.heard_text.split())) <= 1
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("transport", ["webrtc", "websocket"])
 def test_a_grunt_pauses_the_answer_and_nothing_of_it_is_missing(
     transport: Transport, played: dict[tuple[Scenario, Transport], Played]

@@ -22,8 +22,10 @@ PERFORM: Final = """async (steps) => {
   const outcome = (it) => (it instanceof Error
     ? it.code
     : it.withoutEffect ? "without effect" : it.duplicate ? "duplicate" : "accepted");
-  const plain = ({ id, role, status, text, spoken, unheard, seen, device }) =>
-    ({ id, role, status, text, spoken, unheard, seen, device });
+  const plain = ({ id, role, status, text, spoken, unheard, seen, device, kind, callId, name }) => ({
+    ...{ id, role, status, text, spoken, unheard, seen, device },
+    ...(kind === "message" ? {} : { kind, call_id: callId }), ...(name ? { name } : {}),
+  });
   const perform = {
     open: () => { const asks = at.query(); at.opened(); return { asks }; },
     lose: () => at.lost(),

@@ -56,7 +56,7 @@ def _item(item: dict[str, Any]) -> list[str]:
     return [
         "a content part without its text"
         for part in item["content"]
-        if ("transcript" if part["type"].endswith("audio") else "text") not in part
+        if part["type"] != "input_image" and ("transcript" if part["type"].endswith("audio") else "text") not in part
     ]
 
 

@@ -136,7 +136,7 @@ def test_no_type_is_an_unknown_type() -> None:
         ('{"type":"conversation.item.create"}', "missing_required_parameter", "item"),
         (item({"text": "x"}), "missing_required_parameter", "item.content[0].type"),
         (item({"type": "input_text", "text": 5}), "invalid_value", "item.content[0].text"),
-        (item({"type": "input_image", "text": "x"}), "invalid_value", "item.content[0].type"),
+        (item({"type": "input_video", "text": "x"}), "invalid_value", "item.content[0].type"),
         (item("x"), "invalid_value", "item.content[0]"),
         (item({"type": "input_text", "text": "x"}, id="*metadata"), "invalid_value", "item.id"),
         (item({"type": "input_text", "text": "x"}, id="i" * 129), "invalid_value", "item.id"),
@@ -383,3 +383,13 @@ def test_another_command_is_another() -> None:
         '{"type":"response.cancel","response_id":"a"}',
     ]
     assert len({canonical(read(body)) for body in bodies}) == len(bodies)
+
+
+def test_a_message_with_a_picture_may_be_larger() -> None:
+    address = "data:image/png;base64," + "A" * 100_000
+    event = decode(item({"type": "input_image", "image_url": address}), Limits())
+    assert isinstance(event, rt.ItemCreate)
+    assert refusal(item({"type": "input_image", "image_url": address * 8}), Limits()).code == "event_too_large"
+    no_picture = item({"type": "input_text", "text": 'about "input_image"' + "A" * 100_000})
+    assert refusal(no_picture, Limits()).code == "event_too_large"
+    assert refusal(item({"type": "input_image", "image_url": "file:///etc/passwd"})).code == "invalid_value"

@@ -109,6 +109,8 @@ SAMPLES: Final[list[ev.Event]] = [
     ev.AsideStarted(RESPONSE, FIRST),
     ev.AsideCalled(RESPONSE, ITEM, "call", "name", "{}"),
     ev.AsideEnded(RESPONSE, ITEM, "completed", "text"),
+    ev.ContextShortened(ITEM, ITEM, "text", sums_up=True),
+    ev.ContextRestored(ITEM),
     ev.TextAppended(RESPONSE, ITEM, 0, "text"),
     ev.AsideAppended(RESPONSE, ITEM, 0, "text"),
     ev.ReasoningAppended(RESPONSE, 0, "text"),

@@ -55,6 +55,7 @@ def steps(tmp_path: Path) -> tuple[str, str]:
     return f"{ask}", f"{no}@speaking+200"
 
 
+@pytest.mark.alone
 def test_over_a_websocket_the_caller_is_heard_and_the_answer_cut(tmp_path: Path, steps: tuple[str, str]) -> None:
     gateway = WebSocketGateway()
     report_path, sound_path = tmp_path / "report.json", tmp_path / "both.wav"
@@ -77,6 +78,7 @@ def test_over_a_websocket_the_caller_is_heard_and_the_answer_cut(tmp_path: Path,
     check_the_recording(told, sound_path)
 
 
+@pytest.mark.alone
 def test_over_webrtc_the_caller_is_heard_and_the_answer_cut(tmp_path: Path, steps: tuple[str, str]) -> None:
     sound_path = tmp_path / "both.wav"
     gateway = WebRtcGateway()
@@ -122,6 +124,7 @@ def check_the_recording(told: Report, path: Path) -> None:
     assert (np.abs(answer[round(started_ms + 100) * 24 :]) > 500).any()
 
 
+@pytest.mark.alone
 def test_a_cough_lets_the_answer_go_on_and_nothing_of_it_is_missing(tmp_path: Path) -> None:
     ask = clip(tmp_path, "ask.wav", tone(100))
     cough = clip(tmp_path, "cough.wav", tone(40))
@@ -164,7 +167,7 @@ def test_what_never_comes_is_named_when_the_time_is_up(tmp_path: Path) -> None:
 
 
 def test_a_connection_that_ends_early_is_a_failure_with_a_reason(tmp_path: Path) -> None:
-    ask = clip(tmp_path, "ask.wav", tone(100))
+    ask = clip(tmp_path, "ask.wav", tone(3000))
     told, _ = play(WebSocketGateway(hangs_up_after=4), ReplayOptions((parse(str(ask)),), transport="websocket"))
     assert told.failure == "The connection was lost (close code 1000), while waiting for ask.wav to be played."
 

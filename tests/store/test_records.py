@@ -15,6 +15,8 @@ from gateway.core.events import (
     AsideStarted,
     BranchSelected,
     CommandApplied,
+    ContextRestored,
+    ContextShortened,
     Entered,
     Fact,
     FloorChanged,
@@ -50,7 +52,7 @@ from gateway.core.events import (
 from gateway.core.ids import DeviceId, FloorGeneration, Generation, ItemId, LegId, ResponseId, TenantId, UserId
 from gateway.core.values import Failure, Given, Settings, Tool, Usage, Wish
 from gateway.errors import StoreError
-from gateway.runtime.wishes import as_wish, place_of
+from gateway.runtime.wishes import as_wish, pictures_of, place_of
 from gateway.store.records import (
     FACTS,
     INSTRUCTIONS,
@@ -95,6 +97,7 @@ SAMPLES: Final[tuple[Fact, ...]] = (
     ItemAdded(
         USER, None, "user", "completed", "What time is it?", True, DeviceId("phone"), None, ANSWER, user=UserId("ada")
     ),
+    ItemAdded(ItemId("item_14"), USER, "user", "completed", "This clock.", images=("https://example.org/clock.png",)),
     ItemAdded(ANSWER, USER, "assistant", "in_progress", "", False, DeviceId(""), RESPONSE, None),
     ItemAdded(EDITED, None, "user", "completed", "What day is it?", device=DeviceId("phone"), aside=True),
     ItemAdded(
@@ -120,6 +123,8 @@ SAMPLES: Final[tuple[Fact, ...]] = (
     AsideCalled(RESPONSE, ItemId("item_10"), "call_2", "clock", "{}"),
     AsideEnded(RESPONSE, ItemId("item_11"), "completed", "They talked of clocks.", usage=Usage(900, 20)),
     AsideEnded(RESPONSE, ItemId("item_11"), "cancelled", "They", "client_cancelled"),
+    ContextShortened(ItemId("item_12"), ANSWER, "Ada wants to know the time.", sums_up=True),
+    ContextRestored(ItemId("item_13")),
     PlayoutStarted(RESPONSE, LEG),
     PlayoutStopped(RESPONSE, LEG),
     PlayoutCleared(RESPONSE, LEG, 7, 420),
@@ -253,7 +258,10 @@ def test_words_are_beside_the_record_and_not_in_it(fact: Fact) -> None:
     match fact:
         case ItemTruncated(item_id, text, unheard):
             assert contents == (ContentRow(item_id, text, unheard),)
-        case ItemAdded() | ItemTranscribed() | ItemCompleted() | ItemCorrected() | AsideCalled() | AsideEnded():
+        case ItemAdded():
+            assert contents[0] == ContentRow(fact.item_id, fact.text)
+            assert [row.item_id for row in contents[1:]] == [pictures_of(fact.item_id)] * bool(fact.images)
+        case ItemTranscribed() | ItemCompleted() | ItemCorrected() | AsideCalled() | AsideEnded() | ContextShortened():
             assert contents == (ContentRow(fact.item_id, fact.text),)
         case SessionOpened(settings) | SettingsChanged(settings):
             assert contents[0] == ContentRow(INSTRUCTIONS, settings.instructions)
@@ -347,8 +355,8 @@ def test_an_old_record_goes_through_every_step_to_the_present() -> None:
 
 
 def test_words_are_void_once_their_item_is_redacted_deleted_or_withdrawn() -> None:
-    assert made_void(ItemRedacted(ANSWER, RESPONSE)) == (ANSWER, ItemId(f"*{RESPONSE}"))
-    assert made_void(ItemRedacted(USER)) == made_void(ItemRemoved(USER, "deleted")) == (USER,)
+    assert made_void(ItemRedacted(ANSWER, RESPONSE)) == (ANSWER, pictures_of(ANSWER), ItemId(f"*{RESPONSE}"))
+    assert made_void(ItemRedacted(USER)) == made_void(ItemRemoved(USER, "deleted")) == (USER, pictures_of(USER))
     assert made_void(QueueWithdrawn(USER, "withdrawn")) == (USER, place_of(USER))
     assert made_void(QueueTaken(USER)) == (place_of(USER),)
     assert made_void(ItemRemoved(USER, "not_speech")) == made_void(ItemTruncated(ANSWER, "", "", 0)) == ()

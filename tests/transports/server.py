@@ -28,6 +28,8 @@ from tests.transports.inbox import Inbox, Json
 
 EXTENDED, STOCK = "bargein.v1", "realtime"
 
+SHUTDOWN_POLL_S = 0.002
+
 
 @dataclass(slots=True)
 class Socket:
@@ -159,16 +161,38 @@ class Gateway:
             return str((await socket.get("session.created"))["session"]["id"])
 
 
-class _Server(uvicorn.Server):
-    """Says when it is up."""
+class Server(uvicorn.Server):
+    """uvicorn's, which says when it is up, and ends as soon as it may: uvicorn only looks every 100 ms."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.up = asyncio.Event()
+        self._ends = asyncio.Event()
+
+    def end(self) -> None:
+        """Ask it to shut down."""
+        self._ends.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.up.set()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self._ends.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
+                while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 - uvicorn has no event for it
+                    await asyncio.sleep(SHUTDOWN_POLL_S)
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        await self.lifespan.shutdown()
 
 
 @asynccontextmanager
@@ -200,12 +224,12 @@ async def serving(
         access_log=False,
         timeout_graceful_shutdown=1,
     )
-    server = _Server(config)
+    server = Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     await server.up.wait()
     try:
         yield Gateway(app, listener.getsockname()[1])
     finally:
-        server.should_exit = True
+        server.end()
         await task
         listener.close()

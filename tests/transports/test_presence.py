@@ -306,6 +306,7 @@ def test_a_client_whose_message_takes_long_to_come_is_not_silent(tmp_path: Path)
                 await asyncio.sleep(0.01)  # a slow network
             await here.until(lambda members: members.get("phone", {}).get("name") == "Still here")
             assert not any("phone" in event["left"] for event in tab.all("presence.changed"))
+            cut(phone)  # it would wait ten seconds for an answer that it does not read
 
     served(tmp_path, talk, grace=0.0, ping_every_s=0.2, pong_within_s=0.5)
 

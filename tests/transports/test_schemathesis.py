@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any, Final
@@ -92,18 +93,22 @@ def no_schema_says(response: Any) -> bool:
     if response.status_code != 400:
         return False
     error = response.json()["error"]
-    if error["message"] == "Expected `int`, got `float`.":
+    if error["message"].startswith("Expected `int") and error["message"].endswith(", got `float`."):
         return True  # 5.0, which JSON Schema takes for a whole number
     about_a_value = error["code"] in ("invalid_value", "missing_required_parameter")
-    return error["code"] in BEYOND_SCHEMAS or (about_a_value and error["param"] in BEYOND_SCHEMAS)
+    param = ITEM_PLACE.sub("item.", error["param"] or "")
+    return error["code"] in BEYOND_SCHEMAS or (about_a_value and param in BEYOND_SCHEMAS)
 
 
+ITEM_PLACE: Final = re.compile(r"^(item|response\.input\[\d+\])\.")
 TURN_LIMITS: Final = ("threshold", "prefix_padding_ms", "silence_duration_ms", "idle_timeout_ms")
 BEYOND_SCHEMAS: Final = {
     *("invalid_sdp", "unsupported_codec", "unsupported_ptime", "session"),
     *("invalid_event_for_transport", "unsupported_format", "Idempotency-Key", "token_id"),
     *(f"session.audio.input.turn_detection.{name}" for name in TURN_LIMITS),
     *("session.output_modalities", "session.bargein.stop_words", "session.bargein.backchannels"),
+    *("session.tools", "response.tools"),  # each has a name of its own
+    *(f"item.{name}" for name in ("type", "id", "role", "content", "name", "call_id", "output")),  # by type of item
     *("item_id", "text", "order"),  # what an action of queue.update needs
     *("input", "response_id"),  # what goes with ``replaces``; one of several that say what to cancel
 }

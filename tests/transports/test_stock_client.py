@@ -246,3 +246,30 @@ def test_what_is_wrong_with_a_tool_is_an_error_with_its_place(tmp_path: Path) ->
         assert (error.error.code, error.error.param) == ("invalid_value", "session.tools")
 
     connected(tmp_path, talk)
+
+
+def test_a_picture_reaches_the_model_and_its_place_is_shown(tmp_path: Path) -> None:
+    address = "data:image/png;base64,iVBORw0KGgo="
+    agent = ScriptedAgent("A dot.")
+
+    async def talk(connection: AsyncRealtimeConnection) -> None:
+        await connection.conversation.item.create(
+            item={
+                "id": "mine",
+                "type": "message",
+                "role": "user",
+                "content": [
+                    {"type": "input_text", "text": "What is this?"},
+                    {"type": "input_image", "image_url": address},
+                ],
+            }
+        )
+        added = (await until(connection, "conversation.item.added"))[-1]
+        assert added.type == "conversation.item.added"
+        assert added.item.type == "message"
+        assert [part.type for part in added.item.content] == ["input_text", "input_image"]
+        await connection.response.create()
+        await until(connection, "response.done")
+
+    connected(tmp_path, talk, agent=agent)
+    assert [message.images for message in agent.asked[0].messages] == [(address,)]

@@ -4,7 +4,7 @@ A fact is durable: it gets a ``seq`` from the log, survives the process and is f
 conversation again. A signal is published once, to whoever listens now. They are different types,
 so that nothing live-only can be stored by mistake and nothing durable can be lost.
 
-Fields named ``text`` and ``unheard`` hold content. The store keeps them beside the log, so that
+Fields named ``text``, ``unheard`` and ``images`` hold content. The store keeps them beside the log, so that
 they can be removed; a fact read back after a removal has them empty.
 """
 
@@ -18,6 +18,7 @@ from gateway.core.events.asides import (
     AsideEnded as AsideEnded,
     AsideStarted as AsideStarted,
 )
+from gateway.core.events.context import ContextRestored as ContextRestored, ContextShortened as ContextShortened
 from gateway.core.events.floor import (
     FloorChanged as FloorChanged,
     FloorReason as FloorReason,
@@ -118,6 +119,9 @@ class ItemAdded:
 
     name: str = ""
     """Of the tool that is called."""
+
+    images: tuple[str, ...] = ()
+    """As ``data:`` or ``https:`` addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +288,8 @@ Fact: TypeAlias = (
     | AsideStarted
     | AsideCalled
     | AsideEnded
+    | ContextShortened
+    | ContextRestored
 )
 
 

@@ -24,6 +24,7 @@ class Entered:
     kind: ItemKind = "message"
     call_id: str = ""
     name: str = ""
+    pictures: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from gateway.core.ids import DEFAULT_TENANT, Generation, ItemId, ResponseId, TenantId, UserId
+from gateway.core.inputs.context import (
+    ContextOutgrown as ContextOutgrown,
+    ContextResetRequested as ContextResetRequested,
+)
 from gateway.core.inputs.floor import (
     FloorClaimRequested as FloorClaimRequested,
     FloorReleaseRequested as FloorReleaseRequested,
@@ -106,6 +110,8 @@ class ItemSubmitted:
     kind: ItemKind = "message"
     call_id: str = ""
     name: str = ""
+    images: tuple[str, ...] = ()
+    """As ``data:`` or ``https:`` addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +385,8 @@ Input: TypeAlias = (
     | ToolCalled
     | ToolRan
     | Reasoned
+    | ContextOutgrown
+    | ContextResetRequested
     | DeadlineReached
     | OfPresence
 )
