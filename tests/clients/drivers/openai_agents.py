@@ -99,7 +99,8 @@ async def main() -> None:
         await second.heard.until("conversation.item.done")
         await second.say("Good morning.")
         await answer(second.heard)
-        ensure(second.remembered(story) == first.remembered(story), "the history is another")
+        now, before = (each.remembered(story).strip() for each in (second, first))
+        ensure(now == before, f"the history holds something else: {now}, not {before}")
         ensure(not second.complaints, f"complaints: {'; '.join(second.complaints)}")
         notes.append("the application connects again, with `session=` in the address")
 
