@@ -13,6 +13,7 @@ from gateway.runtime.ports import Agent, SteerMode
 from gateway.settings import OF_MODELS, Settings
 from gateway.transports.names import OPENAI_VOICES, Known, Names
 from media.leg import Engines
+from media.speech import Versatile
 
 _OPENAI_SPEECH: Final = "openai"
 
@@ -27,7 +28,10 @@ def choose_agents(settings: Settings, given: Agent | None = None) -> Agents:
 
 
 def names_of(settings: Settings, engines: Engines | None) -> Names:
-    """Which names clients may give. Any, where there is but one model without a name, or one voice without."""
+    """Which names clients may give. Any, where there is but one model without a name, or one voice without.
+
+    Raises ``SettingsError``.
+    """
     default, *others = _kinds(settings)
     named = others or default == settings.model
     models = Known(default, others, settings.model_aliases) if named else Known()
@@ -35,13 +39,15 @@ def names_of(settings: Settings, engines: Engines | None) -> Names:
 
 
 def _voices(settings: Settings, engines: Engines | None) -> Known:
-    default: object = getattr(engines.synthesizer, "voice", "") if engines is not None else ""
-    if not isinstance(default, str) or not default:
+    engine: object = engines.synthesizer if engines is not None else None
+    if not isinstance(engine, Versatile):
+        if engine is not None and (settings.voices or settings.voice_alias):
+            raise SettingsError("Setting 'voices' is wrong: this synthesizer has but one voice.")
         return Known()
     theirs = settings.synthesizer == _OPENAI_SPEECH and not (settings.base_url or settings.tts_base_url)
     usual = OPENAI_VOICES if theirs else ()
     aliases = settings.voice_aliases
-    return Known(default, (*settings.voice_list, *usual, *aliases.values()), aliases)
+    return Known(engine.voice, (*settings.voice_list, *usual, *aliases.values()), aliases)
 
 
 def _kinds(settings: Settings) -> Mapping[str, str]:
@@ -63,6 +69,10 @@ def _made(settings: Settings, kind: str, model: str) -> Agent:
     patience = Patience(settings.model_connect_s, settings.first_token_s, settings.next_token_s)
     key, url = settings.api_key or None, settings.base_url or None
     # Imported where they are chosen: nobody pays the half second of one that is not used.
+    if kind == "openai_realtime":
+        from gateway.agents.openai_realtime import OpenAIRealtime
+
+        return OpenAIRealtime(model, key, url, settings.voice, patience=patience)
     if kind == "openai_chat":
         from gateway.agents.openai_chat import OpenAIChat
 

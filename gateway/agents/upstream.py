@@ -103,8 +103,9 @@ class Upstream:
                     while (event := await _by(deadline, anext(events, None))) is not None:
                         if (brought := read(event)) != "nothing":
                             progress = brought
-                            deadline = clock() + (TRAILER_S if brought == "end" else self._patience.next_token_s)
                         yield event
+                        if brought != "nothing":  # only from here on is it the model that is waited for
+                            deadline = clock() + (TRAILER_S if brought == "end" else self._patience.next_token_s)
             except _FAILURES as error:
                 if progress == "end":
                     return

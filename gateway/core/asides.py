@@ -17,6 +17,7 @@ MOST: Final = 8
 
 Generated = (
     inp.GenerationBegan
+    | inp.SoundBegan
     | inp.TextGenerated
     | inp.ToolCalled
     | inp.ToolRan
@@ -53,7 +54,7 @@ def went_on(step: Step, aside: Aside, input: Generated) -> None:
             _finished(step, aside, input)
         case inp.GenerationFailed():
             _end(step, aside, "failed", failure=input.failure)
-        case inp.GenerationBegan() | inp.ToolRan() | inp.Reasoned():
+        case inp.GenerationBegan() | inp.SoundBegan() | inp.ToolRan() | inp.Reasoned():
             pass  # nothing of that is a part of its text
 
 

@@ -144,6 +144,7 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             | inp.SpeechEnded()
             | inp.SpeechHeard()
             | inp.SpeechJudged()
+            | inp.TurnHeard()
             | inp.TalkPressed()
             | inp.TurnEnded()
             | inp.TurnDiscarded()
@@ -154,6 +155,7 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             turns.worded(step, input)
         case (
             inp.GenerationBegan()
+            | inp.SoundBegan()
             | inp.TextGenerated()
             | inp.ToolCalled()
             | inp.ToolRan()
@@ -269,6 +271,7 @@ def _queue(step: Step, input: QueueCommand) -> None:
 
 OfModel = (
     inp.GenerationBegan
+    | inp.SoundBegan
     | inp.TextGenerated
     | inp.ToolCalled
     | inp.ToolRan
@@ -288,6 +291,8 @@ def _of_model(step: Step, input: OfModel) -> None:
             answering.generated(step, input)
         case inp.GenerationBegan():
             answering.began(step, input)
+        case inp.SoundBegan():
+            answering.sound_began(step, input)
         case inp.GenerationFinished() | inp.GenerationFailed():
             answering.finished(step, input)
         case _:

@@ -5,7 +5,10 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from gateway.protocol import realtime as rt
+from gateway.protocol import (
+    realtime as rt,
+    transcription as transcription,  # so that its events are found
+)
 from gateway.protocol.extension import SUBPROTOCOL, AnyClientEvent
 
 Json = dict[str, Any]

@@ -27,7 +27,7 @@ from gateway.runtime.actor import Actor, Origin, SessionEnded
 from gateway.runtime.clock import Clock
 from gateway.runtime.ports import Published, Store, Verdict
 from gateway.runtime.registry import Registry
-from gateway.transports import config as conf, hands, looking, presence
+from gateway.transports import config as conf, effective, hands, looking, presence, transcribing
 from gateway.transports.admission import Admission
 from gateway.transports.commands import accepted, command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
@@ -144,10 +144,11 @@ class Connection:
         """True when a pause of this client's loudspeaker can be taken back."""
 
         self.teller = Teller(services.store, actor, caller, self.session, buffered=self._buffered, send=send)
+        self.teller.heed(lambda: self.config.transcription is not None, lambda: self.config.converses)
         tell = self.teller.tell if caller.extended else None
         self.permit = Permit(caller.access, services.authority, tell, close)
         self.teller.retry_after_ms = lambda: services.storm.resumed(services.clock.now())
-        self._microphone = Microphone()
+        self._microphone = Microphone(config.input_format)
         self._events = Bucket(EVENTS_A_SECOND, EVENTS_A_SECOND)
         self._stops = Bucket(STOPS_A_SECOND, STOPS_A_SECOND)
         self._commands = Measure(services.commands_a_second)
@@ -208,6 +209,7 @@ class Connection:
     def _find_voice(self) -> Voice | None:
         if self.voice is None and self.make_voice is not None and self._services.engines is not None:
             voice = self.voice = self.make_voice()
+            voice.pace(self.config.speed)
             self._announce(voice)
             self.permit.changed = lambda: self._announce(voice)
         return self.voice
@@ -234,20 +236,12 @@ class Connection:
         """The session ends. Implements ``Subscriber``."""
         self.end_soon(CloseCode.GOING_AWAY if code == "shutdown" else CloseCode.INTERNAL_ERROR)
 
-    def session(self) -> rt.Session:
+    def session(self) -> rt.AnySession:
         """The effective configuration, as this client is told."""
         settings = self.actor.state.conversation.settings
         reads = self.caller.access.may(Right.READ)
-        session = rt.Session(
-            self.actor.session_id,
-            settings.model,
-            settings.instructions if reads else "",
-            list(self.config.modalities),
-            self.config.audio(settings.voice),
-            tools=conf.tools(settings) if reads else [],
-            tool_choice=settings.tool_choice,
-            max_output_tokens=settings.max_output_tokens or "inf",
-        )
+        shown = settings if reads else replace(settings, instructions="", tools=())
+        session = effective.session(self.actor.session_id, shown, self.config, self._services.about.get("recognizer"))
         expires_at = min(self.lifetime.ends_at, self.caller.access.principal.expires)
         if math.isfinite(expires_at):
             session.expires_at = int(expires_at)
@@ -309,6 +303,7 @@ class Connection:
         """
         self._commands.check(event, self._services.clock.now())
         self.permit.check(event)
+        transcribing.check(self.config, event)
         if not self.caller.extended and isinstance(event, ext.OfTheExtension | ext.SessionResume | ext.PlaybackReport):
             raise ProtocolViolation("unknown_event_type", "This event belongs to bargein.v1.", param="type")
         match event:
@@ -380,8 +375,12 @@ class Connection:
         # What cannot be taken is refused here: raised within the actor, it would end the session.
         conf.shared(self.actor.state.conversation.settings, event.session, self._services.names)
         before, self.config = self.config, conf.updated(self.config, event.session)
-        if self.voice is not None and self.config.turn_detection != before.turn_detection:
-            self.listen_anew(self.voice, before)
+        if self.config.input_format != before.input_format:
+            self._microphone.listen(self.config.input_format)
+        if self.voice is not None:
+            self.voice.pace(self.config.speed)
+            if self.config.hearing != before.hearing:
+                self.listen_anew(self.voice, before)
         if "audio" in self.config.modalities and event.session.output_modalities is not UNSET:
             self.hear_and_speak()
 

@@ -76,7 +76,7 @@ class Teller:
         store: Store,
         actor: Actor,
         caller: Caller,
-        session: Callable[[], rt.Session],
+        session: Callable[[], rt.AnySession],
         *,
         buffered: bool,
         send: Callable[[str], None],
@@ -119,6 +119,10 @@ class Teller:
         """Items of which nothing more may be heard."""
 
         self._sent = 0
+
+    def heed(self, words: Callable[[], bool], converses: Callable[[], bool]) -> None:
+        """What the client wants to be told, asked whenever there is anything: see ``View``."""
+        self._view.words, self._view.converses = words, converses
 
     # --- one event ---
 

@@ -1,7 +1,9 @@
 """A voice leg as the session sees it: reports become inputs, effects become calls."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from gateway.core import inputs as inp
 from gateway.runtime.actor import Actor, Origin
 from gateway.transports.asked import Asked
 from gateway.transports.reports import input_of, where_it_stood
@@ -98,6 +100,10 @@ class Voice(Asked):
         self._prefix_ms = turns.prefix_padding_ms if turns is not None else 0
         self._leg.configure(turns, interruptible=interruptible)
 
+    def pace(self, speed: float) -> None:
+        """Speak answers that begin from now on so many times as fast."""
+        self._leg.mouth.pace(speed)
+
     def commit(self) -> bool:
         """End the turn by hand; False when there was none."""
         return self._leg.commit()
@@ -120,5 +126,8 @@ class Voice(Asked):
         if isinstance(report, playout.Started):
             self._on_sound(report.response_id, report.item_id)
         input = input_of(report, self._prefix_ms)
+        if isinstance(input, inp.TurnTranscriptionFailed):
+            kept = self._leg.kept
+            input = replace(input, audible=kept is not None and kept.has(input.item_id))
         if input is not None:
             self._actor.post(input, self._origin)

@@ -26,6 +26,7 @@ from gateway.transports.pump import SocketPump
 from gateway.transports.requests import caller_of, session_of
 from gateway.transports.sideband import Attachment, attachable
 from gateway.transports.telling import Caller
+from gateway.transports.transcribing import intended
 from gateway.transports.voice import Voice
 from gateway.transports.webrtc import no_call
 
@@ -103,7 +104,8 @@ async def _serve(websocket: WebSocket, services: Services, chosen: str | None, p
         return
     caller = caller_of(websocket.query_params, services.clock, entry, extended=chosen == SUBPROTOCOL)
     socket = _Socket(websocket)
-    config = updated(ConnectionConfig(("text",) if caller.extended else ("audio",)), changes)
+    config = intended(websocket.query_params, ConnectionConfig(("text",) if caller.extended else ("audio",)))
+    config = updated(config, changes)
     connection = Connection(
         services, entry.actor, caller, config, holds_sound=False, send=socket.send, close=socket.close_soon
     )
@@ -189,7 +191,12 @@ class _Call:
         self._place.end = self._shed
         extended = self._caller.extended
         lead_ms = EXTENDED_LEAD_MS if extended else STOCK_LEAD_MS
-        pump = SocketPump(self._connection.teller.tell_sound, lead_ms=lead_ms, client_pauses=extended)
+        pump = SocketPump(
+            self._connection.teller.tell_sound,
+            lead_ms=lead_ms,
+            client_pauses=extended,
+            form=lambda: self._connection.config.output_format,
+        )
         assert self._services.engines is not None, "make_voice is asked only where there are engines"
         voice = Voice(
             self._connection.actor,

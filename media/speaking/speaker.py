@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from media.speaking.loudness import Loudness
 from media.speaking.playout import Playout
+from media.speaking.tempo import paced
 from media.speech import Manner, SpeechError, Synthesizer, spoken
 from media.speech.clauses import Clause, Clauses
 
@@ -27,6 +28,8 @@ class _Answer:
     base: int = 0
     """Where in the item's text it begins here."""
 
+    speed: float = 1.0
+
 
 class Speaker:
     """Speaks answers clause by clause, no further ahead than the playout has room.
@@ -39,6 +42,9 @@ class Speaker:
         self._manner = manner
         self._playout = playout
         self._answers: dict[int, _Answer] = {}
+        self.speed = 1.0
+        """How fast answers are spoken that begin from now on, of the engine's own pace."""
+
         self._room = asyncio.Event()
         self._loudness = Loudness()
 
@@ -49,7 +55,7 @@ class Speaker:
         """
         if not self._playout.begin(generation, item_id, response_id, base, base_ms):
             return False
-        answer = self._answers[generation] = _Answer(self._manner(), base=base)
+        answer = self._answers[generation] = _Answer(self._manner(), base=base, speed=self.speed)
         answer.task = asyncio.create_task(self._speak(generation, answer), name=f"speak {generation}")
         answer.task.add_done_callback(lambda _: self._forget(generation, answer))
         return True
@@ -115,8 +121,11 @@ class Speaker:
     async def _speak_clause(self, generation: int, clause: Clause, answer: _Answer) -> None:
         exact = self._synthesizer.exact_words
         self._playout.begin_clause(generation, clause.text, answer.base + clause.start, exact=exact)
-        async with contextlib.aclosing(spoken(self._synthesizer, clause.text, answer.manner)) as sound:
-            async for speech in sound:
+        async with (
+            contextlib.aclosing(spoken(self._synthesizer, clause.text, answer.manner)) as sound,
+            contextlib.aclosing(paced(sound, answer.speed)) as speeches,
+        ):
+            async for speech in speeches:
                 pcm = self._loudness.level(speech.pcm)
                 while not self._playout.enqueue(generation, pcm, speech.words):
                     self._room.clear()

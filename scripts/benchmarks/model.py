@@ -26,6 +26,9 @@ class Model:
     began_at: list[float] = field(default_factory=list)
     """When the first word of a stream was sent."""
 
+    said_at: list[list[float]] = field(default_factory=list)
+    """When each word of each stream was sent."""
+
     words: int = 1_000_000
     """How many words an answer has."""
 
@@ -57,6 +60,8 @@ class Model:
             self.closed_at.append(time.monotonic())
 
     async def _stream(self, writer: asyncio.StreamWriter, gone: asyncio.Task[None]) -> None:
+        said: list[float] = []
+        self.said_at.append(said)
         for number in count():
             if gone.done():
                 return
@@ -64,6 +69,7 @@ class Model:
                 break
             word = self.opening if self.opening and not number else f"w{number} "
             delta = {"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]}
+            said.append(time.monotonic())
             writer.write(b"data: " + json.dumps(delta).encode() + b"\n\n")
             if number == 0:
                 self.began_at.append(time.monotonic())

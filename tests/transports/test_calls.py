@@ -97,7 +97,7 @@ def form(*fields: tuple[str, str], boundary: str = "b0") -> tuple[str, dict[str,
         ([("sdp", OFFER), ("session", "[" * 10_000)], "invalid_value"),
         ([("sdp", OFFER), ("session", '{"instructions":5}')], "invalid_value"),
         ([("sdp", OFFER), ("session", '{"output_modalities":["audio","text"]}')], "invalid_value"),
-        ([("sdp", OFFER), ("session", '{"audio":{"input":{"format":{"type":"audio/pcmu"}}}}')], "unsupported_format"),
+        ([("sdp", OFFER), ("session", '{"audio":{"input":{"format":{"type":"audio/mp3"}}}}')], "unsupported_format"),
     ],
 )
 def test_a_form_is_refused_with_what_is_wrong_in_it(tmp_path: Path, fields: list[tuple[str, str]], code: str) -> None:

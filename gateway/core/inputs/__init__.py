@@ -37,12 +37,14 @@ from gateway.core.inputs.queueing import (
     QueueWithdrawalRequested as QueueWithdrawalRequested,
 )
 from gateway.core.inputs.redaction import ItemRedactionRequested as ItemRedactionRequested
+from gateway.core.inputs.sounding import SoundBegan as SoundBegan
 from gateway.core.inputs.stamp import Stamp as Stamp
 from gateway.core.inputs.steering import (
     GenerationBegan as GenerationBegan,
     SteerRequested as SteerRequested,
 )
 from gateway.core.inputs.tools import Reasoned as Reasoned, ToolCalled as ToolCalled, ToolRan as ToolRan
+from gateway.core.inputs.words import TurnHeard as TurnHeard
 from gateway.core.values import Failure, ItemKind, OnActive as OnActive, Role, Settings, Shortfall, Usage, Wish
 
 UNKNOWN_LEVEL: Final = -100.0
@@ -275,6 +277,8 @@ class TurnTranscribed:
 class TurnTranscriptionFailed:
     item_id: ItemId
     failure: Failure
+    audible: bool = False
+    """True when the model can hear the turn itself, so that it is answered all the same."""
 
 
 # --- a voice leg's loudspeaker ---
@@ -366,6 +370,7 @@ Input: TypeAlias = (
     | SpeechEnded
     | SpeechHeard
     | SpeechJudged
+    | TurnHeard
     | TalkPressed
     | TurnEnded
     | TurnDiscarded
@@ -379,6 +384,7 @@ Input: TypeAlias = (
     | FloorClaimRequested
     | FloorReleaseRequested
     | GenerationBegan
+    | SoundBegan
     | TextGenerated
     | GenerationFinished
     | GenerationFailed
