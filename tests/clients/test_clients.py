@@ -13,6 +13,7 @@ from tests.clients.stage import perform
 HERE = [client for client in (*CLIENTS, WIRE) if client.environment == OWN]
 
 
+@pytest.mark.alone
 @pytest.mark.process
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("client", HERE, ids=lambda client: client.name)
