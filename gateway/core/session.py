@@ -135,6 +135,9 @@ def _dispatch(step: Step, input: inp.Input) -> None:
     if isinstance(input, inp.OfPresence):
         presence.take(step, input)
         return
+    if isinstance(input, inp.OfModel):
+        _of_model(step, input)
+        return
     match input:
         case (
             inp.SpeechSuspected()
@@ -153,17 +156,6 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             floor.heard_voice(step, input)
         case inp.TurnTranscribed() | inp.TurnTranscriptionFailed():
             turns.worded(step, input)
-        case (
-            inp.GenerationBegan()
-            | inp.SoundBegan()
-            | inp.TextGenerated()
-            | inp.ToolCalled()
-            | inp.ToolRan()
-            | inp.Reasoned()
-            | inp.GenerationFinished()
-            | inp.GenerationFailed()
-        ):
-            _of_model(step, input)
         case inp.PlayoutStarted() | inp.PlayoutStopped() | inp.PlayoutCleared() | inp.PlayoutHandedOver():
             _playout(step, input)
         case inp.DeadlineReached():
@@ -269,19 +261,7 @@ def _queue(step: Step, input: QueueCommand) -> None:
             queueing.withdrawal_requested(step, input)
 
 
-OfModel = (
-    inp.GenerationBegan
-    | inp.SoundBegan
-    | inp.TextGenerated
-    | inp.ToolCalled
-    | inp.ToolRan
-    | inp.Reasoned
-    | inp.GenerationFinished
-    | inp.GenerationFailed
-)
-
-
-def _of_model(step: Step, input: OfModel) -> None:
+def _of_model(step: Step, input: inp.OfModel) -> None:
     aside = asides.of(step, input.generation)
     if aside is not None:
         asides.went_on(step, aside, input)

@@ -339,6 +339,18 @@ class DeadlineReached:
     """A deadline of :meth:`gateway.core.session.Session.next_deadline` may have passed."""
 
 
+OfModel: TypeAlias = (
+    GenerationBegan
+    | SoundBegan
+    | TextGenerated
+    | ToolCalled
+    | ToolRan
+    | Reasoned
+    | GenerationFinished
+    | GenerationFailed
+)
+"""What a model does, each under its generation."""
+
 Input: TypeAlias = (
     SessionOpened
     | SessionRecovered
@@ -383,16 +395,9 @@ Input: TypeAlias = (
     | PlayoutHandedOver
     | FloorClaimRequested
     | FloorReleaseRequested
-    | GenerationBegan
-    | SoundBegan
-    | TextGenerated
-    | GenerationFinished
-    | GenerationFailed
-    | ToolCalled
-    | ToolRan
-    | Reasoned
     | ContextOutgrown
     | ContextResetRequested
     | DeadlineReached
+    | OfModel
     | OfPresence
 )
