@@ -13,8 +13,9 @@ SIGNS: Final = {"passed": "✓", "failed": "✗", "not_applicable": "–"}
 _HEAD: Final = """# Compatibility
 Written by `scripts/clients`, which installs these clients at these versions and lets each hold a session with a gateway
 that runs as a process of its own: text, a function call, recorded speech, an interruption by recorded speech, a stop.
-Nothing of a client is changed but its address and key. The model is a local server; espeak-ng speaks, and pocketsphinx
-listens.
+Nothing of a client is changed but its address and key; what it sends and gets is noted. The gateway runs with
+`--after-empty-cut silent`, so that late words on a busy machine do not let a cut answer go on. The model is a local
+server; espeak-ng speaks, and pocketsphinx listens.
 
 ## Clients
 """
