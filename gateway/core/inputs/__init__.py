@@ -51,7 +51,7 @@ from gateway.core.inputs.redaction import ItemRedactionRequested as ItemRedactio
 from gateway.core.inputs.stamp import Stamp as Stamp
 from gateway.core.inputs.steering import SteerRequested as SteerRequested
 from gateway.core.inputs.words import TurnHeard as TurnHeard
-from gateway.core.values import Failure, ItemKind, OnActive as OnActive, Role, Settings, Shortfall, Usage, Wish
+from gateway.core.values import Failure, ItemKind, OnActive as OnActive, Role, Settings, Wish
 
 UNKNOWN_LEVEL: Final = -100.0
 """The level of a voice that nobody has measured: any other is louder."""
