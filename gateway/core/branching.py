@@ -90,6 +90,10 @@ def settle(step: Step) -> None:
     if step.moment.switch is not None:
         answering.start_pending(step)
     _come_back(step)
+
+
+def tell(step: Step) -> None:
+    """Clients hear of other siblings, once nothing moves any more: what waited may join the conversation, too."""
     if any(_moves(step, fact) for fact in step.facts):
         _tell_choices(step)
 
