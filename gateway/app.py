@@ -2,24 +2,24 @@
 
 import asyncio
 import contextlib
-import importlib.util
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 from math import inf
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Mount, WebSocketRoute
 
-from gateway.agents.callable import find
 from gateway.auth.authority import Authority
 from gateway.auth.jwks import KeyCache
 from gateway.auth.tokens import Tokens
 from gateway.core.ids import SessionId
 from gateway.core.policy import Policy
+from gateway.engines import choose_engines
 from gateway.errors import SettingsError
 from gateway.models import choose_agents, names_of
 from gateway.protocol.decoding import Limits
@@ -33,17 +33,15 @@ from gateway.store.export import export
 from gateway.store.sqlite import SqliteStore
 from gateway.tls import EVERYWHERE, own_addresses
 from gateway.transports import admission, documents, failures, links, network, pages, rest, webrtc, websocket
+from gateway.transports.alias import Alias
 from gateway.transports.connection import Services
 from gateway.transports.guard import Guard, Rules
+from gateway.transports.lifetime import Lifetimes
 from gateway.transports.names import Names
 from gateway.transports.overload import Rule
 from gateway.transports.routes import OPERATIONS, routes
-from media.hearing.detector import SpeechDetector, standard
 from media.leg import Engines
 from media.peer import send_lateness
-from media.speech import Recognizer, SpeechError, Synthesizer
-from media.vad import SpeechModel
-from media.vad.silero import load_model
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +68,11 @@ def create_app(
     *agent* and *engines* take the place of those that the settings name, *lateness* of what is measured.
     """
     settings = with_secrets(settings)
-    engines = engines or choose_engines(settings)
     agents = choose_agents(settings, agent)
+    engines = engines or choose_engines(settings, optional=all(it.hears and it.speaks for it in agents.all))
     names = names_of(settings, engines) if agent is None else Names()
+    if engines is not None and any(agent.hears for agent in agents.all):
+        engines = replace(engines, keeps_turns=True)
     others = own_addresses() if settings.host in EVERYWHERE else ()
     rules = Rules(
         tuple(host.lower() for host in (settings.host, *settings.hosts, *others)),
@@ -91,8 +91,8 @@ def create_app(
             WebSocketRoute("/v1/realtime", websocket.realtime),
             Mount("/web", pages.Files(directory=pages.WEB)),
         ],
-        middleware=[Middleware(Guard, rules=rules, authority=authority)],
-        exception_handlers={HTTPException: failures.no_such_thing},
+        middleware=[Middleware(Alias), Middleware(Guard, rules=rules, authority=authority)],
+        exception_handlers={HTTPException: failures.no_such_thing, Exception: failures.fault_of_ours},
         lifespan=lifespan,
     )
     app.state.authority = authority
@@ -133,8 +133,10 @@ async def _running(
         _about(engines),
         _admission(settings),
         instructions=settings.instructions,
+        context=settings.given_of_long_ones,
         authority=app.state.authority,
         commands_a_second=settings.max_commands,
+        lifetimes=Lifetimes(settings.max_session_minutes, clock.wall),
         names=names,
     )
     app.state.calls = webrtc.Calls()
@@ -154,6 +156,7 @@ async def _running(
     chores = [
         asyncio.create_task(_evict(registry), name="evict"),
         asyncio.create_task(app.state.authority.run(), name="expiry"),
+        asyncio.create_task(app.state.services.lifetimes.run(), name="lifetimes"),
         asyncio.create_task(retention.watch(store, _keep(settings), registry, clock), name="retention"),
     ]
     try:
@@ -254,89 +257,6 @@ def _database(settings: Settings) -> Path:
     except OSError as error:
         raise SettingsError(f"Setting 'data' is wrong: the directory cannot be made ({error.strerror}).") from error
     return directory / DATABASE
-
-
-# Engines are imported where they are chosen: nobody pays the half second of one that is not used.
-
-
-def choose_engines(settings: Settings) -> Engines | None:
-    """Who speaks and listens; None, with a warning, when the gateway can serve text alone."""
-    try:
-        synthesizer, recognizer = _synthesizer(settings), _recognizer(settings)
-    except SpeechError as error:
-        raise SettingsError(f"Setting 'synthesizer' or 'recognizer' is wrong: {error}") from error
-    if synthesizer is None or recognizer is None:
-        log.warning("no speech engines: the gateway serves text alone (install bargein[offline] for voice)")
-        return None
-    return Engines(synthesizer, recognizer, load_model, choose_detector(settings))
-
-
-def choose_detector(settings: Settings) -> Callable[[SpeechModel | None], SpeechDetector]:
-    """What makes a leg's detector of its model: ours, or the function that was asked for, which takes nothing."""
-    if not settings.detector:
-        return standard
-    made = find("detector", settings.detector)
-    if not callable(made):
-        raise SettingsError(f"The detector {settings.detector!r} is not a function.")
-
-    def make(_model: SpeechModel | None) -> SpeechDetector:
-        return cast("SpeechDetector", made())
-
-    return make
-
-
-def _synthesizer(settings: Settings) -> Synthesizer | None:
-    chosen = settings.synthesizer or ("espeak" if _installed("espeakng_loader") else "none")
-    if ":" in chosen:
-        return cast(Synthesizer, _made("synthesizer", chosen, "speak"))
-    if chosen == "espeak":
-        if not _installed("espeakng_loader"):
-            raise SettingsError("Setting 'synthesizer' is wrong: espeak needs the extra bargein[offline].")
-        from media.speech.espeak import Espeak
-
-        return Espeak(voice=settings.voice or "en-us")
-    if chosen == "openai":
-        from media.speech.openai import OpenAISpeech
-
-        return OpenAISpeech(
-            api_key=settings.api_key or None,
-            base_url=settings.base_url or None,
-            model=settings.tts_model,
-            voice=settings.voice or "alloy",
-        )
-    return None
-
-
-def _recognizer(settings: Settings) -> Recognizer | None:
-    chosen = settings.recognizer or ("sphinx" if _installed("pocketsphinx") else "none")
-    if ":" in chosen:
-        return cast(Recognizer, _made("recognizer", chosen, "listen"))
-    if chosen == "sphinx":
-        if not _installed("pocketsphinx"):
-            raise SettingsError("Setting 'recognizer' is wrong: sphinx needs the extra bargein[offline].")
-        from media.speech.sphinx import Sphinx
-
-        return Sphinx()
-    if chosen == "openai":
-        from media.speech.openai import OpenAITranscription
-
-        return OpenAITranscription(
-            api_key=settings.api_key or None, base_url=settings.base_url or None, model=settings.stt_model
-        )
-    return None
-
-
-def _made(what: str, path: str, method: str) -> object:
-    """An engine by others: what the function at *path* returns."""
-    make = find(what, path)
-    engine = make() if callable(make) else None
-    if not callable(getattr(engine, method, None)):
-        raise SettingsError(f"Setting '{what}' is wrong: {path} must be a function that returns a {what}.")
-    return engine
-
-
-def _installed(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
 
 
 def _about(engines: Engines | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from gateway.runtime.ports import Agent, SteerMode
 from gateway.settings import OF_MODELS, Settings
 from gateway.transports.names import OPENAI_VOICES, Known, Names
 from media.leg import Engines
+from media.speech import Versatile
 
 _OPENAI_SPEECH: Final = "openai"
 
@@ -27,7 +28,10 @@ def choose_agents(settings: Settings, given: Agent | None = None) -> Agents:
 
 
 def names_of(settings: Settings, engines: Engines | None) -> Names:
-    """Which names clients may give. Any, where there is but one model without a name, or one voice without."""
+    """Which names clients may give. Any, where there is but one model without a name, or one voice without.
+
+    Raises ``SettingsError``.
+    """
     default, *others = _kinds(settings)
     named = others or default == settings.model
     models = Known(default, others, settings.model_aliases) if named else Known()
@@ -35,12 +39,15 @@ def names_of(settings: Settings, engines: Engines | None) -> Names:
 
 
 def _voices(settings: Settings, engines: Engines | None) -> Known:
-    default: object = getattr(engines.synthesizer, "voice", "") if engines is not None else ""
-    if not isinstance(default, str) or not default:
+    engine: object = engines.synthesizer if engines is not None else None
+    if not isinstance(engine, Versatile):
+        if engine is not None and (settings.voices or settings.voice_alias):
+            raise SettingsError("Setting 'voices' is wrong: this synthesizer has but one voice.")
         return Known()
-    usual = OPENAI_VOICES if settings.synthesizer == _OPENAI_SPEECH and not settings.base_url else ()
+    theirs = settings.synthesizer == _OPENAI_SPEECH and not (settings.base_url or settings.tts_base_url)
+    usual = OPENAI_VOICES if theirs else ()
     aliases = settings.voice_aliases
-    return Known(default, (*settings.voice_list, *usual, *aliases.values()), aliases)
+    return Known(engine.voice, (*settings.voice_list, *usual, *aliases.values()), aliases)
 
 
 def _kinds(settings: Settings) -> Mapping[str, str]:
@@ -59,11 +66,23 @@ def _kinds(settings: Settings) -> Mapping[str, str]:
 def _made(settings: Settings, kind: str, model: str) -> Agent:
     if kind == "offline":
         return OfflineAgent()
+    patience = Patience(settings.model_connect_s, settings.first_token_s, settings.next_token_s)
+    key, url = settings.api_key or None, settings.base_url or None
+    # Imported where they are chosen: nobody pays the half second of one that is not used.
+    if kind == "openai_realtime":
+        from gateway.agents.openai_realtime import OpenAIRealtime
+
+        return OpenAIRealtime(model, key, url, settings.voice, patience=patience)
     if kind == "openai_chat":
-        from gateway.agents.openai_chat import OpenAIChat  # half a second that only those who ask for it pay
+        from gateway.agents.openai_chat import OpenAIChat
 
         steer: SteerMode = "prefill" if settings.steer == "prefill" else "instruction"
-        patience = Patience(settings.model_connect_s, settings.first_token_s, settings.next_token_s)
-        key, url = settings.api_key or None, settings.base_url or None
         return OpenAIChat(model, api_key=key, base_url=url, steer=steer, patience=patience)
+    if kind == "openai_responses":
+        from gateway.agents.openai_responses import OpenAIResponses
+        from gateway.agents.openai_responses_socket import OpenAIResponsesSocket
+
+        effort = settings.reasoning_effort or None
+        agent = OpenAIResponsesSocket if settings.steer == "native" else OpenAIResponses
+        return agent(model, key, url, effort, patience=patience)
     return load(kind)

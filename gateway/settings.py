@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast, get_args
 from urllib.parse import urlsplit
 
+from gateway.core.values import Context, ContextPolicy
 from gateway.errors import SettingsError
 
 ALSO: Final = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"}
@@ -24,7 +25,7 @@ _STUN: Final = re.compile(r"stun:[^\s:?,]+(:\d{1,5})?")
 _TURN: Final = re.compile(r"turns?:[^\s:?,]+(:\d{1,5})?(\?transport=(udp|tcp))?")
 """RFC 7064 and RFC 7065, as far as both sides understand them."""
 
-OF_MODELS: Final = ("openai_chat",)
+OF_MODELS: Final = ("openai_chat", "openai_responses", "openai_realtime")
 """Agents that ask a server for one of its models."""
 
 MIN_SECRET_BYTES: Final = 32
@@ -59,8 +60,10 @@ class Settings:
     data: str = _setting("data", "Directory of the conversations' log (SQLite).")
     keep_days: int = _setting(0, "Days that a conversation is kept after its last use; 0: for ever.")
     keep_mb: int = _setting(0, "Megabytes of conversations to keep; beyond, the longest unused go; 0: any number.")
-    agent: str = _setting("", "Who answers: 'offline', 'openai_chat' or 'package.module:function'.")
-    model: str = _setting("gpt-4o-mini", "Model of openai_chat.")
+    agent: str = _setting(
+        "", "Who answers: 'offline', 'openai_chat', 'openai_responses', 'openai_realtime' or 'package.module:function'."
+    )
+    model: str = _setting("gpt-4o-mini", "Model of openai_chat, openai_responses or openai_realtime.")
     models: str = _setting("", "Further models that a session may choose: NAME or NAME=AGENT, separated by commas.")
     model_alias: str = _setting("", "Other names of models, which are allowed thereby: NAME=MODEL, by commas.")
     model_connect_s: float = _setting(5.0, "Seconds for the connection to the model's server.")
@@ -68,19 +71,35 @@ class Settings:
     next_token_s: float = _setting(15.0, "Seconds from one token of a model to the next.")
     answer_s: float = _setting(600.0, "Seconds until an answer must have come whole; what is there by then stays.")
     answer_limit: int = _setting(100_000, "Characters that an answer may have.")
-    steer: str = _setting("instruction", "How openai_chat goes on when steered: 'instruction', or 'prefill' if it can.")
-    base_url: str = _setting("", "Any OpenAI-compatible server, for openai_chat and the openai speech engines.")
+    steer: str = _setting(
+        "instruction", "How a steered answer goes on; also 'prefill' (openai_chat), 'native' (openai_responses)."
+    )
+    reasoning_effort: str = _setting("", "How hard a model of openai_responses thinks: 'low' …; empty: not sent.")
+    base_url: str = _setting("", "Any OpenAI-compatible server, for openai_… agents, and for speech without its own.")
     api_key: str = _setting("", "Key for that server. Better given by the environment than by a flag.", secret=True)
     api_key_file: str = _setting("", "Or the file that holds it.")
-    synthesizer: str = _setting("", "Who speaks: 'espeak', 'openai', 'none' or 'package.module:function'.")
-    recognizer: str = _setting("", "Who listens: 'sphinx', 'openai', 'none' or 'package.module:function'.")
+    synthesizer: str = _setting("", "Who speaks: 'espeak', 'openai', 'kokoro', 'none' or 'package.module:function'.")
+    recognizer: str = _setting(
+        "", "Who listens: 'sphinx', 'openai', 'openai_realtime', 'none' or 'package.module:function'."
+    )
     detector: str = _setting("", "A speech detector of your own: 'package.module:function', called once for each leg.")
-    tts_model: str = _setting("gpt-4o-mini-tts", "Model of the openai synthesizer.")
-    stt_model: str = _setting("gpt-4o-mini-transcribe", "Model of the openai recognizer.")
-    voice: str = _setting("", "Voice: of espeak (en-us) or of the openai synthesizer (alloy).")
+    tts_base_url: str = _setting("", "A server for the synthesizer alone, as http://host:8880/v1.")
+    tts_api_key: str = _setting("", "Its key; --api-key is for --base-url alone.", secret=True)
+    tts_api_key_file: str = _setting("", "Or the file that holds it.")
+    tts_model: str = _setting("", "Model of the synthesizer: gpt-4o-mini-tts, or kokoro.")
+    tts_instructions: str = _setting("", "How the voice should sound, in words, for models that take them.")
+    tts_speed: float = _setting(1.0, "How fast openai or kokoro speaks, 0.25 to 4.")
+    stt_base_url: str = _setting("", "A server for the recognizer alone.")
+    stt_api_key: str = _setting("", "Its key; --api-key is for --base-url alone.", secret=True)
+    stt_api_key_file: str = _setting("", "Or the file that holds it.")
+    stt_model: str = _setting("", "Model of openai (gpt-4o-mini-transcribe) or openai_realtime (gpt-live-transcribe).")
+    stt_language: str = _setting("", "Language that the recognizer hears (ISO 639-1); else it guesses.")
+    voice: str = _setting("", "Voice: of espeak (en-us), openai (alloy), kokoro (af_heart) or openai_realtime.")
     voices: str = _setting("", "Further voices that a session may choose, separated by commas.")
     voice_alias: str = _setting("", "Other names of voices, which are allowed thereby: NAME=VOICE, by commas.")
     instructions: str = _setting("", "Instructions for the model, where a session gives none.")
+    context: str = _setting("whole", "What of a long conversation models get: whole, window, summarise or reset.")
+    context_tokens: int = _setting(8000, "Tokens of it at most, estimated at four characters each; not for 'whole'.")
     max_event_bytes: int = _setting(64 * 1024, "Largest client event, in bytes.")
     max_append_bytes: int = _setting(15 * 1024 * 1024, "Largest input_audio_buffer.append, in bytes.")
     max_calls: int = _setting(100, "Calls at the same time, WebRTC and WebSocket; 0 for any number.")
@@ -88,6 +107,7 @@ class Settings:
     max_per_user: int = _setting(20, "Connections and calls of one user at the same time; 0 for any number.")
     max_per_address: int = _setting(100, "The same for each client address but this machine's; 0 for any number.")
     max_commands: int = _setting(20, "Commands a second of each connection, after ten times as many; 0 for any number.")
+    max_session_minutes: int = _setting(0, "Minutes a connection or call may last; its session goes on. 0: no limit.")
     max_late_ms: int = _setting(20, "Sound that leaves later than this says that calls must end; 0: never.")
     after_empty_cut: str = _setting("continue", "After a cut with nothing said: 'continue', 'ask' or 'silent'.")
     after_failure: str = _setting("say", "When a model fails by voice: 'say' that there is no answer, or 'silent'.")
@@ -108,26 +128,28 @@ class Settings:
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, "port", "a port lies between 0 and 65535")
         if ":" not in self.synthesizer:
-            _one_of("synthesizer", self.synthesizer, ("", "espeak", "openai", "none"))
+            _one_of("synthesizer", self.synthesizer, ("", "espeak", "openai", "kokoro", "none"))
         if ":" not in self.recognizer:
-            _one_of("recognizer", self.recognizer, ("", "sphinx", "openai", "none"))
+            _one_of("recognizer", self.recognizer, ("", "sphinx", "openai", "openai_realtime", "none"))
         _one_of("after_empty_cut", self.after_empty_cut, ("continue", "ask", "silent"))
         _one_of("tls", self.tls, ("", "dev"))
+        _one_of("context", self.context, get_args(ContextPolicy))
         _require(bool(self.tls_cert) == bool(self.tls_key), "tls_cert", "it goes with --tls-key")
         _require(not (self.tls and self.tls_cert), "tls", "give --tls dev or a certificate, not both")
         _one_of("after_missed_steer", self.after_missed_steer, ("queue", "fail"))
-        _one_of("steer", self.steer, ("instruction", "prefill"))
+        _one_of("steer", self.steer, ("instruction", "prefill", "native"))
         _one_of("media", self.media, ("direct", "stock"))
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
         known = self.agent in ("", "offline", *OF_MODELS) or ":" in self.agent
-        _require(known, "agent", "give 'offline', 'openai_chat' or 'package.module:function'")
+        given = ", ".join(f"'{agent}'" for agent in ("offline", *OF_MODELS))
+        _require(known, "agent", f"give {given} or 'package.module:function'")
         _require(not self.detector or ":" in self.detector, "detector", "give 'package.module:function'")
-        _require(self.max_event_bytes >= 1024, "max_event_bytes", "at least 1024")
-        _require(self.max_append_bytes >= 1024, "max_append_bytes", "at least 1024")
+        for name, least in (("max_event_bytes", 1024), ("max_append_bytes", 1024), ("context_tokens", 100)):
+            _require(getattr(self, name) >= least, name, f"at least {least}")
         counted = ("max_calls", "max_connections", "max_per_user", "max_per_address", "max_commands", "max_late_ms")
-        for name in (*counted, "keep_days", "keep_mb"):
+        for name in (*counted, "max_session_minutes", "keep_days", "keep_mb"):
             _require(getattr(self, name) >= 0, name, "not less than 0")
-        _require(not self.base_url or "://" in self.base_url, "base_url", "give a whole URL, as http://host:port/v1")
+        self._check_servers()
         plain = all(char.isalnum() or char in "-._~" for char in self.token) and self.token.isascii()
         _require(plain, "token", "letters, digits and - . _ ~ only, so that it fits into headers and addresses")
         _require(self.max_offers >= 0, "max_offers", "not less than 0")
@@ -138,6 +160,12 @@ class Settings:
             not exposed, "host", "an address that others can reach needs a --token, --auth-secret or --auth-issuers"
         )
         self._check_auth()
+
+    def _check_servers(self) -> None:
+        for name in ("base_url", "tts_base_url", "stt_base_url"):
+            url = getattr(self, name)
+            _require(not url or "://" in url, name, "give a whole URL, as http://host:port/v1")
+        _require(0.25 <= self.tts_speed <= 4, "tts_speed", "0.25 to 4")
 
     def _check_names(self) -> None:
         _one_of("after_failure", self.after_failure, ("say", "silent"))
@@ -183,6 +211,11 @@ class Settings:
         _require(whole, "auth_issuers", "give ISSUER=URL, and https unless it is this machine")
         once = len({issuer for issuer, _, _ in parts} | {self.auth_issuer}) == len(parts) + 1
         _require(once, "auth_issuers", "each issuer once, and none is --auth-issuer")
+
+    @property
+    def given_of_long_ones(self) -> Context:
+        """What of a long conversation models are given."""
+        return Context(cast(ContextPolicy, self.context), self.context_tokens)
 
     @property
     def asks_who(self) -> bool:

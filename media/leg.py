@@ -22,12 +22,13 @@ from media.hearing.detector import SpeechDetector, standard
 from media.hearing.ears import Ears, Edge as EarEdge
 from media.hearing.edges import Confirmed, Dismissed, Ended, Suspected
 from media.hearing.endpoint import Discarded, Pressed, TurnEnded, TurnOptions
-from media.hearing.glimpses import Glimpses
+from media.hearing.glimpses import Glimpses, Pace
 from media.hearing.idleness import Idle, Idleness
+from media.hearing.keeping import Keeping
 from media.hearing.scribe import Heard, Scribe, Words
 from media.speaking.mouth import Mouth
 from media.speaking.playout import Cleared, Edge as PlayoutEdge, Holder, Left, Stopped
-from media.speech import Recognizer, Synthesizer
+from media.speech import Manner, Recognizer, Synthesizer
 from media.vad import SpeechModel
 
 
@@ -43,6 +44,8 @@ class Engines:
     new_model: Callable[[], SpeechModel | None]
     new_detector: Callable[[SpeechModel | None], SpeechDetector] = standard
     new_echo: Callable[[], Defence] = EchoGuard
+    keeps_turns: bool = False
+    """The sound of turns is wanted too, beside their words."""
 
 
 Report: TypeAlias = EarEdge | PlayoutEdge | Idle | Words
@@ -58,7 +61,8 @@ STARVED_MUTED_S: Final = 0.06
 class VoiceLeg:
     """Belongs to one event loop; nothing in it waits but what an engine is asked for.
 
-    *near* is told each frame that is handed out, and says what plays near the microphone then.
+    *near* is told each frame that is handed out, and says what plays near the microphone then. *manner* tells how an
+    answer is to be spoken, when one begins.
     """
 
     def __init__(
@@ -71,19 +75,25 @@ class VoiceLeg:
         client_buffer_ms: int,
         interruptible: bool = True,
         near: Callable[[Pcm | None], Pcm | None] = lambda frame: frame,
+        manner: Callable[[], Manner] = Manner,
     ) -> None:
         self._near = near
         self._report = report
         self._interruptible = interruptible
         self._now = now
-        self._ears = Ears(engines.new_detector(engines.new_model()), engines.recognizer, turns, engines.new_echo())
-        self.mouth = Mouth(engines.synthesizer, now, client_buffer_ms)
+        self.kept = Keeping(engines.recognizer) if engines.keeps_turns else None
+        """The sound of turns, by the tag under which they were transcribed; None where nobody wants it."""
+
+        recognizer = self.kept or engines.recognizer
+        self._ears = Ears(engines.new_detector(engines.new_model()), recognizer, turns, engines.new_echo())
+        self.mouth = Mouth(engines.synthesizer, now, client_buffer_ms, manner)
         self._scribe = Scribe(self._said, lambda: self._ears.latest)
         self._in_doubt = False
         """A voice was suspected over an answer, and the session has not decided yet."""
 
         self._live = engines.recognizer.live
         self._glimpses = Glimpses()
+        self._pace = Pace()
         self._heard_until = 0.0
         """When the sound that has come so far will have lasted, on the clock of *now*."""
 
@@ -103,6 +113,8 @@ class VoiceLeg:
         due = self._glimpses.due(edges, self._ears.clock_ms, in_doubt=self._in_doubt, at_the_end=at_the_end)
         if due and self._live:
             self._scribe.glimpse()
+        if self._pace.due(self._ears.clock_ms, in_turn=self._ears.in_turn) and self._live:
+            self._scribe.follow()
 
     def _tell(self, edges: Iterable[EarEdge]) -> None:
         for edge in edges:
@@ -199,10 +211,19 @@ class VoiceLeg:
 
     # --- the answer ---
 
-    def begin(self, generation: int, response_id: str, item_id: str, base: int = 0, base_ms: int = 0) -> None:
+    def begin(
+        self,
+        generation: int,
+        response_id: str,
+        item_id: str,
+        base: int = 0,
+        base_ms: int = 0,
+        *,
+        own_sound: bool = False,
+    ) -> None:
         """An answer is about to be spoken, from the code point *base* of its item on, of which *base_ms* were heard."""
         self._idleness.ended()
-        self.mouth.begin(generation, response_id, item_id, base, base_ms)
+        self.mouth.begin(generation, response_id, item_id, base, base_ms, own_sound=own_sound)
 
     def flush(self, generation: int) -> Cleared | None:
         """Silence that answer and tell where it stood; None when it is not here (any more)."""
@@ -228,13 +249,18 @@ class VoiceLeg:
         self._scribe.judge()
 
     def transcribe(self, tag: str) -> None:
-        """Report the words of the oldest ended turn, under *tag*."""
-        self._scribe.transcribe(tag, self._ears.take_ended())
+        """Report the words of the oldest ended turn, under *tag*, and keep its sound, if that is wanted."""
+        recognition = self._ears.take_ended()
+        if self.kept is not None:
+            self.kept.keep(tag, recognition)
+        self._scribe.transcribe(tag, recognition)
 
     async def aclose(self) -> tuple[Cleared, ...]:
         """Fall silent for good; returns where each answer stood. Transcriptions under way are finished."""
         cleared = await self.mouth.aclose()
         await self._scribe.aclose()
+        if self.kept is not None:
+            await self.kept.aclose()
         self._ears.forget()
         return cleared
 

@@ -34,6 +34,12 @@ class _Handler(BaseHTTPRequestHandler):
             case status:
                 self._answer(int(status), _error(said), "application/json")
 
+    def do_GET(self) -> None:
+        """Refuse a WebSocket."""
+        said = f"{self.path} {self.headers}"
+        self.server.seen.append(said)  # type: ignore[attr-defined]  # the server below
+        self._answer(401, _error(said), "application/json")
+
     def _answer(self, status: int, text: str, kind: str) -> None:
         content = text.encode()
         key = self.headers.get("authorization", "")

@@ -29,8 +29,11 @@ CANARIES: Final = {name: value for name, value in ALL.items() if name != FOR_EVE
 WORDS: Final = "canary-words"
 """What the user says is nobody's business either, but for the conversation's."""
 
-USED: Final = ("api_key",)
-"""Keys that a model's server is sent."""
+USED: Final = ("api_key", "tts_api_key", "stt_api_key")
+"""Keys that servers of models, voices and ears are sent."""
+
+SPEECH: Final = {"BARGEIN_SYNTHESIZER": "openai", "BARGEIN_RECOGNIZER": "openai_realtime"}
+SERVERS: Final = ("BARGEIN_BASE_URL", "BARGEIN_TTS_BASE_URL", "BARGEIN_STT_BASE_URL")
 
 PATHS: Final = (
     *("/", "/docs", "/openapi.json", "/asyncapi.json", "/readyz", "/v1/load", "/v1/sessions"),
@@ -147,7 +150,9 @@ def test_no_secret_is_in_any_output_or_file(tmp_path: Path) -> None:
 
     with (
         parrot() as (base_url, sent),
-        serving(tmp_path, "--port", "0", BARGEIN_BASE_URL=base_url, **given(tmp_path), **OTHERS) as gateway,
+        serving(
+            tmp_path, "--port", "0", **dict.fromkeys(SERVERS, base_url), **given(tmp_path), **SPEECH, **OTHERS
+        ) as gateway,
     ):
         run = Run(gateway.port)
         asyncio.run(knock(run, [*presented, ALL["token"]]))

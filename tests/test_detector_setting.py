@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.app import choose_detector
+from gateway.engines import choose_detector
 from gateway.errors import SettingsError
 from gateway.settings import Settings
 from media.hearing.detector import SpeechDetector, standard

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app import choose_engines
+from gateway.engines import choose_engines
 from gateway.errors import SettingsError
 from gateway.settings import Settings
 from tests.media.engines import ScriptedRecognizer, ToneSynthesizer

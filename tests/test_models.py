@@ -12,7 +12,10 @@ from gateway.errors import SettingsError
 from gateway.models import choose_agents, names_of
 from gateway.runtime.ports import Conversation
 from gateway.settings import Settings, read_file
+from media.leg import Engines
+from media.speech import Manner, Speech
 from tests.agents.fake_openai import FakeOpenAI
+from tests.media.engines import LoudnessModel, ScriptedRecognizer, ToneSynthesizer
 from tests.transports.server import STOCK, Gateway, serving
 
 Talk = Callable[[Gateway, FakeOpenAI], Awaitable[None]]
@@ -122,3 +125,44 @@ def test_a_model_beside_an_agent_without_models_says_who_serves_it() -> None:
 def test_what_cannot_be_meant_is_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=next(iter(wrong))):
         Settings(**wrong)
+
+
+class Choir(ToneSynthesizer):
+    """Remembers in which voice it spoke."""
+
+    def __init__(self, voice: str, sung: list[str]) -> None:
+        super().__init__()
+        self.voice, self.sung = voice, sung
+
+    def speak_as(self, text: str, manner: Manner) -> AsyncGenerator[Speech, None]:
+        self.sung.append(manner.voice or self.voice)
+        return self.speak(text)
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [("marin", "alto"), ("tenor", "tenor"), ("ash", "bass"), (None, "bass"), ({"id": "tenor"}, "tenor")],
+)
+def test_a_session_is_spoken_to_in_a_voice_of_the_engine(tmp_path: Path, asked: object, shown: str) -> None:
+    sung: list[str] = []
+    engines = Engines(Choir("bass", sung), ScriptedRecognizer(), LoudnessModel)
+
+    async def talk(gateway: Gateway, _model: FakeOpenAI) -> None:
+        async with gateway.socket("model=small", STOCK) as socket:
+            assert (await socket.get("session.created"))["session"]["audio"]["output"]["voice"] == "bass"
+            await socket.send("session.update", session={"type": "realtime", "audio": {"output": {"voice": asked}}})
+            assert (await socket.get("session.updated"))["session"]["audio"]["output"]["voice"] == shown
+            await socket.ask("hello")
+            await socket.get("response.output_audio.delta")
+        assert sung[0] == shown
+
+    served(tmp_path, talk, engines=engines, voices="tenor", voice_alias="marin=alto")
+
+
+def test_voices_of_an_engine_that_has_but_one_are_a_mistake() -> None:
+    plain = Engines(ToneSynthesizer(), ScriptedRecognizer(), LoudnessModel)
+    assert names_of(Settings(), plain).voices.first("marin") == "marin"
+    for wrong in (Settings(voices="tenor"), Settings(voice_alias="marin=tenor")):
+        with pytest.raises(SettingsError, match="but one voice"):
+            names_of(wrong, plain)
+        assert names_of(wrong, None).voices.default == ""

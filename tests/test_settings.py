@@ -54,7 +54,7 @@ def test_the_defaults_are_allowed() -> None:
             {"recognizer": "espeak"},
             {"after_empty_cut": "shout"},
             {"after_missed_steer": "shout"},
-            {"steer": "native"},
+            {"steer": "loud"},
             {"media": "x"},
         ),
         *({"max_event_bytes": 10}, {"max_append_bytes": 0}, {"host": "0.0.0.0"}, {"max_offers": -1}),

@@ -1,9 +1,11 @@
 """A stream of chat completion chunks, read into what an agent yields. Pure.
 
 Servers differ: calls come in pieces or whole, with an index, with none, or all with the same one; some
-leave ids out; what a model thinks has two names, of which OpenAI's own server uses neither.
+leave ids out, or send arguments as an object; what a model thinks has two names, of which OpenAI's own
+server uses neither.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -83,7 +85,7 @@ class Reading:
             known = _Call(index, call_id or f"call_{self._response_id}_{len(self._calls)}")
             self._calls.append(known)
         known.name = known.name or name
-        known.arguments += arguments
+        known.arguments += arguments if isinstance(arguments, str) else json.dumps(arguments)
 
 
 def progress(chunk: ChatCompletionChunk) -> Progress:

@@ -17,9 +17,10 @@ from openai.types.chat import (
 )
 from openai.types.shared_params import FunctionDefinition
 
-from gateway.agents.chat_stream import Reading, progress
+from gateway.agents.chat_stream import SHORTFALLS, Reading, progress
 from gateway.agents.context import ChatMessage, chat_messages
 from gateway.agents.patience import PATIENCE, Patience
+from gateway.agents.silence import silent
 from gateway.agents.upstream import Upstream
 from gateway.core.values import Tool
 from gateway.errors import AgentError
@@ -28,6 +29,8 @@ from gateway.runtime.ports import Conversation, Message, Piece, SteerMode
 
 class OpenAIChat:
     """A chat model. Cancelling the task that iterates a reply closes its connection, which stops the model."""
+
+    speaks = hears = False
 
     def __init__(
         self,
@@ -63,8 +66,10 @@ class OpenAIChat:
             async for chunk in chunks:
                 for piece in reading.take(chunk):
                     yield piece
+        if not reading.ending:
+            raise AgentError("model_failed", "The model server did not answer with a stream of chat completions.")
         if not reading.said_anything:
-            raise _silent(reading.ending)
+            raise silent(SHORTFALLS.get(reading.ending))
         for piece in reading.end():
             yield piece
 
@@ -138,18 +143,6 @@ def _choice(conversation: Conversation) -> ChatCompletionToolChoiceOptionParam:
     if conversation.forced_tool:
         return {"type": "function", "function": {"name": conversation.forced_tool}}
     return conversation.tool_choice
-
-
-def _silent(ending: str) -> AgentError:
-    match ending:
-        case "":
-            return AgentError("model_failed", "The model server did not answer with a stream of chat completions.")
-        case "length":
-            return AgentError("model_failed", "The model used up its tokens before the first word: raise max tokens.")
-        case "content_filter":
-            return AgentError("model_refused", "The model server's content filter withheld the answer.")
-        case _:
-            return AgentError("model_failed", "The model ended its answer without a word.")
 
 
 _WARM_UP: Final = Conversation("", "", "", (Message("user", "Hello"),))

@@ -103,8 +103,9 @@ class Upstream:
                     while (event := await _by(deadline, anext(events, None))) is not None:
                         if (brought := read(event)) != "nothing":
                             progress = brought
-                            deadline = clock() + (TRAILER_S if brought == "end" else self._patience.next_token_s)
                         yield event
+                        if brought != "nothing":  # only from here on is it the model that is waited for
+                            deadline = clock() + (TRAILER_S if brought == "end" else self._patience.next_token_s)
             except _FAILURES as error:
                 if progress == "end":
                     return
@@ -112,7 +113,7 @@ class Upstream:
                 wait = None if spoke or not attempts else _wait(error, self._patience.retry_after_s)
                 if wait is None or clock() + wait >= deadline:
                     # Not chained: the server's own words may quote the conversation or a part of the key.
-                    raise self._failure(error, spoke) from None
+                    raise self.failure(error, spoke) from None
                 await asyncio.sleep(wait)
                 continue
             if progress == "token" and not _is_done(stream.response):
@@ -123,7 +124,8 @@ class Upstream:
         """Close idle connections. Calling it twice is harmless."""
         await self.client.close()
 
-    def _failure(self, error: Exception, spoke: bool) -> AgentError:
+    def failure(self, error: Exception, spoke: bool) -> AgentError:
+        """What to say of *error*, before or after the first token."""
         match error:
             case openai.APIStatusError():
                 return _refusal(error, self.model, self.server)

@@ -42,6 +42,9 @@ class Visitor:
     config: bytes = b""
     """The session that goes with a client secret, as JSON."""
 
+    in_address: bool = False
+    """It stood in the address, from where others may have it: it is good for this once."""
+
 
 class Authority:
     """Knows credentials, gives out some of its own, and takes rights away."""
@@ -76,10 +79,10 @@ class Authority:
 
     # --- who it is ---
 
-    async def identify(self, credential: str) -> Visitor:
+    async def identify(self, credential: str, *, in_address: bool = False) -> Visitor:
         """Who presents *credential* (``""`` for none). Raises ``AuthError``."""
         try:
-            visitor = await self._identify(credential)
+            visitor = replace(await self._identify(credential), in_address=in_address)
             left = self._revocations.left(visitor.principal)
             if not left:
                 raise invalid("revoked")
@@ -133,7 +136,7 @@ class Authority:
         """
         principal, resume = visitor.principal, ""
         if visitor.value:
-            successor = self._passes.spend(visitor.value, session, self._wall())
+            successor = self._passes.spend(visitor.value, session, self._wall(), last=visitor.in_address)
             if successor is None:
                 self.failures["void_secret"] += 1
                 raise invalid("void_secret")
@@ -142,9 +145,9 @@ class Authority:
 
     # --- giving and taking ---
 
-    def issue(self, principal: Principal, seconds: float, config: bytes) -> tuple[str, float]:
+    def issue(self, principal: Principal, seconds: float, config: bytes, *, once: bool = False) -> tuple[str, float]:
         """A client secret for *principal*, and when it expires. Raises ``GatewayError``: ``overloaded``."""
-        return self._passes.issue(principal, seconds, config, self._wall())
+        return self._passes.issue(principal, seconds, config, self._wall(), once=once)
 
     async def revoke(self, by: Principal, token_id: str, user: UserId, rights: Rights) -> Revocation:
         """Leave *rights* to a token, or to a user's tokens until now, of the tenant of *by*.

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from msgspec import UNSET
 
 from gateway.client.events import Told
-from gateway.protocol import extension as ext, realtime as rt, redaction
+from gateway.protocol import extension as ext, realtime as rt, redaction, transcription
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class Fold:
         if item is not None:
             self._change(item.id, text="", unheard=None if item.unheard is None else "", seen="")
 
-    def _transcribed(self, event: rt.TranscriptionCompleted) -> None:
+    def _transcribed(self, event: transcription.TranscriptionCompleted) -> None:
         self._change(event.item_id, text=event.transcript)
 
     def _delta(self, event: rt.TextDelta | rt.TranscriptDelta) -> None:
@@ -192,7 +192,7 @@ _RULES: Final[dict[type, Callable[[Fold, Any], None]]] = {
     rt.ItemDeleted: Fold._deleted,
     rt.ItemTruncated: Fold._truncated,
     redaction.ItemRedacted: Fold._redacted,
-    rt.TranscriptionCompleted: Fold._transcribed,
+    transcription.TranscriptionCompleted: Fold._transcribed,
     rt.TextDelta: Fold._delta,
     rt.TranscriptDelta: Fold._delta,
     rt.TextDone: Fold._whole,

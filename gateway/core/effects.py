@@ -16,6 +16,8 @@ class CancelGeneration:
     """Stop the model of this response, down to its network connection."""
 
     generation: Generation
+    steers: bool = False
+    """Another call goes on with the response: a model that can be steered itself may wait for what steers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ class Recite:
     response_id: ResponseId
     generation: Generation
     text: str
+    rest_of: Generation
+    """The answer that was cut before it: if that had its own sound, this is how that goes on."""
 
 
 @dataclass(frozen=True, slots=True)

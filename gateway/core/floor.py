@@ -35,7 +35,7 @@ A cut lets go of the reflex's pause as well: it may outlast the answer it was fo
 
 from typing import Final
 
-from gateway.core import effects as fx, events as ev, handover, heard, inputs as inp, room, turns
+from gateway.core import dictation, effects as fx, events as ev, handover, heard, inputs as inp, room, turns
 from gateway.core.ids import ItemId, LegId, ResponseId
 from gateway.core.policy import has_words
 from gateway.core.state import Hearing, Voice
@@ -57,6 +57,7 @@ Edge = (
     | inp.SpeechEnded
     | inp.SpeechHeard
     | inp.SpeechJudged
+    | inp.TurnHeard
     | inp.TalkPressed
     | inp.TurnEnded
     | inp.TurnDiscarded
@@ -96,6 +97,8 @@ def _of_a_turn(step: Step, leg: LegId, voice: Voice, input: Edge) -> None:
             _turn_ended(step, leg, voice, input)
         case inp.TurnDiscarded():
             _turn_discarded(step, leg, voice)
+        case inp.TurnHeard():
+            dictation.heard(step, leg, voice, input)
         case inp.IdleTimedOut() if voice.hearing is Hearing.QUIET and voice.turn is None:
             turns.idle(step, leg, input)
 
@@ -211,7 +214,7 @@ def _turn_ended(step: Step, leg: LegId, voice: Voice, input: inp.TurnEnded) -> N
         return
     if voice.hearing is Hearing.CONFIRMED:
         _interrupt(step, leg, voice)
-    turns.commit(step, leg, voice, input.audio_end_ms)
+    turns.commit(step, leg, voice, input.audio_start_ms, input.audio_end_ms)
 
 
 def _turn_discarded(step: Step, leg: LegId, voice: Voice) -> None:
@@ -247,7 +250,7 @@ def _interrupt(step: Step, leg: LegId, voice: Voice) -> None:
     heard.cut(step, alive, "turn_detected", turn)
     step.stop(fx.ReleasePlayout(leg))
     if voice.ended is not None:
-        turns.commit(step, leg, voice, voice.ended)
+        turns.commit(step, leg, voice, voice.audio_start_ms, voice.ended)
 
 
 def _announce_beside(step: Step, leg: LegId, voice: Voice) -> None:

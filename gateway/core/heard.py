@@ -48,7 +48,7 @@ def cut(
         step.moment.handover.moves.pop(response.generation, None)
         step.moment.calls.pop(response.response_id, None)
         if response.generating:
-            step.stop(fx.CancelGeneration(response.generation))
+            step.stop(fx.CancelGeneration(response.generation, steers))
         if response.leg is not None and response.item_id is not None:
             step.stop(fx.FlushPlayout(response.leg, response.generation))
         elif response.left is not None:
@@ -131,7 +131,7 @@ def truncation_requested(step: Step, input: inp.ItemTruncationRequested) -> None
     if alive:
         cut(step, alive, "client_cancelled", claim=claim)
     elif said is None or not _shorten(step, item_id, said, claim):
-        _keep_truncation(step, item_id, claim)
+        _keep_truncation(step, item_id, claim, said)
 
 
 def _shorten(step: Step, item_id: ItemId, said: Said, claim: Claim) -> bool:
@@ -146,8 +146,12 @@ def _shorten(step: Step, item_id: ItemId, said: Said, claim: Claim) -> bool:
     return True
 
 
-def _keep_truncation(step: Step, item_id: ItemId, claim: Claim) -> None:
-    step.signal(ev.TruncationKept(claim.leg, item_id, claim.audio_end_ms))
+def _keep_truncation(step: Step, item_id: ItemId, claim: Claim, said: Said | None) -> None:
+    """Nothing follows from a claim: answer it with what holds."""
+    holds = claim.audio_end_ms
+    if said is not None:
+        holds = min(holds, said.heard_ms) if claim.counts else said.heard_ms
+    step.signal(ev.TruncationKept(claim.leg, item_id, holds))
 
 
 def _text(step: Step, response: Response) -> str:
@@ -215,7 +219,7 @@ def _keep_heard(step: Step, item_id: ItemId, said: Said, claim: Claim | None, *,
         step.fact(ev.ItemRemoved(item_id, "unheard"))
         return
     if not truncate(step, item_id, said.text, said.heard_chars, said.heard_ms) and claim is not None:
-        _keep_truncation(step, item_id, claim)
+        _keep_truncation(step, item_id, claim, said)
     if said.device:
         remember(step, item_id, said)
 

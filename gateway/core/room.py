@@ -97,6 +97,7 @@ def take_over(step: Step, leg: LegId, other: LegId) -> None:
     voice, its = step.moment.voices[leg], step.moment.voices[other]
     if voice.turn is None:
         voice.turn, voice.turn_due, voice.said_words = its.turn, its.turn_due, its.said_words
+        voice.dictation = its.dictation
         its.turn = its.turn_due = None
         its.said_words = False
     pending = step.moment.pending

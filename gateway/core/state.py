@@ -21,7 +21,7 @@ from gateway.core.shortened import Shortened, ShortenedFact, evolve_shortened, m
 from gateway.core.steer import Steer, evolve_steers
 from gateway.core.tree import Node, Tree
 from gateway.core.values import CutReason, Settings, Wish
-from gateway.core.voices import Hearing as Hearing, Voice as Voice
+from gateway.core.voices import Awaited as Awaited, Hearing as Hearing, Voice as Voice
 
 FIRST: Final = Generation(0)
 """Before any response."""
@@ -167,24 +167,6 @@ class Switch:
 
     whole: bool
     """True to go on to the end of the branch with that item, False to end at it."""
-
-
-@dataclass(slots=True)
-class Awaited:
-    """A committed turn whose words are not known yet."""
-
-    leg: LegId
-    due: float
-    """When its transcription counts as failed (monotonic)."""
-
-    go_on: float | None
-    """When what it cut goes on without them (monotonic); None when that is not to be, or has been."""
-
-    pressed: bool = False
-    """It was begun by hand (push to talk)."""
-
-    waited_for: bool = True
-    """False once what it cut went on without its words: nothing waits for them any more."""
 
 
 @dataclass(slots=True)
@@ -347,6 +329,7 @@ def _evolve_item(node: Node, fact: ItemFact) -> None:
             node.status, node.fell_short = fact.status, fact.fell_short
         case ev.ItemTruncated():
             node.truncated, node.seen, node.broken_off = True, fact.seen, fact.reason != "interrupted"
+            node.heard_ms = fact.heard_ms
         case ev.ItemRedacted():
             node.redacted, node.awaits_words = True, False
         case _:

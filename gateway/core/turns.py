@@ -14,7 +14,7 @@ from gateway.core.values import Waiting
 WAITING: Final[tuple[Waiting, ...]] = get_args(Waiting)
 
 
-def commit(step: Step, leg: LegId, voice: Voice, audio_end_ms: int) -> None:
+def commit(step: Step, leg: LegId, voice: Voice, audio_start_ms: int, audio_end_ms: int) -> None:
     """The user has finished a spoken turn: it becomes an item, and its words are asked for."""
     item_id = voice.turn or ItemId(step.mint("item"))
     if voice.turn is not None:
@@ -30,7 +30,11 @@ def commit(step: Step, leg: LegId, voice: Voice, audio_end_ms: int) -> None:
     step.fact(ev.ItemAdded(item_id, tip, "user", "completed", spoken=True, device=voice.device, user=voice.user))
     now, policy = step.stamp.mono, step.policy
     step.moment.transcribing[item_id] = Awaited(
-        leg, now + policy.transcribe_within, now + policy.go_on_within if goes_on else None, pressed
+        leg,
+        now + policy.transcribe_within,
+        now + policy.go_on_within if goes_on else None,
+        pressed,
+        audio_ms=max(0, audio_end_ms - audio_start_ms),
     )
     step.start(fx.TranscribeTurn(leg, item_id))
 
@@ -85,19 +89,22 @@ def transcribed(step: Step, input: inp.TurnTranscribed) -> None:
         step.fact(ev.ItemRemoved(input.item_id, "not_speech"))
         heard.speak_the_rest(step, input.item_id, awaited.leg)
     else:
-        step.fact(ev.ItemTranscribed(input.item_id, input.text))
+        step.fact(ev.ItemTranscribed(input.item_id, input.text, awaited.audio_ms))
         _take_words(step, input, awaited, over)
     answering.start_pending(step)
 
 
 def transcription_failed(step: Step, input: inp.TurnTranscriptionFailed) -> None:
-    """Nobody is left hanging: an answer that was cut for nothing goes on."""
+    """Nobody is left hanging: a turn that the model can hear is answered, else what was cut for nothing goes on."""
     awaited = step.moment.transcribing.pop(input.item_id, None)
     if awaited is None:
         return
-    step.moment.over_answers.pop(input.item_id, None)
+    over = step.moment.over_answers.pop(input.item_id, None)
     step.fact(ev.ItemTranscriptionFailed(input.item_id, input.failure))
-    heard.speak_the_rest(step, input.item_id, awaited.leg)
+    if input.audible:
+        _take_words(step, inp.TurnTranscribed(input.item_id, ""), awaited, over)
+    else:
+        heard.speak_the_rest(step, input.item_id, awaited.leg)
     answering.start_pending(step)
 
 

@@ -18,6 +18,18 @@ class Hearing(enum.Enum):
     """A short utterance has ended and its words are awaited."""
 
 
+@dataclass(frozen=True, slots=True)
+class Dictation:
+    """What a turn that is being spoken says so far, in words."""
+
+    turn: ItemId
+    heard: tuple[str, ...] = ()
+    """As the recogniser had it last."""
+
+    told: tuple[str, ...] = ()
+    """Of these, what clients were told."""
+
+
 @dataclass(slots=True)
 class Voice:
     """One voice leg's part of the moment."""
@@ -45,6 +57,7 @@ class Voice:
     said_words: bool = False
     """A word that is more than a backchannel was made out in this turn already, before its transcript."""
 
+    dictation: Dictation | None = None
     pressed: bool = False
     """The turn was begun by hand (push to talk), so that it is answered whatever else its client wants."""
 
@@ -62,3 +75,24 @@ class Voice:
     user: UserId = UserId("")
     leaving: bool = False
     """It has given up its answer without being asked to, as a connection does that is about to go."""
+
+
+@dataclass(slots=True)
+class Awaited:
+    """A committed turn whose words are not known yet."""
+
+    leg: LegId
+    due: float
+    """When its transcription counts as failed (monotonic)."""
+
+    go_on: float | None
+    """When what it cut goes on without them (monotonic); None when that is not to be, or has been."""
+
+    pressed: bool = False
+    """It was begun by hand (push to talk)."""
+
+    waited_for: bool = True
+    """False once what it cut went on without its words: nothing waits for them any more."""
+
+    audio_ms: int = 0
+    """How long its sound was."""

@@ -5,7 +5,10 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from gateway.protocol import realtime as rt
+from gateway.protocol import (
+    realtime as rt,
+    transcription as transcription,  # so that its events are found
+)
 from gateway.protocol.extension import SUBPROTOCOL, AnyClientEvent
 
 Json = dict[str, Any]
@@ -87,6 +90,7 @@ _QUERY: Final[Json] = {
     "properties": {
         "model": {"type": "string"},
         "session": {"type": "string", "description": "The session to join."},
+        "call_id": {"type": "string", "description": "The call to attach to."},
         "device": {"type": "string", "description": "An id that stays the same when the device comes back."},
         "resume": {"type": "string", "description": "EPOCH.SEQ of the last event that was handled."},
     },

@@ -57,6 +57,9 @@ class Narrowing(msgspec.Struct):
     user: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)] | UnsetType = UNSET
     """Whose it is, where that is not its minter."""
 
+    once: bool = False
+    """Is it used up by the first connection?"""
+
 
 class NewSecret(msgspec.Struct):
     """A client secret that is wanted, and the ``session`` that goes with it, as in a ``session.update``."""

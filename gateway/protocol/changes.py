@@ -5,6 +5,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from gateway.protocol.configuration import (
+    AudioFormat,
+    Include,
+    NoiseReduction,
+    Prompt,
+    Reasoning,
+    RetentionRatio,
+    Tracing,
+    Transcription,
+)
 from gateway.protocol.objects import Eagerness
 from gateway.protocol.policies import ContextChanges, OnActiveChanges
 
@@ -23,16 +33,11 @@ class TurnDetectionUpdate(msgspec.Struct):
     eagerness: Eagerness | UnsetType = UNSET
 
 
-class AudioFormat(msgspec.Struct):
-    type: str = "audio/pcm"
-    rate: int = 24_000
-
-
 class AudioInputUpdate(msgspec.Struct):
     format: AudioFormat | UnsetType = UNSET
     turn_detection: TurnDetectionUpdate | None | UnsetType = UNSET
-    transcription: dict[str, Any] | None | UnsetType = UNSET
-    noise_reduction: dict[str, Any] | None | UnsetType = UNSET
+    transcription: Transcription | None | UnsetType = UNSET
+    noise_reduction: NoiseReduction | None | UnsetType = UNSET
 
 
 class AudioOutputUpdate(msgspec.Struct):
@@ -104,4 +109,10 @@ class SessionChanges(msgspec.Struct):
     tools: list[FunctionTool] | None | UnsetType = UNSET
     tool_choice: ToolChoice | None | UnsetType = UNSET
     max_output_tokens: MaxTokens | None | UnsetType = UNSET
+    tracing: Literal["auto"] | Tracing | None | UnsetType = UNSET
+    prompt: Prompt | None | UnsetType = UNSET
+    include: list[Include] | None | UnsetType = UNSET
+    truncation: Literal["auto", "disabled"] | RetentionRatio | None | UnsetType = UNSET
+    reasoning: Reasoning | None | UnsetType = UNSET
+    parallel_tool_calls: bool | None | UnsetType = UNSET
     bargein: OwnChanges | UnsetType = UNSET

@@ -4,13 +4,19 @@ import enum
 
 
 class CloseCode(enum.IntEnum):
-    """Why we close a connection. A client may always reconnect and resume, but after 4003, 4400 and 4401."""
+    """Why we close a connection. A client may always reconnect and resume, but after 4000, 4003, 4400 and 4401."""
+
+    CALL_ENDED = 1000
+    """The call that this connection was attached to is over."""
 
     GOING_AWAY = 1001
-    """The gateway is shutting down."""
+    """The gateway is shutting down, or the connection has lasted as long as one may (``session_expired``)."""
 
     INTERNAL_ERROR = 1011
     """The session could not go on; joining again reads it from its log."""
+
+    BETA_SHAPE = 4000
+    """The client speaks the beta of the protocol, which is not served."""
 
     FORBIDDEN = 4003
     """The right to read was taken away."""

@@ -132,7 +132,7 @@ class Fault(msgspec.Struct):
 
     message: str
     code: str
-    type: Literal["invalid_request_error"] = "invalid_request_error"
+    type: Literal["invalid_request_error", "server_error"] = "invalid_request_error"
     param: str | None = None
     event_id: str | None = None
 

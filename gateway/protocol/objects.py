@@ -5,6 +5,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from gateway.protocol.configuration import Include, Prompt, Reasoning, RetentionRatio, Tracing
+
 
 class Content(msgspec.Struct, omit_defaults=True):
     """A part of an item. Of a picture only that it is there: a frame has no room for it.
@@ -172,8 +174,8 @@ class SemanticTurnDetection(msgspec.Struct):
     interrupt_response: bool = True
 
 
-class Session(msgspec.Struct):
-    """The effective configuration, every key present."""
+class Session(msgspec.Struct, tag_field="type", tag="realtime"):
+    """The effective configuration, every key present but those that mean something for some models alone."""
 
     id: str
     model: str
@@ -181,16 +183,33 @@ class Session(msgspec.Struct):
     output_modalities: list[str]
     audio: dict[str, Any]
     object: Literal["realtime.session"] = "realtime.session"
-    type: Literal["realtime"] = "realtime"
     tools: list[Any] = msgspec.field(default_factory=list)
     tool_choice: Literal["auto", "none", "required"] = "auto"
     """Where one function must be called, ``required``: some stock clients end at the object that names it."""
 
     max_output_tokens: int | Literal["inf"] = "inf"
-    truncation: str = "auto"
-    tracing: str | None = None
-    prompt: None = None
-    include: list[str] | None = None
-    expires_at: int = 0
+    truncation: Literal["auto", "disabled"] | RetentionRatio = "auto"
+    tracing: Literal["auto"] | Tracing | None = None
+    prompt: Prompt | None = None
+    include: list[Include] | None = None
+    reasoning: Reasoning | UnsetType = UNSET
+    parallel_tool_calls: bool | UnsetType = UNSET
+    expires_at: int | UnsetType = UNSET
+    """When the gateway ends the connection, seconds since the epoch; left out where it does not."""
+
     bargein: dict[str, Any] | UnsetType = UNSET
     """Ours: who answers and who speaks, the device's id, and the cursor to resume from."""
+
+
+class TranscriptionSession(msgspec.Struct, tag_field="type", tag="transcription"):
+    """The same of a connection that wants its speech in words, and no answers."""
+
+    id: str
+    audio: dict[str, Any]
+    object: Literal["realtime.transcription_session"] = "realtime.transcription_session"
+    include: list[Include] | None = None
+    expires_at: int | UnsetType = UNSET
+    bargein: dict[str, Any] | UnsetType = UNSET
+
+
+AnySession = Session | TranscriptionSession

@@ -15,8 +15,18 @@ from msgspec import UNSET
 from gateway.core import events as ev
 from gateway.core.ids import ItemId, ResponseId
 from gateway.core.values import ResponseStatus
-from gateway.protocol import asides, context, extension as ext, floor, messages, presence, realtime as rt, tools
-from gateway.protocol.answers import ended, fault
+from gateway.protocol import (
+    asides,
+    context,
+    extension as ext,
+    floor,
+    messages,
+    presence,
+    realtime as rt,
+    tools,
+    transcription,
+)
+from gateway.protocol.answers import ended
 from gateway.protocol.shown import item, seen_text
 from gateway.protocol.steering_projection import project_steering
 from gateway.protocol.view import View, output_index
@@ -64,12 +74,12 @@ def project(event: ev.Event, view: View, words: Words = NO_WORDS) -> Wire:
         case (
             ev.ItemTranscribed()
             | ev.ItemTranscriptionFailed()
+            | ev.TurnWorded()
             | ev.ItemTruncated()
             | ev.ItemRemoved()
             | ev.ItemRedacted()
         ):
-            told = _item_changed(event)
-            return [told] if view.extended or not (told.extension or _beside(event)) else []
+            return _item_changed(event, view)
         case ev.BranchSelected() | ev.ItemCorrected() | ev.ReactionAdded() | ev.ReactionRemoved():
             return _of_message(event, view, words)
         case ev.AsideStarted() | ev.AsideCalled() | ev.AsideEnded() | ev.AsideAppended() | ev.ReasoningAppended():
@@ -287,27 +297,33 @@ def _playout(event: Playout, view: View) -> Wire:
     return [told] if view.buffered else []
 
 
-def _item_changed(
-    event: ev.ItemTranscribed | ev.ItemTranscriptionFailed | ev.ItemTruncated | ev.ItemRemoved | ev.ItemRedacted,
-) -> rt.ServerEvent:
+Changed = ev.ItemTruncated | ev.ItemRemoved | ev.ItemRedacted
+
+
+def _item_changed(event: Changed | ev.TurnWorded | ev.ItemTranscribed | ev.ItemTranscriptionFailed, view: View) -> Wire:
+    if isinstance(event, ev.TurnWorded | ev.ItemTranscribed | ev.ItemTranscriptionFailed):
+        return [transcription.told(event)] if view.extended or view.words() else []
+    if not view.extended and (isinstance(event, ev.ItemRedacted) or _beside(event)):
+        return []
     match event:
-        case ev.ItemTranscribed():
-            return rt.TranscriptionCompleted(item_id=event.item_id, transcript=event.text)
-        case ev.ItemTranscriptionFailed():
-            return rt.TranscriptionFailed(item_id=event.item_id, error=fault(event.failure))
         case ev.ItemTruncated():
-            return rt.ItemTruncated(
-                item_id=event.item_id,
-                audio_end_ms=event.heard_ms,
-                heard_text=event.text,
-                unheard_text=event.unheard,
-                seen_text=seen_text(event.text, event.unheard, event.seen),
-                reason=event.reason,
-            )
+            return [_truncated(event)]
         case ev.ItemRemoved():
-            return rt.ItemDeleted(item_id=event.item_id, reason=event.reason)
+            gone = rt.ItemDeleted(item_id=event.item_id, reason=event.reason)
+            return [gone] if view.converses() or not view.words() else [*transcription.no_words(event), gone]
         case ev.ItemRedacted():
-            return ext.ItemRedacted(item_id=event.item_id)
+            return [ext.ItemRedacted(item_id=event.item_id)]
+
+
+def _truncated(event: ev.ItemTruncated) -> rt.ServerEvent:
+    return rt.ItemTruncated(
+        item_id=event.item_id,
+        audio_end_ms=event.heard_ms,
+        heard_text=event.text,
+        unheard_text=event.unheard,
+        seen_text=seen_text(event.text, event.unheard, event.seen),
+        reason=event.reason,
+    )
 
 
 def _beside(event: ev.Fact) -> bool:

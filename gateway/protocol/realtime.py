@@ -11,7 +11,6 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.protocol.changes import (
-    AudioFormat as AudioFormat,
     AudioInputUpdate as AudioInputUpdate,
     AudioOutputUpdate as AudioOutputUpdate,
     AudioUpdate as AudioUpdate,
@@ -26,7 +25,13 @@ from gateway.protocol.changes import (
     TurnDetectionUpdate as TurnDetectionUpdate,
     Utterances as Utterances,
 )
+from gateway.protocol.configuration import (
+    AudioFormat as AudioFormat,
+    NoiseReduction as NoiseReduction,
+    Transcription as Transcription,
+)
 from gateway.protocol.objects import (
+    AnySession as AnySession,
     Content as Content,
     DurationUsage as DurationUsage,
     Eagerness as Eagerness,
@@ -42,6 +47,7 @@ from gateway.protocol.objects import (
     Session as Session,
     Siblings as Siblings,
     StatusDetails as StatusDetails,
+    TranscriptionSession as TranscriptionSession,
     TurnDetection as TurnDetection,
     Usage as Usage,
     Version as Version,
@@ -78,11 +84,11 @@ class Error(ServerEvent, tag="error"):
 
 
 class SessionCreated(ServerEvent, tag="session.created"):
-    session: Session
+    session: AnySession
 
 
 class SessionUpdated(ServerEvent, tag="session.updated"):
-    session: Session
+    session: AnySession
 
 
 class ItemAdded(ServerEvent, tag="conversation.item.added"):
@@ -113,19 +119,6 @@ class ItemTruncated(ServerEvent, tag="conversation.item.truncated"):
     unheard_text: str | UnsetType = UNSET
     seen_text: str | UnsetType = UNSET
     reason: str | UnsetType = UNSET
-
-
-class TranscriptionCompleted(ServerEvent, tag="conversation.item.input_audio_transcription.completed"):
-    item_id: str
-    transcript: str
-    content_index: int = 0
-    usage: DurationUsage = msgspec.field(default_factory=DurationUsage)
-
-
-class TranscriptionFailed(ServerEvent, tag="conversation.item.input_audio_transcription.failed"):
-    item_id: str
-    error: ErrorDetail
-    content_index: int = 0
 
 
 class SpeechStarted(ServerEvent, tag="input_audio_buffer.speech_started"):

@@ -13,7 +13,7 @@ class View:
 
     leg: LegId
     extended: bool
-    settings_changed: Callable[[], rt.Session]
+    settings_changed: Callable[[], rt.AnySession]
     """The effective session object of this connection, now."""
 
     buffered: bool
@@ -37,6 +37,12 @@ class View:
 
     limits: dict[ResponseId, int] = field(default_factory=dict)
     """The most tokens that responses may have, where that is bounded."""
+
+    words: Callable[[], bool] = lambda: True
+    """Whether the client wants to be told what its user says; one of the extension is told all the same."""
+
+    converses: Callable[[], bool] = lambda: True
+    """Whether it wants anything else: one that does not is told the words of each turn, also where there are none."""
 
 
 def output_index(response_id: ResponseId, item_id: ItemId, view: View) -> int:

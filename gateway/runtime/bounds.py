@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import dataclass
 
 from gateway.errors import AgentError
+from gateway.runtime.closing import closing
 from gateway.runtime.ports import Ended, Piece, Reasoning, ToolCall
 
 
@@ -28,7 +28,7 @@ async def bounded(answer: AsyncGenerator[Piece, None], bounds: Bounds) -> AsyncG
     """
     deadline = asyncio.get_running_loop().time() + bounds.seconds
     left = bounds.characters
-    async with aclosing(answer):
+    async with closing(answer):
         while True:
             limit = asyncio.timeout_at(deadline)
             try:

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from gateway.core.values import ItemKind, Role, Shortfall, Tool, ToolChoice, Usage
 
 SteerMode = Literal["native", "prefill", "instruction"]
+
+STEERED: Final = "steered"
+"""The message of the cancellation that ends a reply which another one goes on with, by the same response's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,12 @@ class Message:
 
     item_id: str = ""
     """Its id in the conversation; ``""`` while it has none."""
+
+    response_id: str = ""
+    """The answer that it is of; ``""`` for what is of none."""
+
+    heard_ms: int | None = None
+    """Of an interrupted answer that was spoken, how much of its sound was heard; None for any other."""
 
     kind: ItemKind = "message"
     call_id: str = ""
@@ -82,6 +91,9 @@ class Conversation:
 
     beside: bool = False
     """True for an answer that does not join the conversation: nothing of it is to be remembered."""
+
+    given: bool = False
+    """True where the messages are what a client gave for this answer alone, and not the session's own path."""
 
     sounds: Mapping[str, bytes] = field(default_factory=dict)
     """For an agent that hears: by item id, the sound of user messages that came by voice and are still at hand, as

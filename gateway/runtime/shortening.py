@@ -9,6 +9,7 @@ from gateway.core.ids import SessionId
 from gateway.core.state import Conversation as State
 from gateway.core.tree import Node
 from gateway.runtime import context
+from gateway.runtime.bounds import Bounds, bounded
 from gateway.runtime.ports import Agent, Conversation, Message, Store
 
 FULL: Final = 0.75
@@ -17,7 +18,8 @@ FULL: Final = 0.75
 KEPT: Final = 0.25
 """Of the bound, the newest part, which stays as it was said."""
 
-MOST_SUMMARY_CHARS: Final = 8000
+SUMMARY: Final = Bounds(seconds=120.0, characters=8000)
+"""Nobody waits for it, but a session that is summing up is not let go of."""
 
 SUMMARISE: Final = (
     "Sum up the conversation below for whoever goes on with it: what the user wants, told of themselves and was told, "
@@ -62,13 +64,8 @@ class Shortener:
         lines = [f"(before: {before})"] if before else []
         lines += [f"{message.name or message.role}: {message.text}" for message in messages]
         asked = Conversation(self._session, "", SUMMARISE, (Message("user", "\n".join(lines)),), beside=True)
-        text = ""
-        async with contextlib.aclosing(agent.reply(asked)) as answer:
-            async for piece in answer:
-                text += piece if isinstance(piece, str) else ""
-                if len(text) > MOST_SUMMARY_CHARS:
-                    break
-        return text[:MOST_SUMMARY_CHARS].strip()
+        async with contextlib.aclosing(bounded(agent.reply(asked), SUMMARY)) as answer:
+            return "".join([piece async for piece in answer if isinstance(piece, str)]).strip()
 
 
 def _split(messages: list[Message], kept: int) -> int:

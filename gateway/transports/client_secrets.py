@@ -11,10 +11,10 @@ from starlette.responses import Response
 from gateway.auth.authority import FOR_OTHERS
 from gateway.auth.principal import Principal, invalid
 from gateway.auth.rights import Right, rights_of
-from gateway.core.ids import SessionId, UserId
+from gateway.core.ids import SessionId, UserId, session_id
 from gateway.protocol import auth, realtime as rt
 from gateway.protocol.decoding import decode_as
-from gateway.transports import config as conf
+from gateway.transports import config as conf, effective
 from gateway.transports.connection import Services
 from gateway.transports.doors import authority_of, found, visitor_of
 from gateway.transports.failures import told
@@ -36,7 +36,7 @@ async def create(request: Request) -> Response:
         shown["id"] = wish.bargein.session_id
     principal = narrowed(visitor.principal, wish.bargein)
     value, expires = authority_of(request).issue(
-        principal, wish.expires_after.seconds, msgspec.json.encode(wish.session)
+        principal, wish.expires_after.seconds, msgspec.json.encode(wish.session), once=wish.bargein.once
     )
     body = msgspec.json.encode(auth.ClientSecret(value, int(expires), shown))
     return Response(body, headers={"Cache-Control": "no-store"}, media_type="application/json")
@@ -59,8 +59,8 @@ def _effective(changes: rt.SessionChanges, services: Services) -> dict[str, Any]
     """The session object that a client gets by this secret. Raises ``ProtocolViolation``."""
     config = conf.updated(conf.ConnectionConfig(("audio",)), changes)
     settings = conf.shared(services.begin(), changes, services.names)
-    modalities = list(config.modalities)
-    session = rt.Session("", settings.model, settings.instructions, modalities, config.audio(settings.voice))
+    session = effective.session("", settings, config, services.about.get("recognizer"))
     shown: dict[str, Any] = msgspec.to_builtins(session)
-    del shown["id"]  # there is none before somebody connects
+    # OpenAI's clients want an id, which here is that of no session: each that is opened by the secret has its own.
+    shown["id"] = session_id(0, services.clock.token())
     return shown

@@ -1,26 +1,32 @@
-"""What belongs to one connection of a session: modalities, turn detection, and how it echoes them."""
+"""What belongs to one connection of a session, and what its client may change of that and of the session."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
-from msgspec import UNSET, json
+from msgspec import UNSET, UnsetType, json
 
 from gateway.core.policy import normalised
 from gateway.core.values import Context, Settings
 from gateway.errors import ProtocolViolation
-from gateway.protocol import realtime as rt
+from gateway.protocol import configuration, realtime as rt
 from gateway.protocol.policies import ContextChanges, OnActiveChanges
 from gateway.transports import items
 from gateway.transports.names import Names
+from gateway.transports.sound import SoundFormat, format_of
 from media.hearing.endpoint import TurnOptions
 
 MIN_IDLE_MS: Final = 5_000
 MAX_IDLE_MS: Final = 30_000
 """What Realtime takes for ``idle_timeout_ms``: shorter is no idleness, longer is a conversation that has ended."""
 
-PCM: dict[str, Any] = {"type": "audio/pcm", "rate": 24_000}
+SLOWEST: Final = 0.25
+FASTEST: Final = 1.5
+"""What Realtime takes for ``speed``."""
 
+NOTED: Final = ("tracing", "prompt", "include", "truncation", "reasoning", "parallel_tool_calls")
+"""What a client may set, is shown again, and changes nothing here. Null clears it."""
 
 TurnDetection: TypeAlias = rt.TurnDetection | rt.SemanticTurnDetection
 
@@ -31,8 +37,17 @@ class ConnectionConfig:
 
     modalities: tuple[str, ...]
     turn_detection: TurnDetection | None = field(default_factory=rt.TurnDetection)
-    transcription: dict[str, Any] | None = None
-    noise_reduction: dict[str, Any] | None = None
+    transcription: rt.Transcription | None | UnsetType = UNSET
+    """UNSET while the client has said nothing; None when it wants no words of its user's."""
+
+    noise_reduction: rt.NoiseReduction | None = None
+    input_format: SoundFormat = "audio/pcm"
+    output_format: SoundFormat = "audio/pcm"
+    speed: float = 1.0
+    kind: Literal["realtime", "transcription"] = "realtime"
+    """A connection for transcription asks for no answers, and is given none."""
+
+    noted: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def turns(self) -> TurnOptions | None:
@@ -47,52 +62,88 @@ class ConnectionConfig:
                     vad.threshold,
                     vad.prefix_padding_ms,
                     vad.silence_duration_ms,
-                    idle_timeout_ms=vad.idle_timeout_ms,
+                    idle_timeout_ms=vad.idle_timeout_ms if self.converses else None,
                 )
+
+    @property
+    def converses(self) -> bool:
+        """False for a connection that only wants its speech in words."""
+        return self.kind == "realtime"
+
+    @property
+    def hearing(self) -> tuple[object, ...]:
+        """What its ears do, and what the session does with what they hear."""
+        return self.turn_detection, self.kind
 
     @property
     def interruptible(self) -> bool:
         """A voice over an answer may cut it (``interrupt_response``)."""
-        return self.turn_detection is None or self.turn_detection.interrupt_response
+        return self.converses and (self.turn_detection is None or self.turn_detection.interrupt_response)
 
     @property
     def answers_turns(self) -> bool:
         """An ended turn is answered without being asked (``create_response``); manual turns never are."""
-        return self.turn_detection is not None and self.turn_detection.create_response
-
-    def audio(self, voice: str) -> dict[str, Any]:
-        """The ``audio`` object, as effective."""
-        return {
-            "input": {
-                "format": PCM,
-                "transcription": self.transcription,
-                "noise_reduction": self.noise_reduction,
-                "turn_detection": msgspec.to_builtins(self.turn_detection),
-            },
-            "output": {"format": PCM, "voice": voice or "alloy", "speed": 1.0},
-        }
+        return self.converses and self.turn_detection is not None and self.turn_detection.create_response
 
 
 def updated(config: ConnectionConfig, changes: rt.SessionChanges) -> ConnectionConfig:
     """*config* with what a ``session.update`` changes of it. Raises ``ProtocolViolation``."""
+    if changes.type is not UNSET:
+        config = replace(config, kind=changes.type)
     if changes.output_modalities is not UNSET:
         if len(changes.output_modalities) != 1:
             raise ProtocolViolation("invalid_value", 'Either ["audio"] or ["text"].', param="session.output_modalities")
         config = replace(config, modalities=tuple(changes.output_modalities))
+    noted = {name: given for name in NOTED if (given := getattr(changes, name)) is not UNSET}
+    if noted:
+        known = {**config.noted, **{name: configuration.shown(given) for name, given in noted.items()}}
+        config = replace(config, noted={name: given for name, given in known.items() if given is not None})
     audio = changes.audio
     if audio is UNSET:
         return config
     if audio.output is not UNSET:
-        _check_format(audio.output.format, "session.audio.output.format")
+        config = _with_output(config, audio.output)
     return config if audio.input is UNSET else _with_input(config, audio.input)
 
 
+def of_the_connection(changes: rt.SessionChanges) -> Iterator[str]:
+    """The paths of what *changes* touches that is the connection's own."""
+    if changes.type == "transcription":
+        yield "session.type"
+    for name in ("output_modalities", *NOTED):
+        if getattr(changes, name) is not UNSET:
+            yield f"session.{name}"
+    if changes.audio is UNSET:
+        return
+    if changes.audio.input is not UNSET:
+        yield "session.audio.input"
+    output = changes.audio.output
+    for name in ("format", "speed"):
+        if output is not UNSET and getattr(output, name) is not UNSET:
+            yield f"session.audio.output.{name}"
+
+
+def _with_output(config: ConnectionConfig, output: rt.AudioOutputUpdate) -> ConnectionConfig:
+    if output.format is not UNSET:
+        config = replace(config, output_format=format_of(output.format, "session.audio.output.format"))
+    if output.speed is not UNSET:
+        if not SLOWEST <= output.speed <= FASTEST:
+            message = f"From {SLOWEST} to {FASTEST}."
+            raise ProtocolViolation("invalid_value", message, param="session.audio.output.speed")
+        config = replace(config, speed=output.speed)
+    return config
+
+
 def _with_input(config: ConnectionConfig, input: rt.AudioInputUpdate) -> ConnectionConfig:
-    _check_format(input.format, "session.audio.input.format")
+    if input.format is not UNSET:
+        config = replace(config, input_format=format_of(input.format, "session.audio.input.format"))
     if input.transcription is not UNSET:
-        config = replace(config, transcription=input.transcription)
+        known = None if config.transcription is UNSET else config.transcription
+        wanted = input.transcription and configuration.merged(known, input.transcription)
+        config = replace(config, transcription=wanted)
     if input.noise_reduction is not UNSET:
-        config = replace(config, noise_reduction=input.noise_reduction)
+        quieter = input.noise_reduction and configuration.merged(config.noise_reduction, input.noise_reduction)
+        config = replace(config, noise_reduction=quieter)
     if input.turn_detection is not UNSET:
         config = replace(config, turn_detection=_merged(config.turn_detection, input.turn_detection))
     return config
@@ -124,11 +175,6 @@ def _check_timer(merged: rt.TurnDetection) -> None:
     if idle_ms is not None and not MIN_IDLE_MS <= idle_ms <= MAX_IDLE_MS:
         message = f"{MIN_IDLE_MS} to {MAX_IDLE_MS} milliseconds, or null."
         raise ProtocolViolation("invalid_value", message, param=f"{where}.idle_timeout_ms")
-
-
-def _check_format(given: rt.AudioFormat | Any, where: str) -> None:
-    if given is not UNSET and (given.type != "audio/pcm" or given.rate != 24_000):
-        raise ProtocolViolation("unsupported_format", "Only audio/pcm at 24000 Hz is served so far.", param=where)
 
 
 def shared(settings: Settings, changes: rt.SessionChanges, names: Names) -> Settings:

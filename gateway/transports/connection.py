@@ -6,6 +6,7 @@ connection; what the session publishes becomes wire events, numbered for this cl
 """
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
@@ -16,7 +17,7 @@ from gateway.auth.authority import Authority
 from gateway.auth.rights import Right
 from gateway.core import inputs as inp
 from gateway.core.state import State
-from gateway.core.values import Settings
+from gateway.core.values import Context, Settings
 from gateway.errors import ProtocolViolation, StoreError
 from gateway.protocol import extension as ext, floor, realtime as rt
 from gateway.protocol.close_codes import CloseCode
@@ -26,10 +27,11 @@ from gateway.runtime.actor import Actor, Origin, SessionEnded
 from gateway.runtime.clock import Clock
 from gateway.runtime.ports import Published, Store, Verdict
 from gateway.runtime.registry import Registry
-from gateway.transports import config as conf, hands, looking, presence
+from gateway.transports import config as conf, effective, hands, looking, presence, transcribing
 from gateway.transports.admission import Admission
 from gateway.transports.commands import accepted, command, digest, nowhere, options, request
 from gateway.transports.flood import Bucket
+from gateway.transports.lifetime import Lifetime, Lifetimes
 from gateway.transports.measure import Measure
 from gateway.transports.microphone import Microphone
 from gateway.transports.names import Names
@@ -49,6 +51,9 @@ STOPS_A_SECOND: Final = 5.0
 """What may stop an answer has a measure of its own, so that no flood of anything else keeps it out."""
 
 STOPS: Final = ("response.cancel", "output_audio_buffer.clear")
+
+OURS: Final = ("voice_unavailable", "overloaded")
+"""Codes for what no client is to blame for."""
 
 ERRORS_A_SECOND: Final = 2.0
 ERRORS_AT_ONCE: Final = 40.0
@@ -73,6 +78,9 @@ class Services:
     instructions: str = ""
     """What a session begins with, where its client gives nothing else."""
 
+    context: Context = field(default_factory=Context)
+    """What of a long conversation models are given, where its session says nothing else."""
+
     rooms: Rooms = field(default_factory=Rooms)
     """Where the devices of one session may hear each other."""
 
@@ -81,6 +89,9 @@ class Services:
 
     storm: Storm = field(default_factory=Storm)
 
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    """How long a connection may last."""
+
     commands_a_second: int = 0
     """Of each connection, beside what stops an answer; 0 for any number."""
 
@@ -88,7 +99,8 @@ class Services:
 
     def begin(self, model: str = "") -> Settings:
         """What a session begins with whose client asked for *model*."""
-        return Settings(self.names.models.first(model), self.instructions, self.names.voices.default)
+        plain = Settings(self.names.models.first(model), self.instructions, self.names.voices.default)
+        return replace(plain, context=self.context)
 
 
 class Connection:
@@ -121,16 +133,22 @@ class Connection:
         self.takes_audio = False
         """True when sound comes as ``input_audio_buffer.append``, and goes as ``response.output_audio.delta``."""
 
+        self.together: list[Connection] = [self]
+        """It, and those who share its microphone and its settings: the connections of one call."""
+
+        self.lifetime = Lifetime(math.inf)
+
         self._services = services
-        self._close = close
+        self.close = close
         self._buffered = holds_sound or caller.extended
         """True when a pause of this client's loudspeaker can be taken back."""
 
-        self.teller = Teller(services.store, actor, caller, self._session, buffered=self._buffered, send=send)
+        self.teller = Teller(services.store, actor, caller, self.session, buffered=self._buffered, send=send)
+        self.teller.heed(lambda: self.config.transcription is not None, lambda: self.config.converses)
         tell = self.teller.tell if caller.extended else None
         self.permit = Permit(caller.access, services.authority, tell, close)
         self.teller.retry_after_ms = lambda: services.storm.resumed(services.clock.now())
-        self._microphone = Microphone()
+        self._microphone = Microphone(config.input_format)
         self._events = Bucket(EVENTS_A_SECOND, EVENTS_A_SECOND)
         self._stops = Bucket(STOPS_A_SECOND, STOPS_A_SECOND)
         self._commands = Measure(services.commands_a_second)
@@ -149,16 +167,16 @@ class Connection:
         except (StoreError, SessionEnded):
             self._give_up()
 
-    def give_notice(self, code: str, message: str) -> None:
+    def give_notice(self, code: str, message: str, kind: str = "server_error") -> None:
         """Tell the client why its connection is about to end."""
-        self.teller.tell(rt.Error(error=rt.ErrorDetail("server_error", code, message)))
+        self.teller.tell(rt.Error(error=rt.ErrorDetail(kind, code, message)))
 
     def end_soon(self, code: CloseCode) -> None:
         """Close, after what the client was told before. There is nothing wrong with it, so that it is to come back."""
         if self.caller.extended:
             wait_ms = self._services.storm.leaving(self._services.admission.connections)
             self.teller.tell(ext.SessionClosing(reason=code.name.lower(), retry_after_ms=wait_ms))
-        self._close(code)
+        self.close(code)
 
     def _give_up(self) -> None:
         session = self.actor.session_id
@@ -191,6 +209,7 @@ class Connection:
     def _find_voice(self) -> Voice | None:
         if self.voice is None and self.make_voice is not None and self._services.engines is not None:
             voice = self.voice = self.make_voice()
+            voice.pace(self.config.speed)
             self._announce(voice)
             self.permit.changed = lambda: self._announce(voice)
         return self.voice
@@ -206,7 +225,7 @@ class Connection:
     def publish(self, batch: Sequence[Published]) -> None:
         """Send what the session decided. Implements ``Subscriber``."""
         if not self.teller.publish(batch):
-            self._close(CloseCode.SLOW_CONSUMER)
+            self.close(CloseCode.SLOW_CONSUMER)
 
     def accept(self, verdict: Verdict) -> None:
         """Tell the client that its command was applied. Implements ``Subscriber``."""
@@ -217,19 +236,15 @@ class Connection:
         """The session ends. Implements ``Subscriber``."""
         self.end_soon(CloseCode.GOING_AWAY if code == "shutdown" else CloseCode.INTERNAL_ERROR)
 
-    def _session(self) -> rt.Session:
+    def session(self) -> rt.AnySession:
+        """The effective configuration, as this client is told."""
         settings = self.actor.state.conversation.settings
         reads = self.caller.access.may(Right.READ)
-        session = rt.Session(
-            self.actor.session_id,
-            settings.model,
-            settings.instructions if reads else "",
-            list(self.config.modalities),
-            self.config.audio(settings.voice),
-            tools=conf.tools(settings) if reads else [],
-            tool_choice=settings.tool_choice,
-            max_output_tokens=settings.max_output_tokens or "inf",
-        )
+        shown = settings if reads else replace(settings, instructions="", tools=())
+        session = effective.session(self.actor.session_id, shown, self.config, self._services.about.get("recognizer"))
+        expires_at = min(self.lifetime.ends_at, self.caller.access.principal.expires)
+        if math.isfinite(expires_at):
+            session.expires_at = int(expires_at)
         session.bargein = {
             "extended": self.caller.extended,
             "epoch": self.actor.epoch,
@@ -272,15 +287,14 @@ class Connection:
         return any(kind in head for kind in STOPS) and self._stops.take(now)
 
     def _fail(self, violation: ProtocolViolation, code: CloseCode) -> None:
-        detail = rt.ErrorDetail(
-            "invalid_request_error", violation.code, str(violation), violation.param, violation.event_id
-        )
+        kind = "server_error" if violation.code in OURS else "invalid_request_error"
+        detail = rt.ErrorDetail(kind, violation.code, str(violation), violation.param, violation.event_id)
         if isinstance(violation, Refused) and self.caller.extended:
             self.teller.tell(violation.told())
         else:
             self.teller.tell(rt.Error(error=detail))
         if not self._errors.take(self._services.clock.now()):
-            self._close(code)
+            self.close(code)
 
     async def take(self, event: ext.AnyClientEvent) -> None:
         """Do what a client event asks for.
@@ -289,11 +303,12 @@ class Connection:
         """
         self._commands.check(event, self._services.clock.now())
         self.permit.check(event)
+        transcribing.check(self.config, event)
         if not self.caller.extended and isinstance(event, ext.OfTheExtension | ext.SessionResume | ext.PlaybackReport):
             raise ProtocolViolation("unknown_event_type", "This event belongs to bargein.v1.", param="type")
         match event:
             case rt.AudioAppend() | rt.AudioCommit() | rt.AudioClear() | ext.PushToTalk() | ext.Mute():
-                self._listen(event)
+                self.listen(event)
             case rt.SessionUpdate():
                 await self._update(event)
             case rt.ItemRetrieve() | TreeRetrieve() | ext.QueueUpdate(action="list"):
@@ -311,7 +326,7 @@ class Connection:
                 taken = self.permit.grant(command(event, self.caller.extended, located))
                 await self.actor.submit(taken, self._commanded(event))
 
-    def _listen(self, event: rt.AudioAppend | rt.AudioCommit | rt.AudioClear | ext.PushToTalk | ext.Mute) -> None:
+    def listen(self, event: rt.AudioAppend | rt.AudioCommit | rt.AudioClear | ext.PushToTalk | ext.Mute) -> None:
         """What concerns the microphone of this connection."""
         match event:
             case rt.AudioAppend():
@@ -347,9 +362,10 @@ class Connection:
         if self.voice is not None:
             self.voice.drop_utterance()
             self.actor.post(inp.TurnDiscarded(), self.origin)
-        self.teller.tell(rt.InputCleared())
+        for connection in self.together:
+            connection.teller.tell(rt.InputCleared())
 
-    def _listen_anew(self, voice: Voice, before: conf.ConnectionConfig) -> None:
+    def listen_anew(self, voice: Voice, before: conf.ConnectionConfig) -> None:
         self._announce(voice)
         if (self.config.turns, self.config.interruptible) != (before.turns, before.interruptible):
             voice.configure(self.config.turns, interruptible=self.permit.interrupts(self.config.interruptible))
@@ -359,8 +375,12 @@ class Connection:
         # What cannot be taken is refused here: raised within the actor, it would end the session.
         conf.shared(self.actor.state.conversation.settings, event.session, self._services.names)
         before, self.config = self.config, conf.updated(self.config, event.session)
-        if self.voice is not None and self.config.turn_detection != before.turn_detection:
-            self._listen_anew(self.voice, before)
+        if self.config.input_format != before.input_format:
+            self._microphone.listen(self.config.input_format)
+        if self.voice is not None:
+            self.voice.pace(self.config.speed)
+            if self.config.hearing != before.hearing:
+                self.listen_anew(self.voice, before)
         if "audio" in self.config.modalities and event.session.output_modalities is not UNSET:
             self.hear_and_speak()
 
@@ -370,7 +390,8 @@ class Connection:
             return inp.SettingsSubmitted(wanted) if wanted != known else None
 
         if not await self.actor.amend(merged, self._commanded(event)):
-            self.teller.tell(rt.SessionUpdated(session=self._session()))
+            for connection in self.together:
+                connection.teller.tell(rt.SessionUpdated(session=connection.session()))
             self.accept(Verdict(event.event_id, self.actor.seq, duplicate=False))
 
     async def _retrieve(self, event: looking.Question) -> None:

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from msgspec import UNSET
-
 from gateway.core import events as ev
 from gateway.core.values import Failure
 from gateway.errors import ProtocolViolation, StoreError
@@ -13,7 +11,7 @@ from gateway.protocol import extension as ext, realtime as rt
 from gateway.protocol.close_codes import CloseCode
 from gateway.runtime.actor import Actor
 from gateway.runtime.ports import Published, Verdict
-from gateway.transports.config import ConnectionConfig
+from gateway.transports.config import ConnectionConfig, of_the_connection
 from gateway.transports.connection import Connection, Services
 from gateway.transports.measure import COMMANDS
 from gateway.transports.telling import Caller
@@ -92,15 +90,7 @@ def _check(event: ext.AnyClientEvent) -> None:
 
 def _check_shared(event: rt.SessionUpdate) -> None:
     """A request has neither turns nor modalities of its own."""
-    session = event.session
-    audio = session.audio
-    own = {
-        "session.output_modalities": session.output_modalities,
-        "session.audio.input": audio.input if isinstance(audio, rt.AudioUpdate) else UNSET,
-    }
-    for param, given in own.items():
-        if given is not UNSET:
-            message = "This belongs to a connection, and a request is none."
-            raise ProtocolViolation(
-                "invalid_event_for_transport", message, param=param, event_id=event.event_id or None
-            )
+    param = next(of_the_connection(event.session), None)
+    if param is not None:
+        message = "This belongs to a connection, and a request is none."
+        raise ProtocolViolation("invalid_event_for_transport", message, param=param, event_id=event.event_id or None)

@@ -43,7 +43,8 @@ def failure(
     status: int, code: str, message: str, param: str | None = None, event_id: str | None = None
 ) -> JSONResponse:
     """``{"error": {...}}`` with a stable code."""
-    error = {"message": message, "type": "invalid_request_error", "code": code, "param": param, "event_id": event_id}
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    error = {"message": message, "type": kind, "code": code, "param": param, "event_id": event_id}
     return JSONResponse({"error": error}, status)
 
 
@@ -79,6 +80,11 @@ def told(endpoint: Endpoint) -> Endpoint:
             return failure(503, "store_unavailable", "The log of sessions cannot be read or written now.")
 
     return answered
+
+
+async def fault_of_ours(_request: Request, _error: Exception) -> Response:
+    """What nobody foresaw; who serves us logs it."""
+    return failure(500, "internal_error", "This is a fault of the gateway.")
 
 
 async def no_such_thing(request: Request, error: Exception) -> Response:

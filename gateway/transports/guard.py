@@ -30,7 +30,7 @@ OPEN_FILES = "/web/"
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 LOOKS_ITSELF: Final = re.compile(
-    r"/v1/realtime(/ice_servers|/client_secrets|/calls(/[^/]+(/hangup)?)?)?"
+    r"/v1/realtime(/ice_servers|/client_secrets|/calls(/[^/]+(/(hangup|accept|refer|reject))?)?)?"
     r"|/v1/sessions(/[^/]+(/items|/events|/queue|/link)?)?"
     r"|/v1/auth/revocations|/readyz"
 )
@@ -40,8 +40,11 @@ oversight."""
 KEY_PROTOCOL = "openai-insecure-api-key."
 """What OpenAI's clients put in front of a key that they offer as a subprotocol."""
 
+AZURE_KEY = "api-key"
+"""The header in which Azure's clients present a key."""
 
 HEADERS_TAKEN = (
+    "Api-Key",
     "Authorization",
     "Content-Type",
     "Idempotency-Key",
@@ -83,20 +86,26 @@ class Rules:
         return own or origin.lower() in self.origins
 
 
-def credential(headers: Headers, offered: list[str], query: bytes) -> str:
-    """What a request presents; ``""`` for nothing. Raises ``AuthError``: ``token_in_query``."""
+def credential(headers: Headers, offered: list[str], query: bytes) -> tuple[str, bool]:
+    """What a request presents (``""`` for nothing), and whether that stands in its address.
+
+    Raises ``AuthError``: ``token_in_query``.
+    """
     scheme, _, key = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and key.strip():
-        return key.strip()
+        return key.strip(), False
+    if key := headers.get(AZURE_KEY, "").strip():
+        return key, False
     # Browsers cannot set a header on a WebSocket; OpenAI's clients offer the key as a subprotocol.
     for name in offered:
         if name.startswith(KEY_PROTOCOL):
-            return name.removeprefix(KEY_PROTOCOL)
-    given = parse_qs(query.decode("latin-1")).get("token", [""])[0]
+            return name.removeprefix(KEY_PROTOCOL), False
+    asked = parse_qs(query.decode("latin-1"))
+    given = next((asked[name][0] for name in ("token", AZURE_KEY) if name in asked), "")
     if given and not given.startswith(SECRET):
-        message = "An address is no place for a token; only a client secret, which is used up at once, may stand there."
+        message = "An address is no place for a token; only a client secret, which that uses up, may stand there."
         raise AuthError("token_in_query", message, reason="token_in_query")
-    return given
+    return given, bool(given)
 
 
 def _is_open(path: str) -> bool:
@@ -134,8 +143,8 @@ class Guard:
         if _is_open(path):
             return None
         try:
-            presented = credential(headers, scope.get("subprotocols", []), scope["query_string"])
-            visitor = await self._authority.identify(presented)
+            presented, in_address = credential(headers, scope.get("subprotocols", []), scope["query_string"])
+            visitor = await self._authority.identify(presented, in_address=in_address)
             if not visitor.principal.operates and LOOKS_ITSELF.fullmatch(path) is None:
                 raise MissingRight(Right.ADMINISTER)
         except (AuthError, MissingRight) as error:

@@ -19,7 +19,7 @@ def append(voice: Voice | None, microphone: Microphone, event: rt.AudioAppend) -
 def commit(voice: Voice | None) -> None:
     """End the turn."""
     if voice is None or not voice.commit():
-        raise ProtocolViolation("input_audio_buffer_commit_empty", "There is no sound to commit.")
+        raise ProtocolViolation("input_audio_buffer_commit_empty", "There are not 100 ms of sound to commit.")
 
 
 def hold(voice: Voice | None, event: ext.PushToTalk | ext.Mute) -> None:

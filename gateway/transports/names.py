@@ -33,12 +33,9 @@ class Known:
         name = self.aliases.get(asked, asked)
         return name if name == self.default or name in self.others else None
 
-    def first(self, *asked: str) -> str:
-        """The first of these that is known, in its name proper; else the default."""
-        for name in filter(None, asked):
-            if (meant := self.meant(name)) is not None:
-                return meant
-        return self.default
+    def first(self, asked: str) -> str:
+        """What stands at first where a client asked for this, ``""`` for nothing."""
+        return (self.meant(asked) if asked else None) or self.default
 
     def next(self, now: str, asked: str) -> str:
         """What stands after a client asked for another one than *now*. An unknown name changes nothing."""

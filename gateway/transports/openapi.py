@@ -37,7 +37,8 @@ def openapi(operations: Sequence[Operation], *, secured: bool) -> Json:
         "info": {
             "title": "Bargein",
             "version": "1",
-            "description": "Sessions by plain requests. Their events, and the WebSocket, are in /asyncapi.json.",
+            "description": "Sessions by plain requests. Their events, and the WebSocket, are in /asyncapi.json. "
+            "What begins with /v1 is under /openai as well, for clients of Azure.",
         },
         "paths": paths,
         "components": described,

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from media.frames import Pcm
-from media.peer import Ears, Peer, PeerError, PeerOptions, PeerStats, Pull, Reason
+from media.peer import MESSAGE_BYTES, Ears, Peer, PeerError, PeerOptions, PeerStats, Pull, Reason
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +117,12 @@ class Paths:
             self._held.append(text)
         else:
             raise PeerError("channel_full", f"more than {MAX_HELD} messages wait for a peer")
+
+    @property
+    def message_bytes(self) -> int:
+        """How long a message the client takes; 0 for any length."""
+        carrier = self._carrier()
+        return carrier.peer.message_bytes if carrier is not None else MESSAGE_BYTES
 
     @property
     def waiting_bytes(self) -> int:

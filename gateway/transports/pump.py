@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gateway.protocol import realtime as rt
+from gateway.transports.sound import SoundFormat, encoder
 from media.frames import PTIME_MS, Pcm
 from media.speaking.device import Device
 
@@ -30,16 +31,28 @@ class SocketPump:
     *lead_ms* of sound lie ahead of the clock: what the client may buffer, and what it loses at a cut. The voice knows
     how much does, by our clock and by what the client reports: a sound card that is slower than our clock is sent
     less, and does not fall behind in a long answer.
+
+    *form* gives the format that the client wants; what it is as an answer begins to sound holds for that answer.
     """
 
-    def __init__(self, tell: Callable[[rt.AudioDelta], None], *, lead_ms: int, client_pauses: bool) -> None:
+    def __init__(
+        self,
+        tell: Callable[[rt.AudioDelta], None],
+        *,
+        lead_ms: int,
+        client_pauses: bool,
+        form: Callable[[], SoundFormat] = lambda: "audio/pcm",
+    ) -> None:
         self._tell = tell
+        self._form = form
+        self._encode = encoder("audio/pcm")
         self._lead_ms = max(PTIME_MS, lead_ms)
         self._client_pauses = client_pauses
         self._sounding = ("", "")
 
     def sounds(self, response_id: str, item_id: str) -> None:
         """The next frames belong to this answer."""
+        self._encode = encoder(self._form())
         self._sounding = (response_id, item_id)
 
     async def run(self, voice: Source) -> None:
@@ -62,5 +75,5 @@ class SocketPump:
             if frame is None:
                 return
             response_id, item_id = self._sounding
-            delta = base64.b64encode(frame.astype("<i2").tobytes()).decode()
+            delta = base64.b64encode(self._encode(frame)).decode()
             self._tell(rt.AudioDelta(response_id=response_id, item_id=item_id, delta=delta))

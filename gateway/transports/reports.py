@@ -10,7 +10,6 @@ from media.hearing import edges, endpoint, idleness, scribe
 from media.speaking import playout
 
 _Turn: TypeAlias = endpoint.TurnStarted | endpoint.TurnEnded | endpoint.Pressed | endpoint.Discarded
-_Words: TypeAlias = scribe.Heard | scribe.Judged | scribe.Transcribed | scribe.TranscriptionFailed
 
 
 def input_of(report: leg.Report, prefix_ms: int) -> inp.Input | None:
@@ -64,10 +63,12 @@ def _playout(edge: playout.Edge) -> inp.Input:
             assert_never(edge)
 
 
-def _words(words: _Words) -> inp.Input:
+def _words(words: scribe.Words) -> inp.Input:
     match words:
         case scribe.Heard(text):
             return inp.SpeechHeard(text)
+        case scribe.SoFar(text):
+            return inp.TurnHeard(text)
         case scribe.Judged(text):
             return inp.SpeechJudged(text)
         case scribe.Transcribed(tag, text):

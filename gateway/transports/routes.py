@@ -256,7 +256,7 @@ OPERATIONS: Final = (
         "/v1/realtime/client_secrets",
         "Mint a client secret",
         client_secrets.create,
-        {200: Answer("The secret, for one connection.", {JSON: auth.ClientSecret})},
+        {200: Answer("The secret.", {JSON: auth.ClientSecret})},
         {**BAD_JSON, 404: "session_not_found", 413: "event_too_large", 503: "overloaded, store_unavailable"},
         body={JSON: auth.NewSecret},
         body_required=False,
@@ -307,6 +307,18 @@ OPERATIONS: Final = (
         {200: Answer("It is over.")},
         SHUT,
         (CALL,),
+    ),
+    *(
+        Operation(
+            "POST",
+            f"/v1/realtime/calls/{{call_id}}/{verb}",
+            "Of telephone calls, which there are none",
+            webrtc.telephone,
+            {},
+            {404: "sip_not_supported"},
+            (CALL,),
+        )
+        for verb in ("accept", "refer", "reject")
     ),
 )
 

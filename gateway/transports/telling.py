@@ -12,6 +12,7 @@ from gateway.auth.rights import Right
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, LegId, ResponseId
 from gateway.protocol import extension as ext, presence, realtime as rt
+from gateway.protocol.frames import MOST_BYTES as MOST_FRAME_BYTES, frames
 from gateway.protocol.projection import project
 from gateway.protocol.view import View, output_index
 from gateway.runtime.actor import Actor
@@ -45,8 +46,8 @@ class Caller:
     """How many code points of each unfinished item it holds, if it resumes."""
 
 
-MOST_BYTES: Final = 768 * 1024
-"""Many WebSocket clients take no frame beyond 1 MiB."""
+MOST_BYTES: Final = MOST_FRAME_BYTES - 32 * 1024
+"""The rest of a snapshot beside its messages has room in a frame, too."""
 
 AT_ONCE: Final = 16
 """Facts that are told again before the client must have been sent them all."""
@@ -75,7 +76,7 @@ class Teller:
         store: Store,
         actor: Actor,
         caller: Caller,
-        session: Callable[[], rt.Session],
+        session: Callable[[], rt.AnySession],
         *,
         buffered: bool,
         send: Callable[[str], None],
@@ -97,8 +98,12 @@ class Teller:
         self._caller = caller
         self._session = session
         self._view = View(caller.leg, caller.extended, session, buffered)
-        self.deliver: Callable[[rt.ServerEvent], None] = lambda event: send(rt.encode(event))
+        self._send = send
+        self.deliver: Callable[[rt.ServerEvent], None] = self._deliver
         """Sends one event; a carrier that needs more than its JSON puts its own in place."""
+
+        self.most_frame_bytes: Callable[[], int] = lambda: MOST_FRAME_BYTES
+        """How long a message its client takes."""
 
         self.retry_after_ms: Callable[[], int] = lambda: 0
         """How long this client shall wait before it resumes the next time; asked once for each resume."""
@@ -115,6 +120,10 @@ class Teller:
 
         self._sent = 0
 
+    def heed(self, words: Callable[[], bool], converses: Callable[[], bool]) -> None:
+        """What the client wants to be told, asked whenever there is anything: see ``View``."""
+        self._view.words, self._view.converses = words, converses
+
     # --- one event ---
 
     def tell(self, event: rt.ServerEvent) -> None:
@@ -122,6 +131,10 @@ class Teller:
         self._sent += 1
         event.event_id = f"event_{self._sent}"
         self.deliver(event)
+
+    def _deliver(self, event: rt.ServerEvent) -> None:
+        for text in frames(event, self.most_frame_bytes()):
+            self._send(text)
 
     def _show(self, event: rt.ServerEvent) -> None:
         """Send what only a reader may see; the right to read may be taken away while a long history is told."""

@@ -1,7 +1,9 @@
 """A voice leg as the session sees it: reports become inputs, effects become calls."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from gateway.core import inputs as inp
 from gateway.runtime.actor import Actor, Origin
 from gateway.transports.asked import Asked
 from gateway.transports.reports import input_of, where_it_stood
@@ -11,6 +13,7 @@ from media.frames import Pcm
 from media.hearing import endpoint
 from media.speaking import playout
 from media.speaking.device import Device
+from media.speech import Manner
 
 
 class Voice(Asked):
@@ -18,6 +21,7 @@ class Voice(Asked):
 
     *on_sound* is told which answer begins to sound, before its first frame is handed out. *recalls*: its client drops
     what it was sent ahead when an answer is taken away. *room*: where the session's other devices may stand too.
+    *manner*: how an answer that begins is to be spoken.
     """
 
     def __init__(
@@ -33,6 +37,7 @@ class Voice(Asked):
         on_sound: Callable[[str, str], None] = lambda _response, _item: None,
         recalls: bool = False,
         room: Room | None = None,
+        manner: Callable[[], Manner] = Manner,
     ) -> None:
         self._seat = (room or Room()).enter()
         self._actor = actor
@@ -48,6 +53,7 @@ class Voice(Asked):
                 client_buffer_ms=client_buffer_ms,
                 interruptible=interruptible,
                 near=self._seat.mix,
+                manner=manner,
             ),
             recalls=recalls,
         )
@@ -94,6 +100,10 @@ class Voice(Asked):
         self._prefix_ms = turns.prefix_padding_ms if turns is not None else 0
         self._leg.configure(turns, interruptible=interruptible)
 
+    def pace(self, speed: float) -> None:
+        """Speak answers that begin from now on so many times as fast."""
+        self._leg.mouth.pace(speed)
+
     def commit(self) -> bool:
         """End the turn by hand; False when there was none."""
         return self._leg.commit()
@@ -116,5 +126,8 @@ class Voice(Asked):
         if isinstance(report, playout.Started):
             self._on_sound(report.response_id, report.item_id)
         input = input_of(report, self._prefix_ms)
+        if isinstance(input, inp.TurnTranscriptionFailed):
+            kept = self._leg.kept
+            input = replace(input, audible=kept is not None and kept.has(input.item_id))
         if input is not None:
             self._actor.post(input, self._origin)

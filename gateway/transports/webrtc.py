@@ -13,12 +13,15 @@ from gateway.auth.rights import Right
 from gateway.errors import AuthError, GatewayError, ProtocolViolation, StoreError
 from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.extension import SUBPROTOCOL
+from gateway.protocol.frames import MOST_BYTES
 from gateway.runtime.actor import Actor
 from gateway.transports import config as conf, presence
 from gateway.transports.admission import SHED, Place, admitted
 from gateway.transports.connection import Connection, Services
 from gateway.transports.doors import authority_of, enter, found, visitor_of
 from gateway.transports.failures import failure, refusal
+from gateway.transports.lifetime import EXPIRED, Lifetimes
+from gateway.transports.manner import manner_of
 from gateway.transports.network import Network, Offers
 from gateway.transports.offers import changes_of, read_offer
 from gateway.transports.paths import Paths
@@ -55,12 +58,15 @@ class Call:
         self.call_id = call_id
         self._owner = owner
         self._paths = Paths(self, self._pull, self._on_gap)
-        self._connection: Connection | None = None
+        self.connection: Connection | None = None
+        """Its client's; None before its session is known."""
+
         self._voice: Voice | None = None
         self._pulled = 0
         self._arrived: float | None = None
         """When the microphone's last packet came: the device's last sign of life."""
         self._place: Place | None = None
+        self._lifetimes = Lifetimes()
         self._goodbye = False
         self._messages: asyncio.Queue[str | None] = asyncio.Queue(maxsize=1024)
 
@@ -77,11 +83,12 @@ class Call:
 
     def join(self, services: Services, actor: Actor, caller: Caller, config: conf.ConnectionConfig) -> None:
         """Connect the peer to a session."""
-        connection = self._connection = Connection(
+        connection = self.connection = Connection(
             services, actor, caller, config, holds_sound=True, send=self._send, close=self._close_soon
         )
         connection.teller.drained = self._drained
         connection.teller.most_bytes = SNAPSHOT_BYTES
+        connection.teller.most_frame_bytes = lambda: min(self._paths.message_bytes or MOST_BYTES, MOST_BYTES)
         assert services.engines is not None, "calls are refused where there are no engines"
         voice = self._voice = Voice(
             actor,
@@ -92,25 +99,30 @@ class Call:
             interruptible=connection.permit.interrupts(config.interruptible),
             client_buffer_ms=CLIENT_BUFFER_MS,
             room=services.rooms.of(actor),
+            manner=lambda: manner_of(connection, services.names),
         )
         connection.make_voice = lambda: voice
         connection.hear_and_speak()
+        self._lifetimes = services.lifetimes
+        connection.lifetime = self._lifetimes.begin()
+        self._lifetimes.watch(connection.lifetime, self._expire)
 
     async def run(self) -> None:
         """Serve the data channel until the peer is gone."""
-        assert self._connection is not None, "a call joins a session before it is served"
-        try:
-            while (message := await self._messages.get()) is not None:
-                if message:
-                    await self._connection.receive(message)
-                else:
-                    await self._connection.open()
-        finally:
-            await self._connection.aclose(goodbye=self._goodbye)
-            await self.aclose()
+        assert self.connection is not None, "a call joins a session before it is served"
+        while (message := await self._messages.get()) is not None:
+            if message:
+                await self.connection.receive(message)
+            else:
+                await self.connection.open()
 
     async def aclose(self) -> None:
-        """Let go of the peers."""
+        """Close what is attached, leave the session, and let go of the peers."""
+        if self.connection is not None:
+            self._lifetimes.leave(self.connection.lifetime, self._expire)
+            for attached in self.connection.together[1:]:
+                attached.close(CloseCode.CALL_ENDED)
+            await self.connection.aclose(goodbye=self._goodbye)
         if self._place is not None:
             self._place.leave()
         await self._paths.close()
@@ -121,8 +133,14 @@ class Call:
 
     def shed(self) -> None:
         """End the call for the others' sake: its client is told why, then it is hung up."""
-        if self._connection is not None:
-            self._connection.give_notice("overloaded", SHED)
+        self._end_soon("overloaded", SHED)
+
+    def _expire(self) -> None:
+        self._end_soon(EXPIRED, self._lifetimes.sentence, "invalid_request_error")
+
+    def _end_soon(self, code: str, why: str, kind: str = "server_error") -> None:
+        if self.connection is not None:
+            self.connection.give_notice(code, why, kind)
         asyncio.get_running_loop().call_later(NOTICE_S, self.hang_up)
 
     def hang_up(self, *, goodbye: bool = False) -> None:
@@ -160,12 +178,12 @@ class Call:
         self.hang_up()  # no goodbye: a page that is reloaded closes its peer too
 
     def _on_gap(self, broken: bool) -> None:
-        if self._connection is not None:
+        if self.connection is not None:
             tell = presence.lose if broken else presence.join
-            tell(self._connection.actor, self._connection.caller)
+            tell(self.connection.actor, self.connection.caller)
 
     def _voice_may(self, right: Right) -> bool:
-        return self._connection is not None and self._connection.caller.access.may(right)
+        return self.connection is not None and self.connection.caller.access.may(right)
 
     def _pull(self) -> Pcm | None:
         if self._voice is None:
@@ -233,11 +251,13 @@ class Calls:
 
     async def _serve(self, call: Call) -> None:
         try:
-            await call.run()
+            try:
+                await call.run()
+            finally:
+                self._calls.pop(call.call_id, None)  # first: nobody shall attach to what ends
+                await call.aclose()
         except Exception:
             log.exception("call failed", extra={"call": call.call_id})
-        finally:
-            self._calls.pop(call.call_id, None)
 
 
 @admitted
@@ -252,7 +272,8 @@ async def create(request: Request) -> Response:
     try:
         offer, changes = await read_offer(request)
         known = changes_of(visitor.config)
-        settings = conf.shared(services.begin(), known, services.names)
+        model = changes.model or known.model or request.query_params.get("model", "")
+        settings = conf.shared(services.begin(model), known, services.names)
         config = conf.updated(conf.updated(conf.ConnectionConfig(("audio",)), known), changes)
         wanted = session_of(request.query_params) or visitor.principal.bound
         if wanted is not None:
@@ -279,7 +300,7 @@ async def go_on(request: Request) -> Response:
         return refused
     call: Call | None = request.app.state.calls.get(request.path_params["call_id"])
     if call is None or not call.belongs_to(visitor_of(request).principal):
-        return _no_call()
+        return no_call()
     try:
         offer, _ = await read_offer(request)
         return _answered(200, call, await call.answer(offer, _options(request)))
@@ -310,11 +331,12 @@ def _no_answer(error: GatewayError | PeerError) -> Response:
     if not isinstance(error, PeerError):
         return refusal(error)
     if error.code == "closed":
-        return _no_call()
+        return no_call()
     return failure(503 if error.code == "no_udp_port" else 400, error.code, str(error))
 
 
-def _no_call() -> Response:
+def no_call() -> Response:
+    """404 for a call that is unknown, over, or somebody else's."""
     return failure(404, "call_id_not_found", "There is no call with this id.")
 
 
@@ -322,6 +344,22 @@ async def hang_up(request: Request) -> Response:
     """End a call. 404 for one that is unknown, or over."""
     calls: Calls = request.app.state.calls
     call = calls.get(request.path_params["call_id"])
-    if call is not None and call.belongs_to(visitor_of(request).principal) and calls.hang_up(call.call_id):
+    if call is not None and _may_end(request, call) and calls.hang_up(call.call_id):
         return Response(status_code=200)
-    return _no_call()
+    return no_call()
+
+
+def _may_end(request: Request, call: Call) -> bool:
+    """Who placed it, and who administers its session: an app's server, for a browser that it gave a secret."""
+    principal, connection = visitor_of(request).principal, call.connection
+    if call.belongs_to(principal):
+        return True
+    if connection is None or connection.actor.tenant != principal.tenant:
+        return False
+    actor = connection.actor
+    return Right.ADMINISTER in authority_of(request).rights(principal, actor.session_id, actor.opened_by)
+
+
+async def telephone(_request: Request) -> Response:
+    """What can be done with a call that came over SIP: there is none here, and no client shall try again."""
+    return failure(404, "sip_not_supported", "This gateway takes calls over WebRTC, none over SIP.")

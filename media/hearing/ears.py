@@ -22,6 +22,9 @@ PUSH_PREROLL_MS: Final = 400
 SLIP_MS: Final = 150
 """A shorter press is a slip of the finger, unless a voice is on: no word is said in it."""
 
+LEAST_COMMIT_MS: Final = 100
+"""Less sound than this is no turn that a hand could commit: what OpenAI takes for an empty buffer, too."""
+
 PREROLL_MS: Final = 3_000
 """Sound kept from before a confirmation: the longest doubt (2 s), the padding, and some more."""
 
@@ -169,12 +172,13 @@ class Ears:
         self._endpointer.said(words)
 
     def commit(self) -> list[Edge]:
-        """End the turn now, by the client's hand; what was heard since the last one is the turn."""
+        """End the turn now, by the client's hand; what was heard since the last one is the turn, if it is enough."""
         if self._pressed_ms is not None:
             return self.let_up()
         turns = self._endpointer.commit(self._detector.clock_ms)
-        if not turns and self._open is not None:
-            turns = [TurnEnded(0, self._detector.clock_ms, False)]
+        now_ms = self._detector.clock_ms
+        if not turns and self._open is not None and now_ms - self._manual_from_ms >= LEAST_COMMIT_MS:
+            turns = [TurnEnded(self._manual_from_ms, now_ms, False)]
         return self._with_turns([], turns)
 
     def forget(self) -> None:
@@ -214,6 +218,7 @@ class Ears:
                 self._ended.append(self._open)
                 self._open = None
                 self._tape.clear()  # the next turn's padding must not reach into this one
+                self._manual_from_ms = self._detector.clock_ms
         return [*edges, *turns]
 
     def _note(self, edge: VoiceEdge) -> None:

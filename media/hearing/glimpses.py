@@ -16,6 +16,25 @@ LAST_MS: Final = 2_000
 """After the onset nobody asks any more: by then the session has decided."""
 
 
+FOLLOW_MS: Final = 400
+"""Between questions about a turn that goes on: somebody reads along, and a word lasts about as long."""
+
+
+class Pace:
+    """When to ask for the words of a turn, so that they can be read while it is being spoken."""
+
+    def __init__(self) -> None:
+        self._due_ms: int | None = None
+
+    def due(self, clock_ms: int, *, in_turn: bool) -> bool:
+        """Is it time to ask?"""
+        if in_turn and self._due_ms is not None and clock_ms < self._due_ms:
+            return False
+        asks = in_turn and self._due_ms is not None
+        self._due_ms = clock_ms + FOLLOW_MS if in_turn else None
+        return asks
+
+
 class Glimpses:
     """Which moments of one microphone are worth a question. Times are milliseconds on its clock."""
 

@@ -19,6 +19,13 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class SoFar:
+    """What the turn that is being spoken seems to say."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """What the short utterance seems to say; ``""`` when no word is in it."""
 
@@ -42,7 +49,7 @@ class TranscriptionFailed:
     message: str
 
 
-Words: TypeAlias = Heard | Judged | Transcribed | TranscriptionFailed
+Words: TypeAlias = Heard | SoFar | Judged | Transcribed | TranscriptionFailed
 
 
 class Scribe:
@@ -53,6 +60,14 @@ class Scribe:
         self._latest = latest
         self._tasks: set[asyncio.Task[None]] = set()
         self._glimpsing = False
+        self._following = False
+
+    def follow(self) -> None:
+        """Report :class:`SoFar` if anything was said; one question at a time, and no loss if it cannot be answered."""
+        recognition = self._latest()
+        if recognition is not None and not self._following:
+            self._following = True
+            self._spawn(self._follow(recognition))
 
     def glimpse(self) -> None:
         """Report :class:`Heard` if anything was; one question at a time, and no loss if it cannot be answered."""
@@ -79,6 +94,16 @@ class Scribe:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _follow(self, recognition: Recognition) -> None:
+        try:
+            text = await recognition.partial()
+        except SpeechError:
+            return
+        finally:
+            self._following = False
+        if text and recognition is self._latest():
+            self._report(SoFar(text))
 
     async def _glimpse(self, recognition: Recognition) -> None:
         try:

@@ -185,6 +185,11 @@ class Peer:
         self._channel.send(text)
 
     @property
+    def message_bytes(self) -> int:
+        """How long a message the other side takes; 0 for any length."""
+        return self._channel.max_message_bytes
+
+    @property
     def waiting_bytes(self) -> int:
         """How much of what was sent is not on its way yet."""
         return self._channel.waiting_bytes

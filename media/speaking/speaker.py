@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from media.speaking.loudness import Loudness
 from media.speaking.playout import Playout
-from media.speech import SpeechError, Synthesizer
+from media.speaking.tempo import paced
+from media.speech import Manner, SpeechError, Synthesizer, spoken
 from media.speech.clauses import Clause, Clauses
 
 log = logging.getLogger(__name__)
@@ -17,6 +19,7 @@ log = logging.getLogger(__name__)
 class _Answer:
     """One answer on its way into the playout."""
 
+    manner: Manner
     splitter: Clauses = field(default_factory=Clauses)
     clauses: asyncio.Queue[Clause | None] = field(default_factory=asyncio.Queue)
     """Unbounded: an answer's text is bounded where it is generated. None ends it."""
@@ -25,14 +28,23 @@ class _Answer:
     base: int = 0
     """Where in the item's text it begins here."""
 
+    speed: float = 1.0
+
 
 class Speaker:
-    """Speaks answers clause by clause, no further ahead than the playout has room."""
+    """Speaks answers clause by clause, no further ahead than the playout has room.
 
-    def __init__(self, synthesizer: Synthesizer, playout: Playout) -> None:
+    *manner* is asked how, at the beginning of each: a voice does not change in the middle of an answer.
+    """
+
+    def __init__(self, synthesizer: Synthesizer, playout: Playout, manner: Callable[[], Manner] = Manner) -> None:
         self._synthesizer = synthesizer
+        self._manner = manner
         self._playout = playout
         self._answers: dict[int, _Answer] = {}
+        self.speed = 1.0
+        """How fast answers are spoken that begin from now on, of the engine's own pace."""
+
         self._room = asyncio.Event()
         self._loudness = Loudness()
 
@@ -43,7 +55,7 @@ class Speaker:
         """
         if not self._playout.begin(generation, item_id, response_id, base, base_ms):
             return False
-        answer = self._answers[generation] = _Answer(base=base)
+        answer = self._answers[generation] = _Answer(self._manner(), base=base, speed=self.speed)
         answer.task = asyncio.create_task(self._speak(generation, answer), name=f"speak {generation}")
         answer.task.add_done_callback(lambda _: self._forget(generation, answer))
         return True
@@ -90,13 +102,13 @@ class Speaker:
         while (clause := await answer.clauses.get()) is not None:
             # What cannot be spoken stands in the text; the answer still ends when its text does, and not before.
             if speaks:
-                speaks = await self._speaks(generation, clause, answer.base)
+                speaks = await self._speaks(generation, clause, answer)
         self._playout.finish(generation)
 
-    async def _speaks(self, generation: int, clause: Clause, base: int) -> bool:
+    async def _speaks(self, generation: int, clause: Clause, answer: _Answer) -> bool:
         """Speak a clause; False when the engine could not."""
         try:
-            await self._speak_clause(generation, clause, base)
+            await self._speak_clause(generation, clause, answer)
         except SpeechError as error:
             log.warning("speech synthesis failed: %s", error.code, extra={"generation": generation})
         except Exception as error:  # an engine is other people's code; its message may quote the text
@@ -106,11 +118,14 @@ class Speaker:
         self._playout.break_off(generation)  # what is not spoken must not count as heard
         return False
 
-    async def _speak_clause(self, generation: int, clause: Clause, base: int) -> None:
+    async def _speak_clause(self, generation: int, clause: Clause, answer: _Answer) -> None:
         exact = self._synthesizer.exact_words
-        self._playout.begin_clause(generation, clause.text, base + clause.start, exact=exact)
-        async with contextlib.aclosing(self._synthesizer.speak(clause.text)) as sound:
-            async for speech in sound:
+        self._playout.begin_clause(generation, clause.text, answer.base + clause.start, exact=exact)
+        async with (
+            contextlib.aclosing(spoken(self._synthesizer, clause.text, answer.manner)) as sound,
+            contextlib.aclosing(paced(sound, answer.speed)) as speeches,
+        ):
+            async for speech in speeches:
                 pcm = self._loudness.level(speech.pcm)
                 while not self._playout.enqueue(generation, pcm, speech.words):
                     self._room.clear()

@@ -5,7 +5,7 @@ An engine is shared by all voice legs of a process; what it returns belongs to o
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from media.frames import Pcm
 
@@ -43,6 +43,17 @@ class Speech:
     words: tuple[Word, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How one answer is to be spoken."""
+
+    voice: str = ""
+    """A voice of the engine; empty for its own."""
+
+    speed: float = 1.0
+    """Times as fast as that voice speaks."""
+
+
 class Synthesizer(Protocol):
     """Text to speech."""
 
@@ -60,6 +71,23 @@ class Synthesizer(Protocol):
     async def aclose(self) -> None:
         """Stop the engine. Calling it twice is harmless."""
         ...
+
+
+@runtime_checkable
+class Versatile(Protocol):
+    """A synthesizer that can speak each text in another manner."""
+
+    voice: str
+    """Its own."""
+
+    def speak_as(self, text: str, manner: Manner) -> AsyncGenerator[Speech, None]:
+        """As :meth:`Synthesizer.speak`, in that manner."""
+        ...
+
+
+def spoken(synthesizer: Synthesizer, text: str, manner: Manner) -> AsyncGenerator[Speech, None]:
+    """*text* in that manner, as far as the engine can."""
+    return synthesizer.speak_as(text, manner) if isinstance(synthesizer, Versatile) else synthesizer.speak(text)
 
 
 class Recognition(Protocol):

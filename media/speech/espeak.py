@@ -1,10 +1,11 @@
 """Text to speech with espeak-ng, which runs in a process of its own (:mod:`media.speech.espeak_worker`)."""
 
+import asyncio
 import importlib.util
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from media.speech import Speech, Word
+from media.speech import Manner, Speech, Word
 from media.speech.clauses import Clause, Clauses
 from media.speech.pipe import Kind, unpack
 from media.speech.worker import Worker
@@ -29,6 +30,9 @@ class Espeak:
     exact_words = True
 
     def __init__(self, voice: str = "en-us", rate_wpm: int = 165) -> None:
+        self.voice = voice
+        self._rate_wpm = rate_wpm
+        self._others: dict[str, Espeak] = {}
         self._worker = Worker("espeak-ng", "media.speech.espeak_worker", voice, str(rate_wpm))
 
     async def warm_up(self) -> None:
@@ -49,9 +53,17 @@ class Espeak:
             finally:
                 call.cancel()
 
+    def speak_as(self, text: str, manner: Manner) -> AsyncGenerator[Speech, None]:
+        """See :class:`media.speech.Versatile`. A voice has a process of its own, from its first text on; its speed is
+        always the same.
+        """
+        if manner.voice in ("", self.voice):
+            return self.speak(text)
+        return self._others.setdefault(manner.voice, Espeak(manner.voice, self._rate_wpm)).speak(text)
+
     async def aclose(self) -> None:
-        """End the process. Calling it twice is harmless."""
-        await self._worker.aclose()
+        """End the processes. Calling it twice is harmless."""
+        await asyncio.gather(self._worker.aclose(), *(other.aclose() for other in self._others.values()))
 
 
 def _parts(text: str) -> list[Clause]:

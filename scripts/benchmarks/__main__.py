@@ -13,7 +13,22 @@ from typing import Annotated, Final
 import typer
 
 import benchmarks
-from benchmarks import backchannel, barge_in, detect, echo, handover, heard, scale, sessions, soak, sound, store
+from benchmarks import (
+    backchannel,
+    barge_in,
+    detect,
+    echo,
+    handover,
+    heard,
+    models,
+    scale,
+    sessions,
+    soak,
+    sound,
+    speech,
+    store,
+    upstream,
+)
 from benchmarks.common import console
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=benchmarks.__doc__)
@@ -23,17 +38,22 @@ app.command()(detect.detect)
 app.command()(echo.echo)
 app.command()(handover.handover)
 app.command()(heard.heard)
+app.command()(models.models)
 app.command()(sound.sound)
 app.command()(scale.scale)
 app.command()(sessions.sessions)
 app.command()(soak.soak)
+app.command()(speech.speech)
 app.command()(store.store)
+app.command()(upstream.upstream)
 
 QUICK: Final = {
     "barge-in": ("--count", "4", "--no-network"),
+    "models": ("--count", "10"),
     "scale": ("--sessions", "5", "--most", "25", "--seconds", "5"),
     "sessions": ("--count", "5", "--devices", "20"),
     "soak": ("--minutes", "1", "--calls", "4"),
+    "upstream": ("--sessions", "4", "--seconds", "3", "--count", "5"),
 }
 """How to run a benchmark briefly. One that is not named here gets ``--quick``, if it knows that."""
 

@@ -76,17 +76,18 @@ async def _run(waits: list[float]) -> list[Gap]:
     with tempfile.TemporaryDirectory() as folder:
         async with (
             serving(Path(folder), agent=Reader(), engines=engines) as url,
-            _device(url, "one", "") as (one, ears_of_one),
+            device(url, "one", "") as (one, ears_of_one),
         ):
             created = await ears_of_one.until(lambda: ears_of_one.event("session.created"))
             session = created[1]["session"]["id"]
-            async with _device(url, "two", session) as (two, ears_of_two):
+            async with device(url, "two", session) as (two, ears_of_two):
                 await ears_of_two.until(lambda: ears_of_two.event("session.created"))
                 return await _to_and_fro([(one, ears_of_one), (two, ears_of_two)], waits)
 
 
 @contextlib.asynccontextmanager
-async def _device(url: str, name: str, session: str) -> AsyncIterator[tuple[Peer, Listener]]:
+async def device(url: str, name: str, session: str) -> AsyncIterator[tuple[Peer, Listener]]:
+    """A caller's device at the gateway at *url*, in that session or a new one."""
     ears = Listener()
     peer = await Peer.offer(ears, ears.pull, PeerOptions(send_rate_hz=VOICE_RATE_HZ, receive_rate_hz=VOICE_RATE_HZ))
     query = f"?ext=bargein.v1&device={name}" + (f"&session={session}" if session else "")

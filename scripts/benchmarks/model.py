@@ -26,8 +26,14 @@ class Model:
     began_at: list[float] = field(default_factory=list)
     """When the first word of a stream was sent."""
 
+    said_at: list[list[float]] = field(default_factory=list)
+    """When each word of each stream was sent."""
+
     words: int = 1_000_000
     """How many words an answer has."""
+
+    opening: str = ""
+    """What it says in place of its first word."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request, and its stream."""
@@ -54,12 +60,16 @@ class Model:
             self.closed_at.append(time.monotonic())
 
     async def _stream(self, writer: asyncio.StreamWriter, gone: asyncio.Task[None]) -> None:
+        said: list[float] = []
+        self.said_at.append(said)
         for number in count():
             if gone.done():
                 return
             if number == self.words:
                 break
-            delta = {"choices": [{"index": 0, "delta": {"content": f"w{number} "}, "finish_reason": None}]}
+            word = self.opening if self.opening and not number else f"w{number} "
+            delta = {"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]}
+            said.append(time.monotonic())
             writer.write(b"data: " + json.dumps(delta).encode() + b"\n\n")
             if number == 0:
                 self.began_at.append(time.monotonic())
@@ -69,9 +79,9 @@ class Model:
 
 
 @asynccontextmanager
-async def model(every_s: float) -> AsyncIterator[Model]:
-    """A model that says a word each *every_s* seconds, without end."""
-    known = Model("", every_s)
+async def model(every_s: float, opening: str = "") -> AsyncIterator[Model]:
+    """A model that says a word each *every_s* seconds, without end, after *opening* if it has one."""
+    known = Model("", every_s, opening=opening)
     server = await asyncio.start_server(known.serve, "127.0.0.1", 0)
     known.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     try:

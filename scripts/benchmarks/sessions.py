@@ -5,8 +5,8 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Annotated, Any, Final, TypeAlias
 
 import numpy as np
@@ -16,6 +16,7 @@ from rich.table import Table
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.common import Json, console, name_machine, shown, write
+from benchmarks.device import Client, connected, happens, message
 from benchmarks.model import Model, model
 from benchmarks.process import Server, gateway_command, python_path, running, usage
 
@@ -67,67 +68,7 @@ async def _sessions(count: int, devices: int) -> dict[str, Any]:
     }
 
 
-Holds: TypeAlias = Callable[[dict[str, Any]], bool]
 Told: TypeAlias = "Callable[[Server, AsyncExitStack, int], Awaitable[dict[str, Any]]]"
-
-
-class Client:
-    """An extended client that reads in the background."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-        self.events: list[tuple[float, dict[str, Any]]] = []
-        self.session: dict[str, Any] = {}
-        self._news = asyncio.Event()
-        self._reading = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        async for text in self.socket:
-            at, event = time.monotonic(), json.loads(text)
-            if event["type"] == "session.created":
-                self.session = event["session"]
-            self.events.append((at, event))
-            self._news.set()
-
-    async def until(self, holds: Holds, within_s: float = 30.0) -> tuple[float, dict[str, Any]]:
-        """The first event of which that is true, with its time."""
-        seen = 0
-        async with asyncio.timeout(within_s):
-            while True:
-                for found in self.events[seen:]:
-                    if holds(found[1]):
-                        return found
-                seen = len(self.events)
-                self._news.clear()
-                await self._news.wait()
-
-    async def tell(self, kind: str, **fields: Any) -> float:
-        """Send an event; when that was."""
-        at = time.monotonic()
-        await self.socket.send(json.dumps({"type": kind, **fields}))
-        return at
-
-    async def aclose(self) -> None:
-        self._reading.cancel()
-        await self.socket.close()
-
-
-@asynccontextmanager
-async def _client(server: Server, session: str = "", query: str = "") -> AsyncIterator[Client]:
-    url = f"ws{server.url.removeprefix('http')}/v1/realtime?device=bench{query}"
-    url += f"&session={session}" if session else ""
-    protocols: Any = ["bargein.v1"]
-    socket = await connect(url, subprotocols=protocols, ping_interval=None, max_size=None, open_timeout=60, proxy=None)
-    client = Client(socket)
-    try:
-        await client.until(_is("session.created"), 60)
-        yield client
-    finally:
-        await client.aclose()
-
-
-def _is(kind: str) -> Holds:
-    return lambda event: event["type"] == kind
 
 
 def _spread(values: list[float]) -> dict[str, float]:
@@ -143,7 +84,7 @@ async def _cancelling(count: int) -> dict[str, Any]:
     async with model(0.002) as speaks:
         options = ("--agent", "openai_chat", "--base-url", speaks.url, "--model", "m", *_OPEN)
         secrets = {**python_path(), "BARGEIN_API_KEY": "none"}
-        async with running(gateway_command(*options), secrets) as server, _client(server) as client:
+        async with running(gateway_command(*options), secrets) as server, connected(server) as client:
             for number in range(count):
                 at, last = await _cancelled(client, speaks, number)
                 late.append(max(0.0, last - at))
@@ -159,25 +100,21 @@ async def _cancelling(count: int) -> dict[str, Any]:
 async def _cancelled(client: Client, speaks: Model, number: int) -> tuple[float, float]:
     """Ask, cancel in the middle; when that was, and when the last delta came."""
     client.events.clear()
-    await client.tell("conversation.item.create", item=_message(f"question {number}"))
+    await client.tell("conversation.item.create", item=message(f"question {number}"))
     await client.tell("response.create")
     await client.until(lambda event: event["type"].endswith("_text.delta") and event["offset"] > 20 + number % 7)
     at = await client.tell("response.cancel")
-    await client.until(_is("response.done"))
+    await client.until(happens("response.done"))
     await asyncio.sleep(0.02)
     return at, max(came for came, event in client.events if event["type"].endswith("_text.delta"))
 
 
-def _message(text: str) -> dict[str, Any]:
-    return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
-
-
 async def _filled(client: Client, items: int) -> None:
     for number in range(items):
-        await client.tell("conversation.item.create", item=_message(f"message {number}"))
+        await client.tell("conversation.item.create", item=message(f"message {number}"))
         if number % 100 == 99:  # as many a second as one connection may send
             await asyncio.sleep(1.0)
-    last, done = f"message {items - 1}", _is("conversation.item.done")
+    last, done = f"message {items - 1}", happens("conversation.item.done")
     await client.until(lambda event: done(event) and event["item"]["content"][0]["text"] == last)
 
 
@@ -187,7 +124,7 @@ def _seq(client: Client) -> int:
 
 async def _resuming(count: int) -> dict[str, float]:
     took = []
-    async with running(gateway_command(*_CHEAP), python_path()) as server, _client(server) as writer:
+    async with running(gateway_command(*_CHEAP), python_path()) as server, connected(server) as writer:
         await _filled(writer, GAP)
         own, epoch, last = writer.session["id"], writer.session["bargein"]["epoch"], _seq(writer)
         url = f"ws{server.url.removeprefix('http')}/v1/realtime?session={own}"
@@ -215,7 +152,7 @@ async def _resumed(socket: ClientConnection, wanted: str, last: str) -> float:
 
 async def _storm(devices: int) -> dict[str, Any]:
     """All devices of a session come back at the same moment, each with the same gap."""
-    async with running(gateway_command(*_CHEAP), python_path()) as server, _client(server) as writer:
+    async with running(gateway_command(*_CHEAP), python_path()) as server, connected(server) as writer:
         await _filled(writer, STORM_GAP + 1)
         own, epoch, last = writer.session["id"], writer.session["bargein"]["epoch"], _seq(writer)
         began = time.monotonic()
@@ -235,7 +172,7 @@ async def _storm(devices: int) -> dict[str, Any]:
 async def _come_back(server: Server, session: str, query: str, last: int) -> tuple[float, list[tuple[int, str]]]:
     """How long it took, and what was told again: seq and type of each event."""
     began = time.monotonic()
-    async with _client(server, session, query) as client:
+    async with connected(server, session, query) as client:
         await client.until(lambda event: bool(event.get("replay")) and event.get("seq") == last, 120)
         took = time.monotonic() - began
         await asyncio.sleep(0.2)
@@ -264,7 +201,7 @@ async def _counted(sockets: list[ClientConnection]) -> list[int]:
 
 
 async def _answer(server: Server, stack: AsyncExitStack, devices: int) -> dict[str, Any]:
-    asks = await stack.enter_async_context(_client(server))
+    asks = await stack.enter_async_context(connected(server))
     url = f"ws{server.url.removeprefix('http')}/v1/realtime?session={asks.session['id']}"
     protocols: Any = ["bargein.v1"]
     sockets = [
@@ -294,15 +231,15 @@ def _per_delivery(before: Any, after: Any, counts: list[int]) -> dict[str, Any]:
 
 
 async def _memory(devices: int) -> dict[str, float]:
-    async with running(gateway_command(*_CHEAP), python_path()) as server, _client(server) as first:
+    async with running(gateway_command(*_CHEAP), python_path()) as server, connected(server) as first:
         empty = usage(server.pid).rss_mb
         for _ in range(devices):
-            async with _client(server):
+            async with connected(server):
                 pass
         idle = usage(server.pid).rss_mb
         async with AsyncExitStack() as stack:
             for _ in range(devices):
-                await stack.enter_async_context(_client(server, first.session["id"]))
+                await stack.enter_async_context(connected(server, first.session["id"]))
             joined = usage(server.pid).rss_mb
     return {
         "kb_per_idle_session": round((idle - empty) * 1000 / devices, 1),

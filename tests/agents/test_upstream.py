@@ -131,16 +131,29 @@ def test_nothing_prolongs_the_next_one_either(fault: Fault) -> None:
     run(Answer(tokens=["Well"], fault=fault, fault_after=1), use)
 
 
+def test_whoever_takes_long_over_a_token_does_not_take_it_from_the_model_s_time() -> None:
+    async def use(_server: FakeOpenAI, agent: OpenAIChat) -> None:
+        said = ""
+        async for piece in agent.reply(ASKED):
+            await asyncio.sleep(0.15)
+            said += str(piece)
+        assert said == "One two"
+
+    run(Answer(tokens=["One", " two"], delay_s=0.05), use, Patience(next_token_s=0.1))
+
+
 # --- bounds ---
 
 
-def test_an_event_without_an_end_is_not_collected() -> None:
+def test_an_event_without_an_end_is_not_collected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream, "MAX_ANSWER_BYTES", 2**40)
+
     async def use(server: FakeOpenAI, agent: OpenAIChat) -> None:
         assert await answered(agent) == ("Well", "model_failed")
         await server.disconnect()
         assert len(server.requests) == 1
 
-    run(Answer(tokens=["Well"], fault="line", fault_after=1), use, Patience())
+    run(Answer(tokens=["Well"], fault="line", fault_after=1), use, Patience(next_token_s=3.0))
 
 
 def test_an_answer_without_an_end_is_not_collected_either(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Client secrets are good for one connection, resume tokens for one each, and each brings the next."""
+"""Client secrets are good for many connections or for one, resume tokens for one each, and each brings the next."""
 
 import itertools
 from dataclasses import dataclass, field, replace
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from hypothesis import given, strategies as st
 
-from gateway.auth.passes import GRACE_S, RESUME_S, Passes
+from gateway.auth.passes import GRACE_S, MAX_FOLLOWERS, RESUME_S, Passes
 from gateway.auth.principal import OPERATOR, Principal
 from gateway.core.ids import SessionId, UserId
 
@@ -24,11 +24,11 @@ class Desk:
     def __post_init__(self) -> None:
         self.passes = Passes(lambda: f"n{next(self.numbers)}")
 
-    def issue(self, principal: Principal = ADA, seconds: float = 60.0) -> str:
-        return self.passes.issue(principal, seconds, b"{}", NOW)[0]
+    def issue(self, principal: Principal = ADA, seconds: float = 60.0, *, once: bool = False) -> str:
+        return self.passes.issue(principal, seconds, b"{}", NOW, once=once)[0]
 
-    def spend(self, value: str, now: float = NOW) -> str:
-        successor = self.passes.spend(value, SESSION, now)
+    def spend(self, value: str, now: float = NOW, session: SessionId = SESSION, *, last: bool = False) -> str:
+        successor = self.passes.spend(value, session, now, last=last)
         assert successor is not None
         return successor
 
@@ -38,13 +38,42 @@ def desk() -> Desk:
     return Desk()
 
 
-def test_a_secret_is_good_for_one_connection(desk: Desk) -> None:
-    secret = desk.issue()
+def test_a_secret_opens_many_sessions_until_it_expires(desk: Desk) -> None:
+    secret = desk.issue(seconds=60)
     assert secret.startswith("ek_")
-    assert desk.passes.look(secret, NOW) is not None
-    assert desk.spend(secret).startswith("rt_")
+    resumes = [desk.spend(secret, NOW + number, SessionId(f"sess_00{number}")) for number in range(3)]
+    assert all(it.startswith("rt_") for it in resumes)
+    bound = [desk.passes.look(it, NOW + 3) for it in resumes]
+    assert [it.principal.bound for it in bound if it is not None] == ["sess_000", "sess_001", "sess_002"]
+    found = desk.passes.look(secret, NOW + 59)
+    assert found is not None
+    assert (found.principal.bound, found.config) == (None, b"{}")
+    assert desk.passes.spend(secret, SESSION, NOW + 60) is None
+
+
+@pytest.mark.parametrize(("once", "last"), [(True, False), (False, True)], ids=["minted so", "in an address"])
+def test_a_secret_may_be_good_for_one_connection_alone(desk: Desk, once: bool, last: bool) -> None:
+    secret = desk.issue(once=once)
+    assert desk.spend(secret, last=last).startswith("rt_")
     assert desk.passes.look(secret, NOW) is None
     assert desk.passes.spend(secret, SESSION, NOW) is None
+
+
+def test_no_secret_fills_the_memory(desk: Desk) -> None:
+    secret = desk.issue()
+    resumes = [desk.spend(secret) for _ in range(MAX_FOLLOWERS + 5)]
+    assert resumes[MAX_FOLLOWERS:] == [""] * 5
+    assert all(desk.passes.look(it, NOW) for it in resumes[:MAX_FOLLOWERS])
+    assert len(desk.passes) == MAX_FOLLOWERS + 1
+
+
+def test_what_follows_one_connection_leaves_the_others_alone(desk: Desk) -> None:
+    secret = desk.issue()
+    one, other = desk.spend(secret), desk.spend(secret)
+    desk.spend(desk.spend(one), NOW + 1)
+    assert desk.passes.look(one, NOW + 1) is None
+    assert desk.passes.look(other, NOW + 1) is not None
+    assert desk.passes.look(secret, NOW + 1) is not None
 
 
 def test_a_secret_expires(desk: Desk) -> None:
@@ -119,7 +148,7 @@ def test_secrets_do_not_show() -> None:
 @given(st.lists(st.tuples(st.integers(0, 30), st.floats(0, 20)), max_size=30))
 def test_of_one_secret_one_resume_token_at_most_is_fresh(uses: list[tuple[int, float]]) -> None:
     desk, now = Desk(), NOW
-    given = [desk.issue(seconds=7200)]
+    given = [desk.issue(seconds=7200, once=True)]
     for number, later in uses:
         now += later
         successor = desk.passes.spend(given[number % len(given)], SESSION, now)

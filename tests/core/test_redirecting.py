@@ -69,7 +69,7 @@ def failure(talk: Talk) -> tuple[str, str]:
 def test_the_model_call_ends_and_another_goes_on_with_the_same_answer() -> None:
     talk = written()
     outcome = talk.tell((2.0, steer()))
-    assert outcome.stopping == (fx.CancelGeneration(G1),)
+    assert outcome.stopping == (fx.CancelGeneration(G1, steers=True),)
     assert kinds(outcome.events) == [ev.SteerAccepted, ev.SteerPending, ev.ItemCompleted, ev.ResponseSteered]
     assert outcome.starting == ()
     assert talk.session.next_deadline() == 2.01
@@ -125,7 +125,7 @@ def test_several_steers_before_the_next_call_are_in_one_call() -> None:
 def test_a_steer_before_the_first_token_of_the_next_call_is_in_the_one_after_with_those_before_it() -> None:
     talk = written()
     talk.tell((2.0, steer("a", "a")), (2.01, DEADLINE), (2.1, steer("b", "b")), (2.11, DEADLINE))
-    assert talk.stopping[-1] == fx.CancelGeneration(G2)
+    assert talk.stopping[-1] == fx.CancelGeneration(G2, steers=True)
     assert [it.text for it in talk.last(fx.Generate).steers] == ["a", "b"]
     talk.tell((2.2, inp.GenerationBegan(G3)))
     assert [it.item_id for it in talk.all(ev.SteerConsumed)] == ["a", "b"]
@@ -167,7 +167,7 @@ def test_instructions_for_one_answer_hold_for_its_next_call() -> None:
 def test_what_was_not_played_becomes_unheard_and_the_rest_is_spoken_on_the_same_leg() -> None:
     talk = spoken()
     outcome = talk.tell((2.0, steer()))
-    assert outcome.stopping == (fx.CancelGeneration(G1), fx.FlushPlayout(PHONE, G1))
+    assert outcome.stopping == (fx.CancelGeneration(G1, steers=True), fx.FlushPlayout(PHONE, G1))
     outcome = talk.tell((2.001, cleared(G1, "One two")))
     assert kinds(outcome.facts) == [ev.PlayoutCleared, ev.ItemCompleted, ev.ItemTruncated, ev.ResponseSteered]
     assert only(outcome.facts, ev.ItemTruncated).text == "One two"
@@ -412,7 +412,7 @@ def test_a_turn_that_was_committed_by_hand_may_steer() -> None:
     talk = Talk()
     talk.tell((0.0, inp.SettingsSubmitted(Settings(on_active_voice="steer"))), *answering(1.0, finished=False))
     talk.tell((2.0, TURN_ENDED))
-    assert talk.says(2.2, "In French.").stopping == (fx.CancelGeneration(G1), fx.FlushPlayout(PHONE, G1))
+    assert talk.says(2.2, "In French.").stopping == (fx.CancelGeneration(G1, steers=True), fx.FlushPlayout(PHONE, G1))
     talk.tell((2.21, cleared(G1, "One")))
     assert talk.tell((2.23, DEADLINE)).starting == (fx.Generate(running(talk), G2, Wish(), running(talk)),)
 

@@ -387,7 +387,7 @@ class World:
 
     def _generate(self, generation: Generation, n: int) -> None:
         if n % 16 < 2:
-            self.said.append(inp.GenerationBegan(generation))
+            self.said.append(inp.GenerationBegan(generation) if n % 32 < 16 else inp.SoundBegan(generation))
             return
         if n % 16 < 13:
             self.said.append(inp.TextGenerated(generation, TOKENS[n % len(TOKENS)]))

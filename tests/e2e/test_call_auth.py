@@ -26,7 +26,9 @@ async def secret_of(gateway: Gateway, token: str, **narrowing: object) -> str:
 
 
 def test_a_call_by_a_client_secret_is_its_clients_own_and_ends_with_its_rights(tmp_path: Path) -> None:
-    app, root, eve = (signed(NOW, sub=user, jti=f"{user}-token") for user in ("app", "root", "eve"))
+    app, root = (signed(NOW, sub=user, jti=f"{user}-token") for user in ("app", "root"))
+    eve = signed(NOW, sub="eve", jti="eve-token", bargein={"*": ["read", "send", "steer", "cancel"]})
+    foreign = signed(NOW, sub="root", jti="foreign-token", tenant="other")
     engines = Engines(ToneSynthesizer(), ScriptedRecognizer(), LoudnessModel)
 
     async def main() -> None:
@@ -36,7 +38,7 @@ def test_a_call_by_a_client_secret_is_its_clients_own_and_ends_with_its_rights(t
             caller() as ada,
             caller() as again,
         ):
-            secret = await secret_of(gateway, app, user="ada", rights=["read", "send"])
+            secret = await secret_of(gateway, app, user="ada", rights=["read", "send"], once=True)
             path = f"{CALLS}?ext=bargein.v1"
             answer = await gateway.http("POST", path, ada.peer.offer_sdp, by(secret, "application/sdp"))
             assert answer.status == 201, answer.body
@@ -49,8 +51,9 @@ def test_a_call_by_a_client_secret_is_its_clients_own_and_ends_with_its_rights(t
             assert (await ada.event("command.rejected"))["code"] == "missing_right_cancel"
             call, resume = answer.headers["location"], told["bargein"]["resume_token"]
             for method, where in (("POST", call), ("POST", f"{call}/hangup"), ("DELETE", call)):
-                refused = await gateway.http(method, where, again.peer.offer_sdp, by(eve, "application/sdp"))
-                assert (refused.status, refused.code) == (404, "call_id_not_found")
+                for given in (eve, foreign):
+                    refused = await gateway.http(method, where, again.peer.offer_sdp, by(given, "application/sdp"))
+                    assert (refused.status, refused.code) == (404, "call_id_not_found")
             moved = await gateway.http("POST", call, again.peer.offer_sdp, by(resume, "application/sdp"))
             assert moved.status == 200, moved.body
             await again.peer.connect(moved.body.decode())

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from media.frames import VOICE_RATE_HZ, Pcm
-from media.speech import Speech, SpeechError, Word
+from media.speech import Manner, Speech, SpeechError, Versatile, Word
 from media.speech.espeak import Espeak, available
 from media.speech.espeak_worker import Tape, Voice
 
@@ -243,3 +243,19 @@ def test_sound_waits_for_the_first_word_and_none_is_lost_or_moved() -> None:
     assert sum(len(piece.pcm) for piece in pieces if piece) == 960
     assert pieces[0] is not None
     assert pieces[0].words == (Word(0, 2, 480),)
+
+
+def test_each_text_is_spoken_in_the_voice_that_is_wanted() -> None:
+    async def test(espeak: Espeak) -> None:
+        assert isinstance(espeak, Versatile)
+        lengths = []
+        for voice in ("", "en-us", "", "de", "de"):
+            spoken = espeak.speak_as("Wie geht es Ihnen heute?", Manner(voice))
+            lengths.append(sum([len(speech.pcm) async for speech in spoken]))
+        usual, named, again, german, likewise = lengths
+        nearly = 50  # samples: espeak-ng does not make the same sound twice to the sample
+        assert all(abs(length - usual) < nearly for length in (named, again))
+        assert abs(german - likewise) < nearly
+        assert abs(german - usual) > 20 * nearly
+
+    with_espeak(test)

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from media.hearing.ears import Edge
 from media.hearing.edges import Confirmed, Ended, Sustained
-from media.hearing.glimpses import EVERY_MS, FIRST_MS, LAST_MS, Glimpses
+from media.hearing.glimpses import EVERY_MS, FIRST_MS, FOLLOW_MS, LAST_MS, Glimpses, Pace
 
 VOICE = Confirmed(1_000, 1_120)
 
@@ -43,3 +43,10 @@ def test_nobody_is_asked_about_a_voice_in_silence() -> None:
 def test_the_end_of_a_voice_is_asked_about_where_words_decide_the_silence() -> None:
     ended = Ended(1_000, 1_150, 1_400, 150)
     assert asked({1_120: VOICE, 1_400: ended}, 3_000, in_doubt=False, at_the_end=True) == [1_400]
+
+
+def test_a_turn_is_followed_at_a_steady_rate_from_its_beginning_to_its_end() -> None:
+    pace = Pace()
+    turns = [(1_000, 2_500), (4_000, 4_300), (5_000, 6_000)]
+    found = [ms for ms in range(0, 8_000, 20) if pace.due(ms, in_turn=any(since <= ms < to for since, to in turns))]
+    assert found == [1_000 + FOLLOW_MS, 1_000 + 2 * FOLLOW_MS, 1_000 + 3 * FOLLOW_MS, 5_000 + FOLLOW_MS, 5_800]

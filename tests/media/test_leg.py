@@ -24,19 +24,26 @@ class Desk:
     """A leg on a bench: 20 ms pass when :meth:`tick` is called, on no other clock."""
 
     def __init__(
-        self, *texts: str | None, synthesizer: ToneSynthesizer | None = None, turns: TurnOptions | None = None
+        self,
+        *texts: str | None,
+        synthesizer: ToneSynthesizer | None = None,
+        turns: TurnOptions | None = None,
+        keeps_turns: bool = False,
     ) -> None:
         self.recognizer = ScriptedRecognizer(*texts)
         self.synthesizer = synthesizer or ToneSynthesizer()
         self.reports: list[leg.Report] = []
         self.ticks = 0
         self._turns = turns or TurnOptions()
+        self._keeps_turns = keeps_turns
         self.leg = self.made()
 
     def made(self) -> leg.VoiceLeg:
         """A leg on the engines of this desk, as they are now."""
         return leg.VoiceLeg(
-            leg.Engines(self.synthesizer, self.recognizer, LoudnessModel, new_echo=NoDefence),
+            leg.Engines(
+                self.synthesizer, self.recognizer, LoudnessModel, new_echo=NoDefence, keeps_turns=self._keeps_turns
+            ),
             self.reports.append,
             lambda: self.ticks * 0.02,
             turns=self._turns,
@@ -364,3 +371,31 @@ def test_words_are_told_from_repaired_sound_also_before_the_voice_was_sure() -> 
         assert np.array_equal(voiced[22], VOICE + 2)
 
     run(story)
+
+
+def test_the_words_of_a_turn_are_told_while_it_is_spoken_where_that_costs_nothing() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.tick(VOICE, times=80)
+        so_far = desk.of(scribe.SoFar)
+        assert 2 <= len(so_far) <= 4
+        assert {report.text for report in so_far} == {"hello"}
+        await desk.tick(QUIET, times=60)
+        asked = len(desk.of(scribe.SoFar))
+        await desk.tick(QUIET, times=100)
+        assert len(desk.of(scribe.SoFar)) == asked
+
+    run(story, lambda: Desk("hello"))
+
+
+def test_nobody_is_asked_for_words_where_each_question_is_a_request() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.tick(VOICE, times=80)
+        assert desk.of(scribe.SoFar) == []
+
+    def desk() -> Desk:
+        desk = Desk("hello")
+        desk.recognizer.live = False
+        desk.leg = desk.made()
+        return desk
+
+    run(story, desk)

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from gateway.protocol import extension, messages, presence, realtime
+from gateway.protocol import extension, messages, presence, realtime, transcription
 from gateway.protocol.extension import AnyClientEvent, ExtendedEvent
 from gateway.protocol.realtime import CallEvent, ClientEvent, PartEvent, ServerEvent
 
@@ -22,7 +22,7 @@ def _tag(kind: type) -> str:
 
 
 def _kinds(base: type) -> list[type]:
-    found = [it for module in (realtime, extension, messages, presence) for it in vars(module).values()]
+    found = [it for module in (realtime, transcription, extension, messages, presence) for it in vars(module).values()]
     no_events = (ClientEvent, ServerEvent, PartEvent, CallEvent, ExtendedEvent)
     return [kind for kind in found if isinstance(kind, type) and issubclass(kind, base) and kind not in no_events]
 

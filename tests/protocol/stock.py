@@ -40,6 +40,8 @@ def _stricter(event: dict[str, Any]) -> list[str]:
     found = [f"{path} is null" for path, value in _leaves(event) if value is None and path[-1] not in MAY_BE_NULL]
     if not event.get("event_id"):
         found.append("no event_id")
+    if event["type"].endswith("input_audio_transcription.failed"):
+        found += [f"error.{key} is null" for key, value in event["error"].items() if value is None]
     found += [
         f"{path} is a float" for path, value in _leaves(event) if isinstance(value, float) and path[-1].endswith("_ms")
     ]

@@ -122,6 +122,7 @@ SAMPLES: Final[list[ev.Event]] = [
     ev.SpeechStarted(LEG, ITEM, 5),
     ev.SpeechStopped(LEG, ITEM, 5),
     ev.InputCommitted(LEG, ITEM, None),
+    ev.TurnWorded(LEG, ITEM, "text"),
     ev.TimeoutTriggered(LEG, ITEM, 5, 6),
     ev.TruncationKept(LEG, ITEM, 5),
     ev.SteerPending(ITEM, RESPONSE, "now"),

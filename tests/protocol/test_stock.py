@@ -33,6 +33,12 @@ BAD = [
     event("conversation.item.done", item={**ITEM, "content": [{"type": "text", "text": "x"}]}),
     event("conversation.item.done", item={**ITEM, "content": [{"type": "output_text", "text": None}]}),
     event("conversation.item.input_audio_transcription.completed", item_id="item_1", content_index=0, transcript="x"),
+    event(
+        "conversation.item.input_audio_transcription.failed",
+        item_id="item_1",
+        content_index=0,
+        error={"type": "t", "code": "c", "message": "m", "param": None},
+    ),
     event("response.done", response={"id": "r", "status": "steered", "output": []}),
     event("response.done", response={"id": "r", "status_details": {"type": "cancelled", "reason": "steered"}}),
     event("response.done", response={"id": "r", "metadata": {"k": 1}}),

@@ -106,7 +106,7 @@ SAMPLES: Final[tuple[Fact, ...]] = (
     ItemAdded(
         ItemId("item_9"), ItemId("item_8"), "tool", "completed", "Nine.", kind="function_call_output", call_id="call_1"
     ),
-    ItemTranscribed(USER, "What time is it? \N{ALARM CLOCK}"),
+    ItemTranscribed(USER, "What time is it? \N{ALARM CLOCK}", 1840),
     ItemTranscriptionFailed(USER, Failure("engine_timeout", "The recogniser took too long.")),
     ItemCompleted(ANSWER, RESPONSE, "incomplete", "It is a quarter past nine."),
     ItemCompleted(ANSWER, RESPONSE, "incomplete", "It is a", fell_short=True),
@@ -182,6 +182,7 @@ _BOUNDED: Final[Mapping[str, st.SearchStrategy[Any]]] = {
     "generation": st.integers(0, 2**53),
     "version": st.integers(0, 2**53),
     "count": st.integers(0, 2**53),
+    "audio_ms": st.integers(0, 2**53),
     "entered": st.lists(st.builds(Entered, seen=st.integers(0, 2**53)), max_size=3).map(tuple),
     "not_before": st.none() | st.floats(allow_nan=False, allow_infinity=False),
 }

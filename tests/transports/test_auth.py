@@ -253,7 +253,53 @@ def test_a_wrong_wish_is_refused(tmp_path: Path, wish: object, code: str) -> Non
     served(tmp_path, talk)
 
 
-def test_a_client_secret_connects_once_and_its_client_comes_back_by_rotated_tokens(tmp_path: Path) -> None:
+def test_a_client_secret_opens_sessions_until_it_expires_and_its_session_may_be_changed(tmp_path: Path) -> None:
+    async def talk(gateway: Gateway) -> None:
+        wish = {"type": "realtime", "model": "mine", "instructions": "Be brief.", "output_modalities": ["text"]}
+        answer = await post(gateway, "/v1/realtime/client_secrets", {"session": wish}, token())
+        shown, secret = answer.json["session"], answer.json["value"]
+        assert 550 < answer.json["expires_at"] - SystemClock().wall() <= 600
+        assert (shown["object"], shown["type"], shown["id"][:5]) == ("realtime.session", "realtime", "sess_")
+        assert {name: shown[name] for name in wish} == wish
+        sessions = []
+        for query, model in (("", "mine"), ("model=other", "other"), ("device=phone", "mine")):
+            async with gateway.socket(query, STOCK, f"openai-insecure-api-key.{secret}") as socket:
+                created = (await socket.get("session.created"))["session"]
+                assert {name: created[name] for name in wish} == {**wish, "model": model}
+                sessions.append(created["id"])
+                await socket.send("session.update", session={"type": "realtime", "instructions": "Be long."})
+                assert (await socket.get("session.updated"))["session"]["instructions"] == "Be long."
+        assert len({*sessions, shown["id"]}) == 4
+
+    served(tmp_path, talk)
+
+
+def test_a_secret_that_is_minted_for_one_connection_is_used_up_by_it(tmp_path: Path) -> None:
+    async def talk(gateway: Gateway) -> None:
+        secret = await secret_of(gateway, token(), bargein={"once": True})
+        async with gateway.socket(**by(secret)) as socket:
+            await opened(socket)
+        assert await refused(gateway, **by(secret)) == (401, "invalid_api_key")
+
+    served(tmp_path, talk)
+
+
+def test_a_connection_outlives_the_secret_that_opened_it(tmp_path: Path) -> None:
+    async def talk(gateway: Gateway) -> None:
+        secret = await secret_of(gateway, token(), expires_after={"anchor": "created_at", "seconds": 10})
+        async with gateway.socket(**by(secret)) as socket:
+            await opened(socket)
+            gateway.app.state.authority.watch.look(NOW + 60)
+            await socket.ask("hello")
+            await socket.get("response.done")
+            assert socket.all("auth.refresh_required") == []
+
+    served(tmp_path, talk, ScriptedAgent("One."))
+
+
+def test_a_client_secret_in_an_address_connects_once_and_its_client_comes_back_by_rotated_tokens(
+    tmp_path: Path,
+) -> None:
     async def talk(gateway: Gateway) -> None:
         secret = await secret_of(gateway, token(), bargein={"rights": ["read", "send"]})
         async with gateway.socket(f"token={secret}") as socket:

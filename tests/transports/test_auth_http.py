@@ -190,7 +190,7 @@ def test_keys_of_two_users_are_two_keys_by_request_too(tmp_path: Path) -> None:
 
 def test_a_secret_is_used_up_by_a_request_and_followed_by_a_token_that_is_not(tmp_path: Path) -> None:
     async def talk(gateway: Gateway) -> None:
-        secret = await secret_of(gateway, token(), session={"instructions": "Mine."})
+        secret = await secret_of(gateway, token(), session={"instructions": "Mine."}, bargein={"once": True})
         answer = await post(gateway, "/v1/sessions", {}, secret)
         session, follows = answer.json["id"], answer.headers["bargein-resume-token"]
         assert answer.json["instructions"] == "Mine."
@@ -205,6 +205,22 @@ def test_a_secret_is_used_up_by_a_request_and_followed_by_a_token_that_is_not(tm
         async with reading(gateway, session, Authorization=f"Bearer {follows}") as reader:
             created = await reader.get("session.created")
             assert created["session"]["bargein"]["resume_token"] != follows
+
+    served(tmp_path, talk)
+
+
+def test_requests_open_as_many_sessions_by_a_secret_as_they_like(tmp_path: Path) -> None:
+    async def talk(gateway: Gateway) -> None:
+        secret = await secret_of(gateway, token(), session={"instructions": "Mine."})
+        answers = [await post(gateway, "/v1/sessions", {}, secret) for _ in range(2)]
+        assert [it.json["instructions"] for it in answers] == ["Mine."] * 2
+        one, other = [it.json["id"] for it in answers]
+        follows = answers[0].headers["bargein-resume-token"]
+        assert one != other
+        for session, status in ((one, 200), (other, 404)):
+            where = f"/v1/sessions/{session}/events"
+            assert (await post(gateway, where, HELLO, follows)).status == status
+            assert (await post(gateway, where, HELLO, secret)).status == 200
 
     served(tmp_path, talk)
 

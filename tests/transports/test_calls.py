@@ -97,7 +97,7 @@ def form(*fields: tuple[str, str], boundary: str = "b0") -> tuple[str, dict[str,
         ([("sdp", OFFER), ("session", "[" * 10_000)], "invalid_value"),
         ([("sdp", OFFER), ("session", '{"instructions":5}')], "invalid_value"),
         ([("sdp", OFFER), ("session", '{"output_modalities":["audio","text"]}')], "invalid_value"),
-        ([("sdp", OFFER), ("session", '{"audio":{"input":{"format":{"type":"audio/pcmu"}}}}')], "unsupported_format"),
+        ([("sdp", OFFER), ("session", '{"audio":{"input":{"format":{"type":"audio/mp3"}}}}')], "unsupported_format"),
     ],
 )
 def test_a_form_is_refused_with_what_is_wrong_in_it(tmp_path: Path, fields: list[tuple[str, str]], code: str) -> None:
@@ -155,3 +155,74 @@ def test_a_call_that_nobody_knows_cannot_be_ended(tmp_path: Path, method: str, p
         check(await gateway.http(method, path), 404, "call_id_not_found")
 
     served(tmp_path, talk)
+
+
+@pytest.mark.parametrize("verb", ["accept", "refer", "reject"])
+def test_what_is_for_telephone_calls_says_so(tmp_path: Path, verb: str) -> None:
+    async def talk(gateway: Gateway) -> None:
+        check(await gateway.http("POST", f"{CALLS}/rtc_any/{verb}", "{}", JSON), 404, "sip_not_supported")
+
+    served(tmp_path, talk)
+
+
+@pytest.mark.parametrize("path", [CALLS, "/v1/realtime/client_secrets", f"{CALLS}/rtc_any/hangup"])
+def test_a_page_elsewhere_may_ask_and_read_where_its_call_is(tmp_path: Path, path: str) -> None:
+    """With the headers that OpenAI's clients send from a browser."""
+    origin, headers = "https://app.example", "authorization,content-type,x-openai-agents-sdk"
+
+    async def main() -> None:
+        async with asyncio.timeout(20), serving(tmp_path, allow_origin=origin, engines=engines()) as gateway:
+            wish = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": headers}
+            preflight = await gateway.http("OPTIONS", path, headers={"Origin": origin, **wish})
+            assert preflight.status == 200
+            assert preflight.headers["access-control-allow-origin"] == origin
+            assert "POST" in preflight.headers["access-control-allow-methods"]
+            allowed = preflight.headers["access-control-allow-headers"].lower().split(", ")
+            assert set(headers.split(",")) <= set(allowed)
+            refused = await gateway.http("POST", path, "nonsense", {"Origin": origin, **SDP})
+            assert {"message", "type", "code", "param"} <= set(refused.json["error"])
+            assert refused.headers["access-control-allow-origin"] == origin
+            assert "Location" in refused.headers["access-control-expose-headers"].split(", ")
+            evil = await gateway.http("OPTIONS", path, headers={"Origin": "https://evil.example", **wish})
+            assert "access-control-allow-origin" not in evil.headers
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("POST", "/v1/realtime/sessions", 404, "not_found"),
+        ("GET", CALLS, 405, "method_not_allowed"),
+        ("PUT", "/v1/realtime/client_secrets", 405, "method_not_allowed"),
+        ("POST", f"{CALLS}/rtc_any/hangup", 404, "call_id_not_found"),
+        ("POST", f"{CALLS}/rtc_any/unknown", 404, "not_found"),
+        ("GET", "/v1/realtime", 404, "not_found"),
+    ],
+)
+def test_every_refusal_has_openais_shape(tmp_path: Path, method: str, path: str, status: int, code: str) -> None:
+    async def talk(gateway: Gateway) -> None:
+        answer = await gateway.http(method, path)
+        check(answer, status, code)
+        assert answer.json["error"]["type"] == "invalid_request_error"
+        assert answer.json["error"]["param"] is None
+
+    served(tmp_path, talk)
+
+
+def test_what_is_our_fault_is_told_as_such(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def talk(gateway: Gateway) -> None:
+        del gateway.app.state.offers
+        answer = await gateway.http("POST", CALLS, OFFER, SDP)
+        check(answer, 500, "internal_error")
+        assert answer.json["error"]["type"] == "server_error"
+
+    served(tmp_path, talk)
+
+
+def test_where_there_are_no_engines_nobody_is_to_blame(tmp_path: Path) -> None:
+    async def talk(gateway: Gateway) -> None:
+        answer = await gateway.http("POST", CALLS, OFFER, SDP)
+        assert answer.json["error"]["type"] == "server_error"
+
+    served(tmp_path, talk, voice=False)

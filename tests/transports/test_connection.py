@@ -275,7 +275,7 @@ INPUT, OUTPUT = "session.audio.input", "session.audio.output"
     [
         ({"output_modalities": []}, "invalid_value", "session.output_modalities"),
         ({"output_modalities": ["audio", "text"]}, "invalid_value", "session.output_modalities"),
-        ({"audio": {"input": {"format": {"type": "audio/pcmu"}}}}, "unsupported_format", f"{INPUT}.format"),
+        ({"audio": {"input": {"format": {"type": "audio/mp3"}}}}, "unsupported_format", f"{INPUT}.format"),
         ({"audio": {"output": {"format": {"rate": 16000}}}}, "unsupported_format", f"{OUTPUT}.format"),
         (hearing(threshold=1.5), "invalid_value", f"{INPUT}.turn_detection.threshold"),
         (hearing(prefix_padding_ms=99999), "invalid_value", f"{INPUT}.turn_detection.prefix_padding_ms"),

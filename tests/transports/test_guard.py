@@ -29,7 +29,7 @@ def authorised(token: str, offered: Sequence[str] = (), query: str = "", **heade
     """The code with which a request is refused by a gateway with this token; None when it is let in."""
     authority = Authority(lambda: 0.0, lambda: "name", token=token)
     try:
-        asyncio.run(authority.identify(credential(Headers(headers), list(offered), query.encode())))
+        asyncio.run(authority.identify(credential(Headers(headers), list(offered), query.encode())[0]))
     except AuthError as error:
         return error.code
     return None

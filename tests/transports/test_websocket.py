@@ -62,6 +62,14 @@ def test_the_first_frame_is_a_session_that_stock_clients_know(tmp_path: Path) ->
     served(tmp_path, talk)
 
 
+def test_a_ping_is_answered(tmp_path: Path) -> None:
+    async def talk(gateway: Gateway) -> None:
+        async with gateway.socket("model=m", STOCK) as socket:
+            await (await socket.connection.ping())
+
+    served(tmp_path, talk)
+
+
 def test_frames_are_text_and_never_compressed(tmp_path: Path) -> None:
     async def talk(gateway: Gateway) -> None:
         async with gateway.socket(reads=False) as socket:

@@ -131,7 +131,12 @@ class Line:
     def _voice(self, client: Client) -> Voice:
         connection = client.connection
         assert self.engines is not None
-        pump = SocketPump(connection.teller.tell_sound, lead_ms=LEAD_MS, client_pauses=connection.caller.extended)
+        pump = SocketPump(
+            connection.teller.tell_sound,
+            lead_ms=LEAD_MS,
+            client_pauses=connection.caller.extended,
+            form=lambda: connection.config.output_format,
+        )
         voice = Voice(
             connection.actor,
             connection.origin,
@@ -149,7 +154,7 @@ class Line:
 
 @asynccontextmanager
 async def line(
-    agent: Agent | None = None, store: GatedStore | None = None, *, hears: Sequence[str] | None = None
+    agent: Agent | None = None, store: GatedStore | None = None, *, hears: Sequence[str | None] | None = None
 ) -> AsyncIterator[Line]:
     """A gateway; with *hears* one that has engines, and recognises these texts."""
     engines = None
@@ -157,7 +162,13 @@ async def line(
         engines = Engines(ToneSynthesizer(), ScriptedRecognizer(*hears), LoudnessModel)
     async with stage(agent, store, verify=False) as on:
         services = Services(
-            on.registry, on.store, on.clock, Limits(), engines, {"agent": "scripted"}, Admission(Places())
+            on.registry,
+            on.store,
+            on.clock,
+            Limits(),
+            engines,
+            {"agent": "scripted", "recognizer": "scripted" if engines else None},
+            Admission(Places()),
         )
         yield Line(on, services, engines)
 

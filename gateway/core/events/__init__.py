@@ -59,6 +59,7 @@ from gateway.core.events.steering import (
     SteerFailed as SteerFailed,
     SteerPending as SteerPending,
 )
+from gateway.core.events.words import TurnWorded as TurnWorded
 from gateway.core.ids import DEFAULT_TENANT, DeviceId, Generation, ItemId, LegId, ResponseId, TenantId, UserId
 from gateway.core.values import (
     CutReason,
@@ -130,6 +131,8 @@ class ItemTranscribed:
 
     item_id: ItemId
     text: str
+    audio_ms: int = 0
+    """How long its sound was; 0 for a silence that was taken for a turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +325,7 @@ class TruncationKept:
     leg: LegId
     item_id: ItemId
     audio_end_ms: int
+    """What was played of it, as far as anybody knows: no more than the client claims, where that counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +350,7 @@ Signal: TypeAlias = (
     | SpeechStarted
     | SpeechStopped
     | InputCommitted
+    | TurnWorded
     | TimeoutTriggered
     | TruncationKept
     | SteerPending
