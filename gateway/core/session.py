@@ -103,6 +103,7 @@ class Session:
             redirecting.settle(step)
             queueing.settle(step)
             following.settle(step)  # what the queue began, too
+            branching.tell(step)
             presence.settle(step, input)
             if stamp.key and not step.rejected:
                 step.fact(ev.CommandApplied(stamp.key, stamp.digest, stamp.wall))
