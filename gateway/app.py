@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any, Final
@@ -67,9 +68,11 @@ def create_app(
     *agent* and *engines* take the place of those that the settings name, *lateness* of what is measured.
     """
     settings = with_secrets(settings)
-    engines = engines or choose_engines(settings)
     agents = choose_agents(settings, agent)
+    engines = engines or choose_engines(settings, optional=all(it.hears and it.speaks for it in agents.all))
     names = names_of(settings, engines) if agent is None else Names()
+    if engines is not None and any(agent.hears for agent in agents.all):
+        engines = replace(engines, keeps_turns=True)
     others = own_addresses() if settings.host in EVERYWHERE else ()
     rules = Rules(
         tuple(host.lower() for host in (settings.host, *settings.hosts, *others)),

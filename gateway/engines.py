@@ -6,6 +6,7 @@ Engines are imported where they are chosen: nobody pays the half second of one t
 import importlib.util
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal, TypeAlias, cast
 
 from gateway.agents.callable import find
@@ -14,6 +15,7 @@ from gateway.settings import Settings
 from media.hearing.detector import SpeechDetector, standard
 from media.leg import Engines
 from media.speech import Recognizer, SpeechError, Synthesizer
+from media.speech.absent import NoRecognizer, NoSynthesizer
 from media.vad import SpeechModel
 from media.vad.silero import load_model
 
@@ -22,15 +24,19 @@ log = logging.getLogger(__name__)
 _Service: TypeAlias = Literal["tts", "stt"]
 
 
-def choose_engines(settings: Settings) -> Engines | None:
+def choose_engines(settings: Settings, *, optional: bool = False) -> Engines | None:
     """Who speaks and listens; None, with a warning, when the gateway can serve text alone.
 
-    Raises ``SettingsError``.
+    They are *optional* where every model hears and speaks by itself; the voice is then the model's. Raises
+    ``SettingsError``.
     """
     try:
-        synthesizer, recognizer = _synthesizer(settings), _recognizer(settings)
+        synthesizer = _synthesizer(replace(settings, voice="") if optional else settings)
+        recognizer = _recognizer(settings)
     except SpeechError as error:
         raise SettingsError(f"Setting 'synthesizer' or 'recognizer' is wrong: {error}") from error
+    if optional:
+        synthesizer, recognizer = synthesizer or NoSynthesizer(), recognizer or NoRecognizer()
     if synthesizer is None or recognizer is None:
         log.warning("no speech engines: the gateway serves text alone (install bargein[offline] for voice)")
         return None

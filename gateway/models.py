@@ -69,6 +69,10 @@ def _made(settings: Settings, kind: str, model: str) -> Agent:
     patience = Patience(settings.model_connect_s, settings.first_token_s, settings.next_token_s)
     key, url = settings.api_key or None, settings.base_url or None
     # Imported where they are chosen: nobody pays the half second of one that is not used.
+    if kind == "openai_realtime":
+        from gateway.agents.openai_realtime import OpenAIRealtime
+
+        return OpenAIRealtime(model, key, url, settings.voice, patience=patience)
     if kind == "openai_chat":
         from gateway.agents.openai_chat import OpenAIChat
 

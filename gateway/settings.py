@@ -1,4 +1,4 @@
-"""Everything that can be set, with its default and its sentence. Read by ``app.py`` only.
+"""Everything that can be set, with its default and its sentence. Read by the wiring only.
 
 A setting comes from a flag of ``bargein serve``, else from ``BARGEIN_<NAME>`` (or, for two of them,
 the variable that the ``openai`` package reads too), else from the TOML file that ``--config`` names,
@@ -25,7 +25,7 @@ _STUN: Final = re.compile(r"stun:[^\s:?,]+(:\d{1,5})?")
 _TURN: Final = re.compile(r"turns?:[^\s:?,]+(:\d{1,5})?(\?transport=(udp|tcp))?")
 """RFC 7064 and RFC 7065, as far as both sides understand them."""
 
-OF_MODELS: Final = ("openai_chat", "openai_responses")
+OF_MODELS: Final = ("openai_chat", "openai_responses", "openai_realtime")
 """Agents that ask a server for one of its models."""
 
 MIN_SECRET_BYTES: Final = 32
@@ -60,8 +60,10 @@ class Settings:
     data: str = _setting("data", "Directory of the conversations' log (SQLite).")
     keep_days: int = _setting(0, "Days that a conversation is kept after its last use; 0: for ever.")
     keep_mb: int = _setting(0, "Megabytes of conversations to keep; beyond, the longest unused go; 0: any number.")
-    agent: str = _setting("", "Who answers: 'offline', 'openai_chat', 'openai_responses' or 'package.module:function'.")
-    model: str = _setting("gpt-4o-mini", "Model of openai_chat or openai_responses.")
+    agent: str = _setting(
+        "", "Who answers: 'offline', 'openai_chat', 'openai_responses', 'openai_realtime' or 'package.module:function'."
+    )
+    model: str = _setting("gpt-4o-mini", "Model of openai_chat, openai_responses or openai_realtime.")
     models: str = _setting("", "Further models that a session may choose: NAME or NAME=AGENT, separated by commas.")
     model_alias: str = _setting("", "Other names of models, which are allowed thereby: NAME=MODEL, by commas.")
     model_connect_s: float = _setting(5.0, "Seconds for the connection to the model's server.")
@@ -92,7 +94,7 @@ class Settings:
     stt_api_key_file: str = _setting("", "Or the file that holds it.")
     stt_model: str = _setting("", "Model of openai (gpt-4o-mini-transcribe) or openai_realtime (gpt-live-transcribe).")
     stt_language: str = _setting("", "Language that the recognizer hears (ISO 639-1); else it guesses.")
-    voice: str = _setting("", "Voice: of espeak (en-us), of openai (alloy) or of kokoro (af_heart).")
+    voice: str = _setting("", "Voice: of espeak (en-us), openai (alloy), kokoro (af_heart) or openai_realtime.")
     voices: str = _setting("", "Further voices that a session may choose, separated by commas.")
     voice_alias: str = _setting("", "Other names of voices, which are allowed thereby: NAME=VOICE, by commas.")
     instructions: str = _setting("", "Instructions for the model, where a session gives none.")
@@ -139,7 +141,8 @@ class Settings:
         _one_of("media", self.media, ("direct", "stock"))
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error"))
         known = self.agent in ("", "offline", *OF_MODELS) or ":" in self.agent
-        _require(known, "agent", "give 'offline', 'openai_chat', 'openai_responses' or 'package.module:function'")
+        given = ", ".join(f"'{agent}'" for agent in ("offline", *OF_MODELS))
+        _require(known, "agent", f"give {given} or 'package.module:function'")
         _require(not self.detector or ":" in self.detector, "detector", "give 'package.module:function'")
         for name, least in (("max_event_bytes", 1024), ("max_append_bytes", 1024), ("context_tokens", 100)):
             _require(getattr(self, name) >= least, name, f"at least {least}")

@@ -24,6 +24,7 @@ from media.hearing.edges import Confirmed, Dismissed, Ended, Suspected
 from media.hearing.endpoint import Discarded, Pressed, TurnEnded, TurnOptions
 from media.hearing.glimpses import Glimpses, Pace
 from media.hearing.idleness import Idle, Idleness
+from media.hearing.keeping import Keeping
 from media.hearing.scribe import Heard, Scribe, Words
 from media.speaking.mouth import Mouth
 from media.speaking.playout import Cleared, Edge as PlayoutEdge, Holder, Left, Stopped
@@ -43,6 +44,8 @@ class Engines:
     new_model: Callable[[], SpeechModel | None]
     new_detector: Callable[[SpeechModel | None], SpeechDetector] = standard
     new_echo: Callable[[], Defence] = EchoGuard
+    keeps_turns: bool = False
+    """The sound of turns is wanted too, beside their words."""
 
 
 Report: TypeAlias = EarEdge | PlayoutEdge | Idle | Words
@@ -78,7 +81,11 @@ class VoiceLeg:
         self._report = report
         self._interruptible = interruptible
         self._now = now
-        self._ears = Ears(engines.new_detector(engines.new_model()), engines.recognizer, turns, engines.new_echo())
+        self.kept = Keeping(engines.recognizer) if engines.keeps_turns else None
+        """The sound of turns, by the tag under which they were transcribed; None where nobody wants it."""
+
+        recognizer = self.kept or engines.recognizer
+        self._ears = Ears(engines.new_detector(engines.new_model()), recognizer, turns, engines.new_echo())
         self.mouth = Mouth(engines.synthesizer, now, client_buffer_ms, manner)
         self._scribe = Scribe(self._said, lambda: self._ears.latest)
         self._in_doubt = False
@@ -204,10 +211,19 @@ class VoiceLeg:
 
     # --- the answer ---
 
-    def begin(self, generation: int, response_id: str, item_id: str, base: int = 0, base_ms: int = 0) -> None:
+    def begin(
+        self,
+        generation: int,
+        response_id: str,
+        item_id: str,
+        base: int = 0,
+        base_ms: int = 0,
+        *,
+        own_sound: bool = False,
+    ) -> None:
         """An answer is about to be spoken, from the code point *base* of its item on, of which *base_ms* were heard."""
         self._idleness.ended()
-        self.mouth.begin(generation, response_id, item_id, base, base_ms)
+        self.mouth.begin(generation, response_id, item_id, base, base_ms, own_sound=own_sound)
 
     def flush(self, generation: int) -> Cleared | None:
         """Silence that answer and tell where it stood; None when it is not here (any more)."""
@@ -233,13 +249,18 @@ class VoiceLeg:
         self._scribe.judge()
 
     def transcribe(self, tag: str) -> None:
-        """Report the words of the oldest ended turn, under *tag*."""
-        self._scribe.transcribe(tag, self._ears.take_ended())
+        """Report the words of the oldest ended turn, under *tag*, and keep its sound, if that is wanted."""
+        recognition = self._ears.take_ended()
+        if self.kept is not None:
+            self.kept.keep(tag, recognition)
+        self._scribe.transcribe(tag, recognition)
 
     async def aclose(self) -> tuple[Cleared, ...]:
         """Fall silent for good; returns where each answer stood. Transcriptions under way are finished."""
         cleared = await self.mouth.aclose()
         await self._scribe.aclose()
+        if self.kept is not None:
+            await self.kept.aclose()
         self._ears.forget()
         return cleared
 

@@ -46,6 +46,8 @@ def find(what: str, path: str) -> object:
 class CallableAgent:
     """Code by others behind the agent's contract: whatever it raises is an :class:`AgentError`."""
 
+    speaks = hears = False
+
     def __init__(self, reply: Callable[[Conversation], object], path: str, owner: object | None) -> None:
         self._reply = reply
         self._path = path

@@ -59,7 +59,7 @@ def chat_messages(conversation: Conversation) -> tuple[ChatMessage, ...]:
     steered = conversation.steered
     system = [conversation.instructions, *(m.text for m in conversation.messages if m.role == "system")]
     if steered is not None and steered.mode != "prefill":
-        system.append(_go_on(steered.partial))
+        system.append(go_on(steered.partial))
     head = "\n\n".join(text.strip() for text in system if text.strip())
     said = [m for m in conversation.messages if m.role != "system"]
     results = {m.call_id: m.text for m in said if m.kind == "function_call_output"}
@@ -78,7 +78,8 @@ def chat_messages(conversation: Conversation) -> tuple[ChatMessage, ...]:
     return (ChatMessage("system", head), *turns) if head else tuple(turns)
 
 
-def _go_on(partial: str) -> str:
+def go_on(partial: str) -> str:
+    """What a model is told that cannot go on with its own words by itself."""
     last = " ".join(partial.split()[-_QUOTED:])
     return (
         f"You are in the middle of an answer; its last words so far are: “{last}”. Then the user added the last "

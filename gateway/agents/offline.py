@@ -23,6 +23,7 @@ class OfflineAgent:
 
     name = "offline"
     steer: SteerMode = "prefill"
+    speaks = hears = False
 
     def __init__(
         self,

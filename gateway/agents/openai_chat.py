@@ -30,6 +30,8 @@ from gateway.runtime.ports import Conversation, Message, Piece, SteerMode
 class OpenAIChat:
     """A chat model. Cancelling the task that iterates a reply closes its connection, which stops the model."""
 
+    speaks = hears = False
+
     def __init__(
         self,
         model: str,

@@ -18,6 +18,8 @@ from gateway.runtime.ports import Conversation, Message, Piece, SteerMode
 class OpenAIResponses:
     """A model that answers in responses. Cancelling the task that iterates a reply closes its connection."""
 
+    speaks = hears = False
+
     def __init__(
         self,
         model: str,

@@ -67,8 +67,16 @@ class ScriptedAgent:
 
     name = "scripted"
 
-    def __init__(self, *replies: str | Sequence[Step], steer: SteerMode = "instruction") -> None:
+    def __init__(
+        self,
+        *replies: str | Sequence[Step],
+        steer: SteerMode = "instruction",
+        speaks: bool = False,
+        hears: bool = False,
+    ) -> None:
         self.steer: SteerMode = steer
+        self.speaks = speaks
+        self.hears = hears
         self._replies = [(Say(reply),) if isinstance(reply, str) else tuple(reply) for reply in replies]
         self._gates: deque[asyncio.Event] = deque()
         self._holding = asyncio.Event()

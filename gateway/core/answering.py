@@ -36,7 +36,7 @@ def _begin(step: Step, wanted: Pending) -> None:
         step.start(fx.Generate(response_id, generation, wanted.wish, wanted.steers_on, steers))
     else:
         response_id, generation = _open(step, wanted, rest.item_id)
-        step.start(fx.Recite(response_id, generation, rest.text.lstrip()))
+        step.start(fx.Recite(response_id, generation, rest.text.lstrip(), rest.generation))
 
 
 def _steers(step: Step, wanted: Pending, response_id: ResponseId, generation: Generation) -> tuple[fx.Steering, ...]:
@@ -81,7 +81,7 @@ def generated(step: Step, input: inp.TextGenerated) -> None:
     response = _generating(step, input.generation)
     if response is None or not input.text:
         return
-    item_id = response.item_id or _first_text(step, response)
+    item_id = response.item_id or _open_item(step, response)
     before = step.moment.texts.get(item_id, "")
     step.moment.texts[item_id] = before + input.text
     step.signal(ev.TextAppended(response.response_id, item_id, len(before), input.text))
@@ -89,7 +89,14 @@ def generated(step: Step, input: inp.TextGenerated) -> None:
         step.start(fx.Speak(response.leg, response.generation, input.text, response.moves))
 
 
-def _first_text(step: Step, response: Response) -> ItemId:
+def sound_began(step: Step, input: inp.SoundBegan) -> None:
+    """An answer is to be heard, whose words may come later: its item begins, and its loudspeaker."""
+    response = _generating(step, input.generation)
+    if response is not None and response.item_id is None and response.mouth is not None:
+        step.moment.texts[_open_item(step, response)] = ""
+
+
+def _open_item(step: Step, response: Response) -> ItemId:
     receipts.consume(step, response)
     item_id = ItemId(step.mint("item"))
     parent = step.conversation.tree.tip

@@ -15,16 +15,6 @@ from gateway.core.values import CutReason, Failure, ResponseStatus
 MOST: Final = 8
 """That may run at once: each is a call of a model."""
 
-Generated = (
-    inp.GenerationBegan
-    | inp.TextGenerated
-    | inp.ToolCalled
-    | inp.ToolRan
-    | inp.Reasoned
-    | inp.GenerationFinished
-    | inp.GenerationFailed
-)
-
 
 def requested(step: Step, input: inp.ResponseRequested) -> None:
     """Ask for one; refused while too many run."""
@@ -42,7 +32,7 @@ def of(step: Step, generation: Generation) -> Aside | None:
     return next((it for it in step.conversation.asides.values() if it.generation == generation), None)
 
 
-def went_on(step: Step, aside: Aside, input: Generated) -> None:
+def went_on(step: Step, aside: Aside, input: inp.OfModel) -> None:
     """The model said more, asked for a tool, or came to its end."""
     match input:
         case inp.TextGenerated():
@@ -53,7 +43,7 @@ def went_on(step: Step, aside: Aside, input: Generated) -> None:
             _finished(step, aside, input)
         case inp.GenerationFailed():
             _end(step, aside, "failed", failure=input.failure)
-        case inp.GenerationBegan() | inp.ToolRan() | inp.Reasoned():
+        case inp.GenerationBegan() | inp.SoundBegan() | inp.ToolRan() | inp.Reasoned():
             pass  # nothing of that is a part of its text
 
 

@@ -56,11 +56,21 @@ def branch_requested(step: Step, input: inp.BranchRequested) -> None:
     if input.item_id not in tree.nodes:
         step.reject("branch_select_invalid_item_id", "There is no item with this id.", "item_id")
     elif tree.leaf(input.item_id) == tree.tip:
-        step.moment.switch = None
+        if step.moment.switch is not None and not _busy(step):
+            _stay(step)
     elif not _busy(step):
         _interrupt(step)
         _switch(step, Switch(input.item_id, whole=True), None)
         answering.start_pending(step)
+
+
+def _stay(step: Step) -> None:
+    """The conversation does not go where it was about to, and nor does what was to be answered there."""
+    moment = step.moment
+    moment.switch = None
+    if moment.pending is not None and not moment.pending.spoken:  # what was spoken stands on the path that stays
+        moment.pending = None
+    answering.start_pending(step)
 
 
 def own_message(step: Step, item_id: ItemId) -> Node | None:
@@ -80,6 +90,10 @@ def settle(step: Step) -> None:
     if step.moment.switch is not None:
         answering.start_pending(step)
     _come_back(step)
+
+
+def tell(step: Step) -> None:
+    """Clients hear of other siblings, once nothing moves any more: what waited may join the conversation, too."""
     if any(_moves(step, fact) for fact in step.facts):
         _tell_choices(step)
 

@@ -100,6 +100,8 @@ class Recite:
     response_id: ResponseId
     generation: Generation
     text: str
+    rest_of: Generation
+    """The answer that was cut before it: if that had its own sound, this is how that goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ speaker it takes over the turn as it stands, else it is dropped. Who has lost he
 until the other one is done with it, and something new begins.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from gateway.core import effects as fx, inputs as inp
@@ -89,13 +90,19 @@ def _is_new(step: Step) -> bool:
 
 
 def take_over(step: Step, leg: LegId, other: LegId) -> None:
-    """*leg* has the utterance from now on: the turn that *other* announced, and the floor, if that was won by it."""
+    """*leg* has the utterance from now on: the turn that *other* announced, and the floor, if that was won by it.
+
+    An answer that waits until that voice has finished waits for it where it is now.
+    """
     voice, its = step.moment.voices[leg], step.moment.voices[other]
     if voice.turn is None:
         voice.turn, voice.turn_due, voice.said_words = its.turn, its.turn_due, its.said_words
         voice.dictation = its.dictation
         its.turn = its.turn_due = None
         its.said_words = False
+    pending = step.moment.pending
+    if pending is not None and pending.spoken and pending.stamp.leg == other:
+        step.moment.pending = replace(pending, stamp=replace(pending.stamp, leg=leg))
     known = step.conversation.floor
     if known.leg == other and known.reason == "spoke" and _is_new(step):
         step.moment.handover.safe_until = step.stamp.mono

@@ -103,6 +103,7 @@ class Session:
             redirecting.settle(step)
             queueing.settle(step)
             following.settle(step)  # what the queue began, too
+            branching.tell(step)
             presence.settle(step, input)
             if stamp.key and not step.rejected:
                 step.fact(ev.CommandApplied(stamp.key, stamp.digest, stamp.wall))
@@ -135,6 +136,9 @@ def _dispatch(step: Step, input: inp.Input) -> None:
     if isinstance(input, inp.OfPresence):
         presence.take(step, input)
         return
+    if isinstance(input, inp.OfModel):
+        _of_model(step, input)
+        return
     match input:
         case (
             inp.SpeechSuspected()
@@ -153,16 +157,6 @@ def _dispatch(step: Step, input: inp.Input) -> None:
             floor.heard_voice(step, input)
         case inp.TurnTranscribed() | inp.TurnTranscriptionFailed():
             turns.worded(step, input)
-        case (
-            inp.GenerationBegan()
-            | inp.TextGenerated()
-            | inp.ToolCalled()
-            | inp.ToolRan()
-            | inp.Reasoned()
-            | inp.GenerationFinished()
-            | inp.GenerationFailed()
-        ):
-            _of_model(step, input)
         case inp.PlayoutStarted() | inp.PlayoutStopped() | inp.PlayoutCleared() | inp.PlayoutHandedOver():
             _playout(step, input)
         case inp.DeadlineReached():
@@ -268,18 +262,7 @@ def _queue(step: Step, input: QueueCommand) -> None:
             queueing.withdrawal_requested(step, input)
 
 
-OfModel = (
-    inp.GenerationBegan
-    | inp.TextGenerated
-    | inp.ToolCalled
-    | inp.ToolRan
-    | inp.Reasoned
-    | inp.GenerationFinished
-    | inp.GenerationFailed
-)
-
-
-def _of_model(step: Step, input: OfModel) -> None:
+def _of_model(step: Step, input: inp.OfModel) -> None:
     aside = asides.of(step, input.generation)
     if aside is not None:
         asides.went_on(step, aside, input)
@@ -289,6 +272,8 @@ def _of_model(step: Step, input: OfModel) -> None:
             answering.generated(step, input)
         case inp.GenerationBegan():
             answering.began(step, input)
+        case inp.SoundBegan():
+            answering.sound_began(step, input)
         case inp.GenerationFinished() | inp.GenerationFailed():
             answering.finished(step, input)
         case _:

@@ -332,6 +332,7 @@ def _evolve_item(node: Node, fact: ItemFact) -> None:
             node.status, node.fell_short = fact.status, fact.fell_short
         case ev.ItemTruncated():
             node.truncated, node.seen, node.broken_off = True, fact.seen, fact.reason != "interrupted"
+            node.heard_ms = fact.heard_ms
         case ev.ItemRedacted():
             node.redacted, node.awaits_words = True, False
         case _:

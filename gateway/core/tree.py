@@ -29,6 +29,9 @@ class Node:
     truncated: bool = False
     """True once it was cut: its text is what was heard."""
 
+    heard_ms: int | None = None
+    """Of one that was cut, how much of its sound was heard; None for one that was not."""
+
     broken_off: bool = False
     """True when nobody cut it: its device was lost, or its speech engine failed."""
 

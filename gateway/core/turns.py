@@ -95,13 +95,16 @@ def transcribed(step: Step, input: inp.TurnTranscribed) -> None:
 
 
 def transcription_failed(step: Step, input: inp.TurnTranscriptionFailed) -> None:
-    """Nobody is left hanging: an answer that was cut for nothing goes on."""
+    """Nobody is left hanging: a turn that the model can hear is answered, else what was cut for nothing goes on."""
     awaited = step.moment.transcribing.pop(input.item_id, None)
     if awaited is None:
         return
-    step.moment.over_answers.pop(input.item_id, None)
+    over = step.moment.over_answers.pop(input.item_id, None)
     step.fact(ev.ItemTranscriptionFailed(input.item_id, input.failure))
-    heard.speak_the_rest(step, input.item_id, awaited.leg)
+    if input.audible:
+        _take_words(step, inp.TurnTranscribed(input.item_id, ""), awaited, over)
+    else:
+        heard.speak_the_rest(step, input.item_id, awaited.leg)
     answering.start_pending(step)
 
 

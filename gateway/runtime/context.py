@@ -41,6 +41,7 @@ async def conversation(
         forced_tool=forced,
         max_output_tokens=limit or None,
         beside=asked.generation in {it.generation for it in state.asides.values()},
+        given=wish.input is not None,
     )
 
 
@@ -132,6 +133,8 @@ def message(node: Node, contents: Mapping[ItemId, Content]) -> Message:
         device=node.device,
         spoken=node.spoken,
         item_id=node.item_id,
+        response_id=node.response_id or "",
+        heard_ms=node.heard_ms,
         kind=node.kind,
         call_id=node.call_id,
         name=node.name,

@@ -38,6 +38,12 @@ class Message:
     item_id: str = ""
     """Its id in the conversation; ``""`` while it has none."""
 
+    response_id: str = ""
+    """The answer that it is of; ``""`` for what is of none."""
+
+    heard_ms: int | None = None
+    """Of an interrupted answer that was spoken, how much of its sound was heard; None for any other."""
+
     kind: ItemKind = "message"
     call_id: str = ""
     """Joins a call and its result."""
@@ -85,6 +91,9 @@ class Conversation:
 
     beside: bool = False
     """True for an answer that does not join the conversation: nothing of it is to be remembered."""
+
+    given: bool = False
+    """True where the messages are what a client gave for this answer alone, and not the session's own path."""
 
     sounds: Mapping[str, bytes] = field(default_factory=dict)
     """For an agent that hears: by item id, the sound of user messages that came by voice and are still at hand, as

@@ -32,6 +32,7 @@ from gateway.runtime.ports import (
 from gateway.runtime.regrets import regret
 from gateway.runtime.seam import Seam
 from gateway.runtime.shortening import Shortener
+from gateway.runtime.sounding import Sounding, sounds
 
 TOLD: Final = 1
 """Last words of an answer that a model repeats which was only told to go on."""
@@ -69,6 +70,7 @@ class Performer:
         self._moved: dict[Generation, int] = {}
         """Of what was handed over meanwhile, how often it had moved by then: what was to begin before must not."""
 
+        self._sounding = Sounding()
         self.voices: dict[LegId, VoicePort] = {}
 
     @property
@@ -93,6 +95,7 @@ class Performer:
                 self._stopped.add(generation)
                 voice = self.voices.get(leg)
                 if voice is not None and (cleared := voice.flush(generation)) is not None:
+                    self._sounding.silenced(generation, cleared.heard_ms)
                     return cleared
                 # The leg does not know it: it never sounded there, or what ended it stands in the mailbox already
                 # and must be read first.
@@ -119,12 +122,13 @@ class Performer:
                     self._shortening = asyncio.create_task(self._shorten(), name="shorten the context")
             case fx.Generate(generation=generation):
                 self._spawn(generation, self._generate(effect))
-            case fx.Recite(_, generation, text):
+            case fx.Recite(_, generation, text, rest_of):
+                self._sounding.go_on(generation, rest_of)
                 self._spawn(generation, self._recite(generation, text))
             case _:
                 voice = self.voices.get(effect.leg)
                 if voice is not None and not self._has_moved(effect):
-                    _tell(voice, effect)
+                    _tell(voice, effect, self._sounding)
 
     def _has_moved(self, effect: fx.StartingEffect) -> bool:
         """Was what begins here handed over before it began?"""
@@ -136,6 +140,7 @@ class Performer:
         """Whatever was to begin has begun: what was stopped needs not be remembered."""
         self._stopped.clear()
         self._moved.clear()
+        self._sounding.forget_others(self._core.state)
 
     async def aclose(self) -> None:
         """Cancel every generation and wait until it has let go."""
@@ -158,12 +163,16 @@ class Performer:
         await self._submit(inp.GenerationFinished(generation))
 
     async def _generate(self, asked: fx.Generate) -> None:
-        generation = asked.generation
+        generation, agent = asked.generation, self._agent
+        if agent.speaks:
+            self._sounding.expect(generation)
         try:
             state = self._core.state.conversation
-            conversation = await context.conversation(state, self._store, self._session_id, asked, self._agent.steer)
-            async with closing(bounded(self._agent.reply(conversation), self._agents.bounds)) as answer:
-                finished = await self._relay(answer, generation, _seam(conversation.steered))
+            conversation = await context.conversation(state, self._store, self._session_id, asked, agent.steer)
+            if agent.hears:
+                conversation = replace(conversation, sounds=sounds(conversation.messages, self.voices.values()))
+            async with closing(bounded(agent.reply(conversation), self._agents.bounds)) as answer:
+                finished = await self._relay(answer, generation, None if agent.speaks else _seam(conversation.steered))
         except (AgentError, StoreError) as error:
             if error.__cause__ is not None:
                 self._log(error.__cause__)
@@ -191,7 +200,8 @@ class Performer:
         """End an answer that failed. Who waits to hear it is told so first; whoever steers it has a receipt."""
         response = self._core.state.by_generation(asked.generation)
         steers = asked.steers_on is not None or bool(asked.steers)
-        if response is not None and response.leg is not None and self._agents.regrets and not steers:
+        told_otherwise = steers or self._sounding.broke_off(asked.generation)
+        if response is not None and response.leg is not None and self._agents.regrets and not told_otherwise:
             language, spoke = self._core.state.conversation.settings.language, asked.generation in self._spoke
             await self._submit(inp.TextGenerated(asked.generation, regret(language, spoke=spoke)))
         await self._submit(inp.GenerationFailed(asked.generation, failure))
@@ -217,8 +227,9 @@ class Performer:
                     finished = replace(finished, shortfall=shortfall)
                 case ToolCall() | ToolRun() | Reasoning():
                     await self._submit(_done(piece, generation))
-                case Sound():
-                    pass
+                case Sound(pcm):
+                    if self._sounding.take(generation, pcm):
+                        await self._submit(inp.SoundBegan(generation))
         rest = _joined(half)
         await self._submit(inp.TextGenerated(generation, rest if seam is None else seam.feed(rest) + seam.end()))
         return finished
@@ -281,15 +292,17 @@ def _stop(voice: VoicePort, effect: fx.ReleasePlayout | fx.DropUtterance | fx.Pa
 
 
 def _tell(
-    voice: VoicePort, effect: fx.BeginSpeech | fx.Speak | fx.FinishSpeech | fx.JudgeUtterance | fx.TranscribeTurn
+    voice: VoicePort,
+    effect: fx.BeginSpeech | fx.Speak | fx.FinishSpeech | fx.JudgeUtterance | fx.TranscribeTurn,
+    sounding: Sounding,
 ) -> None:
     match effect:
-        case fx.BeginSpeech(_, generation, response_id, item_id):
-            voice.begin(generation, response_id, item_id, effect.heard_chars, effect.heard_ms)
+        case fx.BeginSpeech():
+            sounding.begin(voice, effect)
         case fx.Speak(_, generation, text):
             voice.speak(generation, text)
         case fx.FinishSpeech(_, generation):
-            voice.finish(generation)
+            sounding.finish(voice, generation)
         case fx.JudgeUtterance():
             voice.judge()
         case fx.TranscribeTurn(_, item_id):

@@ -33,6 +33,12 @@ class Agent(Protocol):
     steer: SteerMode
     """How a running answer can be steered; ``instruction`` when nothing better is offered."""
 
+    speaks: bool
+    """Its answers have their own sound (:class:`Sound`): no speech engine is to speak their text."""
+
+    hears: bool
+    """It wants the sound of what was said to it (:attr:`Conversation.sounds`)."""
+
     def reply(self, conversation: Conversation) -> AsyncGenerator[Piece, None]:
         """Answer, piece by piece: text, calls of tools, what it cost.
 
@@ -225,11 +231,19 @@ class VoicePort(Protocol):
     """One voice leg as the session uses it. No call waits; what follows is posted back as inputs."""
 
     def begin(
-        self, generation: Generation, response_id: ResponseId, item_id: ItemId, heard_chars: int = 0, heard_ms: int = 0
+        self,
+        generation: Generation,
+        response_id: ResponseId,
+        item_id: ItemId,
+        heard_chars: int = 0,
+        heard_ms: int = 0,
+        *,
+        own_sound: bool = False,
     ) -> None:
         """An answer is about to be spoken; it sounds after those that were begun before.
 
         It goes on where it was handed over: what is said to have been heard counts these code points and ms too.
+        With *own_sound* its sound is given by :meth:`sound`, and its text only says what that says.
         """
         ...
 
@@ -237,8 +251,12 @@ class VoicePort(Protocol):
         """Speak more of an answer's text."""
         ...
 
-    def finish(self, generation: Generation) -> None:
-        """No more text of that answer comes."""
+    def sound(self, generation: Generation, pcm: bytes) -> None:
+        """Let more of an answer's own sound be heard, as in :class:`Sound`."""
+        ...
+
+    def finish(self, generation: Generation, *, whole: bool = True) -> None:
+        """No more of that answer comes. Not *whole*: its own sound may end before its text does."""
         ...
 
     def flush(self, generation: Generation) -> PlayoutCleared | None:
@@ -274,6 +292,10 @@ class VoicePort(Protocol):
 
     def transcribe(self, item_id: ItemId) -> None:
         """Answer with ``TurnTranscribed`` or ``TurnTranscriptionFailed`` for the turn that has ended."""
+        ...
+
+    def sound_of(self, item_id: ItemId) -> bytes | None:
+        """The sound of a turn, as in :attr:`Conversation.sounds`; None when it is not at hand (any more)."""
         ...
 
 

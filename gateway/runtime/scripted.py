@@ -15,6 +15,13 @@ class Begun:
     item_id: ItemId
     heard_chars: int = 0
     heard_ms: int = 0
+    own_sound: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sounded:
+    generation: Generation
+    pcm: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,7 @@ class Spoken:
 @dataclass(frozen=True, slots=True)
 class Finished:
     generation: Generation
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,7 @@ class AskedForWords:
     item_id: ItemId
 
 
-OfTheMouth: TypeAlias = Begun | Spoken | Finished | Flushed | HandedOver | Released | Paused | Resumed
+OfTheMouth: TypeAlias = Begun | Spoken | Sounded | Finished | Flushed | HandedOver | Released | Paused | Resumed
 Call: TypeAlias = OfTheMouth | Dropped | AskedToJudge | AskedForWords
 
 
@@ -84,6 +92,9 @@ class ScriptedVoice:
         self._on_call = on_call
         self._here: set[Generation] = set()
         self._played: dict[Generation, tuple[int, int]] = {}
+        self.turns: dict[ItemId, bytes] = {}
+        """The sound of turns that is at hand."""
+
         self.calls: list[Call] = []
 
     def play(self, generation: Generation, chars: int, ms: int) -> None:
@@ -95,16 +106,26 @@ class ScriptedVoice:
         return "".join(call.text for call in self.calls if isinstance(call, Spoken) and call.generation == generation)
 
     def begin(
-        self, generation: Generation, response_id: ResponseId, item_id: ItemId, heard_chars: int = 0, heard_ms: int = 0
+        self,
+        generation: Generation,
+        response_id: ResponseId,
+        item_id: ItemId,
+        heard_chars: int = 0,
+        heard_ms: int = 0,
+        *,
+        own_sound: bool = False,
     ) -> None:
         self._here.add(generation)
-        self._note(Begun(generation, response_id, item_id, heard_chars, heard_ms))
+        self._note(Begun(generation, response_id, item_id, heard_chars, heard_ms, own_sound))
 
     def speak(self, generation: Generation, text: str) -> None:
         self._note(Spoken(generation, text))
 
-    def finish(self, generation: Generation) -> None:
-        self._note(Finished(generation))
+    def finish(self, generation: Generation, *, whole: bool = True) -> None:
+        self._note(Finished(generation, whole))
+
+    def sound(self, generation: Generation, pcm: bytes) -> None:
+        self._note(Sounded(generation, pcm))
 
     def flush(self, generation: Generation) -> PlayoutCleared | None:
         self._note(Flushed(generation))
@@ -136,6 +157,9 @@ class ScriptedVoice:
 
     def transcribe(self, item_id: ItemId) -> None:
         self._note(AskedForWords(item_id))
+
+    def sound_of(self, item_id: ItemId) -> bytes | None:
+        return self.turns.get(item_id)
 
     def _note(self, call: Call) -> None:
         self.calls.append(call)

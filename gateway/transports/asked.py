@@ -3,6 +3,7 @@
 from gateway.core import inputs as inp
 from gateway.core.ids import Generation, ItemId, ResponseId
 from gateway.transports.reports import where_it_stood
+from media.frames import from_bytes
 from media.leg import VoiceLeg
 
 
@@ -17,9 +18,16 @@ class Asked:
         self._recalls = recalls
 
     def begin(
-        self, generation: Generation, response_id: ResponseId, item_id: ItemId, heard_chars: int = 0, heard_ms: int = 0
+        self,
+        generation: Generation,
+        response_id: ResponseId,
+        item_id: ItemId,
+        heard_chars: int = 0,
+        heard_ms: int = 0,
+        *,
+        own_sound: bool = False,
     ) -> None:
-        self._leg.begin(generation, response_id, item_id, heard_chars, heard_ms)
+        self._leg.begin(generation, response_id, item_id, heard_chars, heard_ms, own_sound=own_sound)
 
     def hand_over(self, generation: Generation, finish_ms: int) -> None:
         self._leg.mouth.leave(generation, finish_ms, recalled=self._recalls)
@@ -28,8 +36,11 @@ class Asked:
     def speak(self, generation: Generation, text: str) -> None:
         self._leg.mouth.speak(generation, text)
 
-    def finish(self, generation: Generation) -> None:
-        self._leg.mouth.finish(generation)
+    def sound(self, generation: Generation, pcm: bytes) -> None:
+        self._leg.mouth.play(generation, from_bytes(pcm))
+
+    def finish(self, generation: Generation, *, whole: bool = True) -> None:
+        self._leg.mouth.finish(generation, whole=whole)
 
     def flush(self, generation: Generation) -> inp.PlayoutCleared | None:
         cleared = self._leg.flush(generation)
@@ -52,3 +63,7 @@ class Asked:
 
     def transcribe(self, item_id: ItemId) -> None:
         self._leg.transcribe(item_id)
+
+    def sound_of(self, item_id: ItemId) -> bytes | None:
+        pcm = self._leg.kept.sound_of(item_id) if self._leg.kept is not None else None
+        return pcm.astype("<i2").tobytes() if pcm is not None else None

@@ -1,7 +1,9 @@
 """A voice leg as the session sees it: reports become inputs, effects become calls."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from gateway.core import inputs as inp
 from gateway.runtime.actor import Actor, Origin
 from gateway.transports.asked import Asked
 from gateway.transports.reports import input_of, where_it_stood
@@ -124,5 +126,8 @@ class Voice(Asked):
         if isinstance(report, playout.Started):
             self._on_sound(report.response_id, report.item_id)
         input = input_of(report, self._prefix_ms)
+        if isinstance(input, inp.TurnTranscriptionFailed):
+            kept = self._leg.kept
+            input = replace(input, audible=kept is not None and kept.has(input.item_id))
         if input is not None:
             self._actor.post(input, self._origin)

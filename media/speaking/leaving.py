@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from media.frames import VOICE_FRAME, VOICE_RATE_HZ, milliseconds, samples
+from media.speaking.captions import Captions
 from media.speaking.device import Listener
 from media.speaking.utterance import Utterance
 
@@ -42,5 +43,8 @@ def word_end(utterance: Utterance, at: int, finish_ms: int) -> int:
 def left(utterance: Utterance, said: int) -> Left:
     """It goes, *said* so far. Where nothing is recalled, what was sent, and was to be said, will still be heard."""
     heard = said if utterance.recalled else max(said, min(utterance.leaves_at or 0, utterance.sent))
-    ms = utterance.base_ms + milliseconds(heard, VOICE_RATE_HZ)
-    return Left(utterance.generation, utterance.words.heard(heard), ms, utterance.started)
+    words = utterance.words
+    # Sound of its own is gone on with, not made again: from where the word begins that is broken.
+    goes_on = words.word_start(heard) if isinstance(words, Captions) else heard
+    ms = utterance.base_ms + milliseconds(goes_on, VOICE_RATE_HZ)
+    return Left(utterance.generation, words.heard(heard), ms, utterance.started)

@@ -50,7 +50,7 @@ _NEAR_S: Final = 0.35
 
 
 @dataclass(frozen=True, slots=True)
-class _Measured:
+class Measured:
     """A word of a text."""
 
     span: Span
@@ -68,7 +68,7 @@ class Pace:
 
     def learn(self, text: str, samples: int) -> None:
         """*text* took *samples* of sound. What made no sound teaches nothing."""
-        letters = sum(word.letters + word.pause for word in _measured(text))
+        letters = sum(word.letters + word.pause for word in measured(text))
         if samples and letters:
             self._letters += letters
             self._samples += samples
@@ -81,7 +81,7 @@ class Pace:
 
 def at_pace(text: str, pace: Pace) -> list[tuple[Span, int]]:
     """Each word of *text* and the sample at which it should begin."""
-    return _spread(_measured(text), 0, pace.samples_per_letter)
+    return _spread(measured(text), 0, pace.samples_per_letter)
 
 
 def within(text: str, duration: int, pauses: list[Span]) -> list[tuple[Span, int]]:
@@ -90,7 +90,7 @@ def within(text: str, duration: int, pauses: list[Span]) -> list[tuple[Span, int
     The silence at either end is no word's. A pause that lies where one was expected is the one at that mark, and the
     words between two such pauses share out what lies between them.
     """
-    words = _measured(text)
+    words = measured(text)
     if not words:
         return []
     first, last = 0, duration
@@ -100,7 +100,7 @@ def within(text: str, duration: int, pauses: list[Span]) -> list[tuple[Span, int
     if inner and inner[-1][1] >= duration:
         last = inner.pop()[0]
     placed: list[tuple[Span, int]] = []
-    phrase: list[_Measured] = []
+    phrase: list[Measured] = []
     for index, word in enumerate(words):
         phrase.append(word)
         rest = words[index + 1 :]
@@ -115,7 +115,7 @@ def within(text: str, duration: int, pauses: list[Span]) -> list[tuple[Span, int
 
 
 def _pause_after(
-    phrase: list[_Measured], rest: list[_Measured], first: int, last: int, pauses: list[Span]
+    phrase: list[Measured], rest: list[Measured], first: int, last: int, pauses: list[Span]
 ) -> Span | None:
     """The pause that stands behind *phrase*; None when none lies near to where it should."""
     spoken = _letters(phrase)
@@ -125,17 +125,17 @@ def _pause_after(
     return min(near, key=lambda pause: abs(pause[0] - expected), default=None)
 
 
-def _fill(words: list[_Measured], first: int, last: int) -> list[tuple[Span, int]]:
+def _fill(words: list[Measured], first: int, last: int) -> list[tuple[Span, int]]:
     letters = _letters(words)
     return _spread(words, first, (last - first) / letters if letters else 0.0)
 
 
-def _letters(words: list[_Measured]) -> float:
+def _letters(words: list[Measured]) -> float:
     """What they last, less the pause after the last one."""
     return sum(word.letters + word.pause for word in words) - (words[-1].pause if words else 0)
 
 
-def _spread(words: list[_Measured], first: int, samples_per_letter: float) -> list[tuple[Span, int]]:
+def _spread(words: list[Measured], first: int, samples_per_letter: float) -> list[tuple[Span, int]]:
     placed, letters = [], 0.0
     for word in words:
         placed.append((word.span, first + round(letters * samples_per_letter)))
@@ -143,15 +143,16 @@ def _spread(words: list[_Measured], first: int, samples_per_letter: float) -> li
     return placed
 
 
-def _measured(text: str) -> list[_Measured]:
+def measured(text: str) -> list[Measured]:
+    """The words of *text*, and how long each lasts."""
     return [_measure(match.span(), match.group()) for match in _WORD.finditer(text)]
 
 
-def _measure(span: Span, word: str) -> _Measured:
+def _measure(span: Span, word: str) -> Measured:
     han, kana = len(_HAN_CHAR.findall(word)), len(_KANA_CHAR.findall(word))
     digits = sum(char.isdigit() for char in word)
     letters = sum(char.isalnum() for char in word) - digits - han - kana
     tail = _TAIL.search(word)
     marks = set(tail.group()) if tail else set()
     pause = _POINT if marks & _POINTS else _COMMA if marks & _COMMAS else 0.0
-    return _Measured(span, letters + _DIGIT * digits + _HAN * han + _KANA * kana, pause)
+    return Measured(span, letters + _DIGIT * digits + _HAN * han + _KANA * kana, pause)

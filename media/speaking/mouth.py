@@ -5,6 +5,7 @@ from collections.abc import Callable
 from media.frames import Pcm
 from media.speaking.device import Device
 from media.speaking.playout import Cleared, Edge, Holder, Left, Playout, PlayoutOptions, Stopped
+from media.speaking.relay import Relay
 from media.speaking.speaker import Speaker
 from media.speech import Manner, Synthesizer
 
@@ -22,6 +23,7 @@ class Mouth:
         self._now = now
         self._playout = Playout(PlayoutOptions(client_buffer_ms=client_buffer_ms))
         self._speaker = Speaker(synthesizer, self._playout, manner)
+        self._relay = Relay(self._playout)
         self._spoken: set[int] = set()
         """Answers that were begun here and have neither stopped nor been cleared."""
 
@@ -42,9 +44,22 @@ class Mouth:
 
     # --- answers ---
 
-    def begin(self, generation: int, response_id: str, item_id: str, base: int = 0, base_ms: int = 0) -> None:
-        """An answer is about to be spoken, from the code point *base* of its item on."""
-        if self._speaker.begin(generation, response_id, item_id, base, base_ms):
+    def begin(
+        self,
+        generation: int,
+        response_id: str,
+        item_id: str,
+        base: int = 0,
+        base_ms: int = 0,
+        *,
+        own_sound: bool = False,
+    ) -> None:
+        """An answer is about to be spoken, from the code point *base* of its item on.
+
+        With *own_sound* its sound is given (:meth:`play`), and its text says only what that says.
+        """
+        begin = self._relay.begin if own_sound else self._speaker.begin
+        if begin(generation, response_id, item_id, base, base_ms):
             self._spoken.add(generation)
 
     def pace(self, speed: float) -> None:
@@ -52,17 +67,27 @@ class Mouth:
         self._speaker.speed = speed
 
     def speak(self, generation: int, text: str) -> None:
-        """Speak more of an answer's text."""
-        self._speaker.speak(generation, text)
+        """More of an answer's text: speak it, if it has no sound of its own."""
+        if self._relay.knows(generation):
+            self._relay.caption(generation, text)
+        else:
+            self._speaker.speak(generation, text)
 
-    def finish(self, generation: int) -> None:
-        """No more text of that answer comes."""
-        self._speaker.finish(generation)
+    def play(self, generation: int, pcm: Pcm) -> None:
+        """More of an answer's own sound, 24 kHz."""
+        self._relay.play(generation, pcm)
+
+    def finish(self, generation: int, *, whole: bool = True) -> None:
+        """No more of that answer comes. Not *whole*: its own sound may end before its text does."""
+        if self._relay.knows(generation):
+            self._relay.finish(generation, whole=whole)
+        else:
+            self._speaker.finish(generation)
 
     def flush(self, generation: int) -> Cleared | None:
         """Silence that answer and tell where it stood; None when it is not here (any more)."""
         self._spoken.discard(generation)
-        self._speaker.stop(generation)
+        self._stop(generation)
         cleared = self._playout.flush(generation)
         return cleared[0] if cleared else None
 
@@ -107,6 +132,11 @@ class Mouth:
         self._spoken.difference_update(edge.generation for edge in edges if isinstance(edge, Stopped | Left))
         for edge in edges:
             if isinstance(edge, Left):
-                self._speaker.stop(edge.generation)
+                self._stop(edge.generation)
         self._speaker.made_room()
+        self._relay.made_room()
         return edges
+
+    def _stop(self, generation: int) -> None:
+        self._speaker.stop(generation)
+        self._relay.stop(generation)

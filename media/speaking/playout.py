@@ -13,7 +13,7 @@ samples do not count as played; sound that goes on begins with them again, faded
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
@@ -21,10 +21,12 @@ from typing import Final, TypeAlias, assert_never
 
 import numpy as np
 
-from media.frames import PTIME_MS, VOICE_FRAME, VOICE_RATE_HZ, Pcm, milliseconds, samples, silence
+from media.frames import VOICE_FRAME, VOICE_RATE_HZ, Pcm, milliseconds, samples, silence
 from media.speaking import leaving
+from media.speaking.captions import Captions
 from media.speaking.device import Device, Listener
 from media.speaking.leaving import Left as Left
+from media.speaking.options import PlayoutOptions as PlayoutOptions
 from media.speaking.utterance import Playhead, Utterance, faded_in, padded
 from media.speaking.wordmap import WordMap
 from media.speech import Word
@@ -95,29 +97,6 @@ _ON_END: Final = {
 """All of the utterance at the head was sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlayoutOptions:
-    """How a loudspeaker behaves. Raises :class:`ValueError` for what cannot be done."""
-
-    client_buffer_ms: int = 60
-    """What the listener's device still buffers of what was sent: a browser's jitter buffer on a quiet network."""
-
-    fade_ms: int = 10
-    """Length of a fade, 1 to 20: below 5 a cut clicks, above 20 it would not fit the one frame it lives in."""
-
-    resume_in_place_ms: int = 500
-    """After a longer pause half a word is no longer understood, and is spoken again from its start."""
-
-    max_queued_ms: int = 6_000
-    """Bound of what waits per utterance: one sentence sounding, one ready. The producer waits when it is full."""
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.fade_ms <= PTIME_MS:
-            raise ValueError("fade_ms: a fade lasts 1 ms to one frame")
-        if min(self.client_buffer_ms, self.resume_in_place_ms) < 0 or self.max_queued_ms < PTIME_MS:
-            raise ValueError("durations are not negative, and the queue holds a frame")
-
-
 _REMEMBERED: Final = 8
 """Utterances that are over and whose words are kept: a device says how far it played one after it was cut."""
 
@@ -168,12 +147,16 @@ class Playout:
     def __init__(self, options: PlayoutOptions | None = None) -> None:
         self._options = options or PlayoutOptions()
         self._listener = Listener(self._options.client_buffer_ms)
-        self.device = Device(self._listener, self._known, self._options.client_buffer_ms)
         fade = samples(self._options.fade_ms, VOICE_RATE_HZ)
         self._fade_in = np.arange(1, fade + 1) / (fade + 1)
         self._queue: deque[Utterance] = deque()
         self._draining: deque[Utterance] = deque()
         self._over: deque[Utterance] = deque(maxlen=_REMEMBERED)
+        self.device = Device(
+            self._listener,
+            lambda: chain(self._queue, self._draining, reversed(self._over)),
+            self._options.client_buffer_ms,
+        )
         self._state = _State.SILENT
         self._parting = silence(0)
         self._holders: set[Holder] = set()
@@ -181,15 +164,32 @@ class Playout:
         self._flushed = -1
         self._edges: list[Edge] = []
 
-    def begin(self, generation: int, item_id: str, response_id: str, text_base: int = 0, base_ms: int = 0) -> bool:
+    def begin(
+        self,
+        generation: int,
+        item_id: str,
+        response_id: str,
+        text_base: int = 0,
+        base_ms: int = 0,
+        *,
+        own_sound: bool = False,
+    ) -> bool:
         """Queue a new utterance, which continues the item's text at *text_base*, where *base_ms* of it were heard.
 
-        False when it will not sound: its generation is here already, or not above the highest one flushed.
+        With *own_sound* its text comes by :meth:`caption`, else by clauses. False when it will not sound: its
+        generation is here already, or not above the highest one flushed.
         """
         if generation <= self._flushed or self._find(generation):
             return False
-        self._queue.append(Utterance(generation, response_id, item_id, WordMap(text_base), base_ms))
+        words = Captions(text_base) if own_sound else WordMap(text_base)
+        self._queue.append(Utterance(generation, response_id, item_id, words, base_ms))
         return True
+
+    def caption(self, generation: int, text: str) -> None:
+        """More text of an utterance that has its own sound."""
+        utterance = self._find(generation)
+        if utterance and not utterance.finished and isinstance(utterance.words, Captions):
+            utterance.words.add_text(text)
 
     def begin_clause(self, generation: int, text: str, text_start: int, *, exact: bool) -> None:
         """What is enqueued next speaks *text*, which stands at *text_start* of the item's text.
@@ -197,7 +197,7 @@ class Playout:
         *exact* when its word positions will be given; otherwise they are guessed by length. Ends an open clause.
         """
         utterance = self._find(generation)
-        if utterance and not utterance.finished:
+        if utterance and not utterance.finished and isinstance(utterance.words, WordMap):
             utterance.words.begin_clause(text, text_start, utterance.tape.end, exact=exact)
 
     def enqueue(self, generation: int, pcm: Pcm, words: Iterable[Word] = ()) -> bool:
@@ -215,13 +215,14 @@ class Playout:
             return False
         utterance.tape.append(pcm)
         utterance.words.sound(pcm)
-        utterance.words.add(words)
+        if isinstance(utterance.words, WordMap):
+            utterance.words.add(words)
         return True
 
     def end_clause(self, generation: int) -> None:
         """The open clause is complete."""
         utterance = self._find(generation)
-        if utterance and not utterance.finished:
+        if utterance and not utterance.finished and isinstance(utterance.words, WordMap):
             utterance.words.end_clause(utterance.tape.end)
 
     def finish(self, generation: int) -> None:
@@ -233,7 +234,7 @@ class Playout:
             self._retire()
 
     def break_off(self, generation: int) -> None:
-        """The open clause breaks off here, and is the last: its synthesizer has failed."""
+        """Its sound breaks off here, and is the last: whoever makes it has failed."""
         utterance = self._find(generation)
         if utterance and not utterance.finished:
             utterance.words.break_off(utterance.tape.end)
@@ -354,9 +355,6 @@ class Playout:
     def paused(self) -> frozenset[Holder]:
         """Who holds the loudspeaker."""
         return frozenset(self._holders)
-
-    def _known(self) -> Iterator[Utterance]:
-        return chain(self._queue, self._draining, reversed(self._over))
 
     def _find(self, generation: int) -> Utterance | None:
         return next((it for it in chain(self._queue, self._draining) if it.generation == generation), None)

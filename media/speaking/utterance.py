@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.frames import VOICE_FRAME, VOICE_RATE_HZ, Pcm, milliseconds, silence
+from media.speaking.captions import Captions
 from media.speaking.wordmap import WordMap
 
 Gain: TypeAlias = NDArray[np.float64]
@@ -126,7 +127,9 @@ class Utterance:
     generation: int
     response_id: str
     item_id: str
-    words: WordMap
+    words: WordMap | Captions
+    """Captions where the sound came with its words, from an answer that speaks for itself."""
+
     base_ms: int = 0
     """How much sound of the item was heard elsewhere before: all milliseconds that are told count it."""
 

@@ -27,6 +27,7 @@ from benchmarks import (
     sound,
     speech,
     store,
+    upstream,
 )
 from benchmarks.common import console
 
@@ -44,6 +45,7 @@ app.command()(sessions.sessions)
 app.command()(soak.soak)
 app.command()(speech.speech)
 app.command()(store.store)
+app.command()(upstream.upstream)
 
 QUICK: Final = {
     "barge-in": ("--count", "4", "--no-network"),
@@ -51,6 +53,7 @@ QUICK: Final = {
     "scale": ("--sessions", "5", "--most", "25", "--seconds", "5"),
     "sessions": ("--count", "5", "--devices", "20"),
     "soak": ("--minutes", "1", "--calls", "4"),
+    "upstream": ("--sessions", "4", "--seconds", "3", "--count", "5"),
 }
 """How to run a benchmark briefly. One that is not named here gets ``--quick``, if it knows that."""
 

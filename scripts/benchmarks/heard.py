@@ -81,6 +81,7 @@ class Reader:
 
     name = "reader"
     steer: SteerMode = "instruction"
+    speaks = hears = False
 
     async def reply(self, conversation: Conversation) -> AsyncGenerator[str, None]:
         asked = [it.text for it in conversation.messages if it.text.startswith(_ASK)]

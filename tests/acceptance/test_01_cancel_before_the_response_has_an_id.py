@@ -15,6 +15,7 @@ class Slow:
 
     name = "slow"
     steer: SteerMode = "instruction"
+    speaks = hears = False
 
     async def reply(self, conversation: Conversation) -> AsyncGenerator[str, None]:
         if len(conversation.messages) == 1:

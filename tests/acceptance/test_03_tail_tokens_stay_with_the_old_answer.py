@@ -14,6 +14,7 @@ class Stubborn:
 
     name = "stubborn"
     steer: SteerMode = "instruction"
+    speaks = hears = False
 
     async def reply(self, conversation: Conversation) -> AsyncGenerator[str, None]:
         yield "One"

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from examples.clients.chat import chat
 from examples.clients.second_device import steer
+from examples.clients.stock_resume import talk
 from gateway.agents.scripted import Hold, Say, ScriptedAgent
 from gateway.client import Conversation, connect
+from tests.client.proxy import proxy
 from tests.transports.server import serving
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +64,32 @@ def test_a_second_device_steers_the_first_ones_answer(tmp_path: Path) -> None:
         assert written[1].startswith("applied as ")
         assert "Ten" in written[2]
         assert written[3].startswith("nothing to do; ")
+
+    asyncio.run(main())
+
+
+def test_a_stock_client_comes_back_to_its_answer(tmp_path: Path) -> None:
+    async def main() -> None:
+        written: list[str] = []
+        ended = asyncio.Event()
+        agent = ScriptedAgent([Say("One "), Hold(), Say("two "), Say("three.")])
+
+        def write(text: str) -> None:
+            written.append(text)
+            if text == "\n":
+                ended.set()
+
+        async def lines() -> AsyncIterator[str]:
+            yield "Count."
+            await agent.holding()
+            way.cut()
+            agent.release()
+            await ended.wait()
+
+        async with serving(tmp_path, agent=agent) as gateway, proxy(gateway.port) as way, asyncio.timeout(20):
+            await talk(f"http://127.0.0.1:{way.port}", lines(), write)
+            assert way.connections == 2
+        assert "".join(written) == "One two three.\n"
 
     asyncio.run(main())
 

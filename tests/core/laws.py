@@ -234,7 +234,8 @@ class Laws:
         for response in state.alive():
             text = state.moment.texts.get(response.item_id, "") if response.item_id is not None else ""
             assert response.heard_chars <= len(text), "more was heard than was said"
-            if response.mouth is not None and floor.leg in here and response.generation not in handover.moves:
+            silenced = response.generation in handover.moves or response.generation in state.moment.cuts
+            if response.mouth is not None and floor.leg in here and not silenced:
                 assert response.leg == floor.leg, "an answer sounds where the floor is not"
             waits = response.left is not None
             assert not waits or handover.kept_until is not None, "an answer waits for nobody"

@@ -16,6 +16,7 @@ from tests.core.script import (
     Talk,
     answering,
     cleared,
+    cut_by_voice,
     kinds,
     none,
     only,
@@ -284,6 +285,36 @@ def test_to_go_where_the_conversation_is_changes_nothing() -> None:
     outcome = talk.tell((2.0, inp.BranchRequested(talk.path[0])))
     assert outcome.accepted
     assert (outcome.facts, outcome.stopping) == ((), ())
+
+
+def switching() -> Talk:
+    """The question is about to be asked otherwise, and answered, once the loudspeaker has said where it stood."""
+    talk = heard()
+    talk.tell((2.0, inp.EditSubmitted(talk.path[0], "Spell, please.", ENTERED, answer=True)))
+    return talk
+
+
+def test_to_stay_where_the_conversation_is_takes_back_what_was_to_be_answered_elsewhere() -> None:
+    talk = switching()
+    talk.tell((2.1, inp.BranchRequested(talk.path[-1])), (2.2, cleared(G1, "One")))
+    assert switches(talk) == []
+    assert len([fact for fact in talk.log if isinstance(fact, ev.ResponseStarted)]) == 1
+
+
+def test_to_stay_takes_back_nothing_that_was_asked_by_voice() -> None:
+    talk = cut_by_voice(heard=None)
+    question, answer, spoken = talk.path
+    talk.tell((3.3, inp.EditSubmitted(question, "Spell, please.", ENTERED)))
+    talk.says(3.4, "What about Tuesday?")
+    talk.tell((3.5, inp.BranchRequested(answer)))
+    outcome = talk.tell((3.6, cleared(G1, "One")))
+    assert only(outcome.facts, ev.ResponseStarted).answers == spoken
+
+
+def test_a_session_may_refuse_to_stay_where_that_takes_back_an_answer() -> None:
+    talk = switching()
+    talk.tell((2.1, inp.SettingsSubmitted(Settings(on_edit="reject"))), (2.2, inp.BranchRequested(talk.path[-1])))
+    assert rejection(talk) == "conversation_already_has_active_response"
 
 
 def test_nobody_goes_to_what_is_not_there() -> None:

@@ -107,6 +107,16 @@ def test_an_answer_that_never_sounded_is_taken_back() -> None:
     assert len(talk.path) == 1
 
 
+@pytest.mark.parametrize(("sounding", "stays"), [(True, True), (False, False)])
+def test_of_a_loudspeaker_that_says_nothing_in_time_counts_what_it_said_before(sounding: bool, stays: bool) -> None:
+    talk = Talk()
+    talk.tell(*answering(1.0, sounding=sounding), (2.0, CANCEL), (4.0, DEADLINE))
+    late: list[inp.Input] = [inp.PlayoutStarted(G1), cleared(G1, "One")]
+    assert [talk.tell((4.1, it)).facts for it in late] == [(), ()]
+    assert (answer(talk) in talk.path) is stays
+    assert none(talk.log, ev.ItemTruncated)
+
+
 @pytest.mark.parametrize("claim", [-3, 99])
 def test_a_loudspeaker_cannot_have_played_less_than_nothing_or_more_than_all(claim: int) -> None:
     talk = Talk()

@@ -19,6 +19,7 @@ from tests.core.script import (
     handed_over,
     none,
     only,
+    typed,
 )
 
 BOTH = (PHONE, TABLET)
@@ -80,6 +81,18 @@ def test_the_loser_lets_its_playout_go_on() -> None:
     talk.tell((2.5, handed_over(G1, "One")), (2.6, SUSTAINED, TABLET))
     assert talk.last(fx.FlushPlayout).leg == TABLET
     assert only(talk.events, ev.SpeechStarted).leg == TABLET
+
+
+def test_an_answer_that_waits_for_a_voice_waits_for_it_where_it_is_heard_best() -> None:
+    talk = Talk(voices=BOTH)
+    talk.tell((1.0, typed("Hm.")), (2.0, TURN_ENDED, TABLET))
+    talk.tell((2.0, SUSPECTED), (2.0, SUSPECTED, TABLET), (2.2, confirmed(-40), TABLET))
+    talk.tell((2.3, inp.TurnTranscribed(talk.turn(), "What about Tuesday?"), TABLET), (2.3, confirmed(-30)))
+    talk.tell((2.4, inp.ItemDeletionRequested(talk.path[0])))  # whatever happens meanwhile
+    assert none(talk.log, ev.ResponseStarted)  # for the speaker goes on, on the phone
+    talk.tell((3.0, TURN_ENDED))
+    talk.says(3.5, "At noon?")
+    assert only(talk.log, ev.ResponseStarted).answers == talk.turn()
 
 
 def test_voices_that_begin_farther_apart_are_two() -> None:

@@ -1,6 +1,6 @@
 """An answer that is steered, while it goes from one loudspeaker to another."""
 
-from gateway.core import events as ev, inputs as inp
+from gateway.core import effects as fx, events as ev, inputs as inp
 from gateway.core.ids import ItemId
 from tests.core.script import CLAIM, DEADLINE, G1, G2, LEFT, PHONE, TABLET, Talk, cleared, handed_over, only
 from tests.core.test_handover import moved, two
@@ -20,6 +20,16 @@ def test_the_next_part_is_spoken_where_the_floor_is_by_then() -> None:
     talk.tell((2.0, steer()), (2.0, CLAIM, TABLET), (2.1, cleared(G1, "One")))
     assert went_on(talk, 2.2).leg == TABLET
     assert talk.session.state.alive()[0].leg == TABLET
+
+
+def test_an_answer_that_is_steered_while_it_is_given_away_goes_on_where_the_floor_is() -> None:
+    talk = two(finished=False)
+    talk.tell((2.0, CLAIM, TABLET))
+    assert fx.FlushPlayout(PHONE, G1) in talk.tell((2.1, steer())).stopping
+    assert talk.tell((2.2, handed_over(G1, "One"))).starting == ()
+    assert talk.last(ev.ItemTruncated).text == "One"
+    assert went_on(talk, 2.5).leg == TABLET
+    assert talk.last(fx.BeginSpeech).leg == TABLET
 
 
 def test_an_answer_that_is_steered_is_not_handed_over_before_it_has_said_where_it_stood() -> None:

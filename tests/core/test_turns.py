@@ -246,7 +246,7 @@ def test_a_cut_for_nothing_goes_on_from_the_word_after_the_last_one_heard(failin
     talk = cut_by_voice()
     cut = talk.last(ev.ItemTruncated)
     outcome = talk.tell((3.5, failed(talk.turn()) if failing else inp.TurnTranscribed(talk.turn(), "")))
-    assert outcome.starting == (fx.Recite(talk.last(ev.ResponseStarted).response_id, G2, "three four five."),)
+    assert outcome.starting == (fx.Recite(talk.last(ev.ResponseStarted).response_id, G2, "three four five.", G1),)
     assert f"{cut.text} {talk.last(fx.Recite).text}" == ANSWER
     started = only(outcome.facts, ev.ResponseStarted)
     assert (started.continues, started.leg) == (cut.item_id, PHONE)

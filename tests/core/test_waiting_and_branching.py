@@ -3,7 +3,7 @@
 from gateway.core import effects as fx, events as ev, inputs as inp
 from gateway.core.ids import ItemId
 from gateway.core.values import Settings, Wish
-from tests.core.script import CHAT, G1, G2, cleared, kinds, only, turn
+from tests.core.script import CHAT, CONFIRMED, G1, G2, cleared, kinds, only, turn
 from tests.core.test_branching import ANSWER, ENTERED, QUESTION, answered, heard, switches
 from tests.core.test_queueing import busy, queued, voices, wants
 
@@ -101,3 +101,13 @@ def test_a_withdrawn_steer_is_given_back_before_its_words_leave_the_store() -> N
     assert queued(talk) == ["late"]
     outcome = talk.tell((2.2, inp.QueueWithdrawalRequested(ItemId("late"))))
     assert kinds(outcome.facts) == [ev.SteerFailed, ev.QueueWithdrawn]
+
+
+def test_what_waits_and_joins_other_messages_of_its_place_is_told_with_them() -> None:
+    talk = heard()
+    question = talk.path[0]
+    talk.tell((2.0, inp.EditSubmitted(question, "Spell.", ENTERED)), (2.1, cleared(G1, "One")), (3.0, CONFIRMED))
+    talk.tell((3.1, wants("queue", "And six?", "six"), CHAT), (3.2, inp.ItemDeletionRequested(ENTERED)))
+    outcome = talk.tell((3.3, inp.TurnDiscarded()))
+    assert talk.path == ["six"]
+    assert only(outcome.events, ev.SiblingsChanged).choices == (("six", (question, "six")),)

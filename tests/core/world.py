@@ -110,8 +110,12 @@ class World:
             self.devices.pop(leg, None)
 
     def _give_up_loudspeakers(self) -> None:
-        """One that has not let go in time is gone, and what it said last was not heard."""
+        """One that has not let go, or fallen silent, in time is gone, and what it said last was not heard."""
         state = self.talk.session.state
+        for generation in [it for it, cut in state.moment.cuts.items() if cut.due <= self.now]:
+            response = state.by_generation(generation)
+            if response is not None and not response.sounding and generation in self.heard:
+                self.heard[generation] = self.heard[generation][: response.heard_chars]
         for response in state.alive():
             if state.moment.handover.moves.get(response.generation, self.now + 1) <= self.now:
                 self.late.add(response.generation)
@@ -383,7 +387,7 @@ class World:
 
     def _generate(self, generation: Generation, n: int) -> None:
         if n % 16 < 2:
-            self.said.append(inp.GenerationBegan(generation))
+            self.said.append(inp.GenerationBegan(generation) if n % 32 < 16 else inp.SoundBegan(generation))
             return
         if n % 16 < 13:
             self.said.append(inp.TextGenerated(generation, TOKENS[n % len(TOKENS)]))

@@ -24,19 +24,26 @@ class Desk:
     """A leg on a bench: 20 ms pass when :meth:`tick` is called, on no other clock."""
 
     def __init__(
-        self, *texts: str | None, synthesizer: ToneSynthesizer | None = None, turns: TurnOptions | None = None
+        self,
+        *texts: str | None,
+        synthesizer: ToneSynthesizer | None = None,
+        turns: TurnOptions | None = None,
+        keeps_turns: bool = False,
     ) -> None:
         self.recognizer = ScriptedRecognizer(*texts)
         self.synthesizer = synthesizer or ToneSynthesizer()
         self.reports: list[leg.Report] = []
         self.ticks = 0
         self._turns = turns or TurnOptions()
+        self._keeps_turns = keeps_turns
         self.leg = self.made()
 
     def made(self) -> leg.VoiceLeg:
         """A leg on the engines of this desk, as they are now."""
         return leg.VoiceLeg(
-            leg.Engines(self.synthesizer, self.recognizer, LoudnessModel, new_echo=NoDefence),
+            leg.Engines(
+                self.synthesizer, self.recognizer, LoudnessModel, new_echo=NoDefence, keeps_turns=self._keeps_turns
+            ),
             self.reports.append,
             lambda: self.ticks * 0.02,
             turns=self._turns,

@@ -273,6 +273,7 @@ def test_what_a_model_says_after_its_cut_is_published_nowhere() -> None:
 
         name = "stubborn"
         steer: SteerMode = "instruction"
+        speaks = hears = False
         talked = 0
 
         async def reply(self, conversation: Conversation) -> AsyncGenerator[str, None]:
@@ -618,6 +619,7 @@ class Custom:
 
     name = "custom"
     steer: SteerMode = "instruction"
+    speaks = hears = False
 
     def __init__(self, say: Callable[[], Awaitable[str]]) -> None:
         self._say = say

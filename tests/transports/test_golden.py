@@ -41,6 +41,7 @@ class Model:
 
     name = "golden"
     steer: SteerMode = "instruction"
+    speaks = hears = False
 
     def __init__(self, *replies: Reply | str) -> None:
         self.replies = [[reply] if isinstance(reply, str) else reply for reply in replies]

@@ -16,7 +16,8 @@ from tests.transports.reader import reading
 from tests.transports.server import EXTENDED, STOCK, Gateway, serving
 
 SENTENCE = "Your session hit the maximum duration of 30 minutes."
-LATER = SystemClock().wall() + 31 * 60
+LATER = SystemClock().wall() + 24 * 3600
+"""Long after the cap, whenever in a long run of tests this is looked at."""
 
 
 def served(folder: Path, talk: Callable[[Gateway], Awaitable[None]], **settings: Any) -> None:
@@ -123,7 +124,7 @@ def test_it_says_when_its_token_or_its_time_ends_whichever_is_first(tmp_path: Pa
     async def talk(gateway: Gateway) -> None:
         async with gateway.socket("model=m", STOCK, **by(token())) as socket:
             shown = (await socket.get("session.created"))["session"]["expires_at"]
-            assert expires - 300 < shown - NOW < expires + 300
+            assert expires - 900 < shown - NOW < expires + 900
 
     served(tmp_path, talk, max_session_minutes=minutes, auth_secret=SECRET.decode())
 

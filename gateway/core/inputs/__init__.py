@@ -21,6 +21,17 @@ from gateway.core.inputs.messages import (
     ReactionRequested as ReactionRequested,
     ReactionWithdrawn as ReactionWithdrawn,
 )
+from gateway.core.inputs.model import (
+    GenerationBegan as GenerationBegan,
+    GenerationFailed as GenerationFailed,
+    GenerationFinished as GenerationFinished,
+    OfModel as OfModel,
+    Reasoned as Reasoned,
+    SoundBegan as SoundBegan,
+    TextGenerated as TextGenerated,
+    ToolCalled as ToolCalled,
+    ToolRan as ToolRan,
+)
 from gateway.core.inputs.presence import (
     DeviceJoined as DeviceJoined,
     DeviceUnreachable as DeviceUnreachable,
@@ -38,13 +49,9 @@ from gateway.core.inputs.queueing import (
 )
 from gateway.core.inputs.redaction import ItemRedactionRequested as ItemRedactionRequested
 from gateway.core.inputs.stamp import Stamp as Stamp
-from gateway.core.inputs.steering import (
-    GenerationBegan as GenerationBegan,
-    SteerRequested as SteerRequested,
-)
-from gateway.core.inputs.tools import Reasoned as Reasoned, ToolCalled as ToolCalled, ToolRan as ToolRan
+from gateway.core.inputs.steering import SteerRequested as SteerRequested
 from gateway.core.inputs.words import TurnHeard as TurnHeard
-from gateway.core.values import Failure, ItemKind, OnActive as OnActive, Role, Settings, Shortfall, Usage, Wish
+from gateway.core.values import Failure, ItemKind, OnActive as OnActive, Role, Settings, Wish
 
 UNKNOWN_LEVEL: Final = -100.0
 """The level of a voice that nobody has measured: any other is louder."""
@@ -276,6 +283,8 @@ class TurnTranscribed:
 class TurnTranscriptionFailed:
     item_id: ItemId
     failure: Failure
+    audible: bool = False
+    """True when the model can hear the turn itself, so that it is answered all the same."""
 
 
 # --- a voice leg's loudspeaker ---
@@ -306,29 +315,7 @@ class PlayoutCleared:
     started: bool
 
 
-# --- the model ---
-
-
-@dataclass(frozen=True, slots=True)
-class TextGenerated:
-    generation: Generation
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationFinished:
-    generation: Generation
-    usage: Usage | None = None
-    """None where the model does not tell."""
-
-    shortfall: Shortfall | None = None
-    """Why the answer is not complete, where it is not."""
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationFailed:
-    generation: Generation
-    failure: Failure
+# --- time ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,15 +367,9 @@ Input: TypeAlias = (
     | PlayoutHandedOver
     | FloorClaimRequested
     | FloorReleaseRequested
-    | GenerationBegan
-    | TextGenerated
-    | GenerationFinished
-    | GenerationFailed
-    | ToolCalled
-    | ToolRan
-    | Reasoned
     | ContextOutgrown
     | ContextResetRequested
     | DeadlineReached
+    | OfModel
     | OfPresence
 )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway.core.ids import Generation, ItemId, ResponseId
+from gateway.core.ids import ItemId, ResponseId
 from gateway.core.values import SteerWhen
 
 
@@ -16,10 +16,3 @@ class SteerRequested:
 
     when: SteerWhen = "now"
     item_id: ItemId | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationBegan:
-    """The first token of a model call has come, though none of it may be new to the listener."""
-
-    generation: Generation
