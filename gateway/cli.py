@@ -1,4 +1,4 @@
-"""The command ``bargein``: ``serve`` a gateway, ``replay`` recordings to one, mint a ``token`` for one."""
+"""The command ``bargein``: ``serve``, ``replay`` recordings to a gateway, mint a ``token``, ``export`` a session."""
 
 import asyncio
 import contextlib

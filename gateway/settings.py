@@ -1,4 +1,4 @@
-"""Everything that can be set, with its default and its sentence. Read by ``app.py`` only.
+"""Everything that can be set, with its default and its sentence. Read by the wiring only.
 
 A setting comes from a flag of ``bargein serve``, else from ``BARGEIN_<NAME>`` (or, for two of them,
 the variable that the ``openai`` package reads too), else from the TOML file that ``--config`` names,

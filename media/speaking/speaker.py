@@ -1,4 +1,4 @@
-"""The mouth of a voice leg: an answer's text, as it comes, becomes sound in the playout."""
+"""An answer's text, as it comes, becomes sound in the playout."""
 
 import asyncio
 import contextlib

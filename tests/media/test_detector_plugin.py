@@ -1,5 +1,7 @@
 """A third party's speech model and detector behind a voice leg."""
 
+import asyncio
+
 import numpy as np
 
 from media.frames import MIC_RATE_HZ, Pcm, milliseconds, silence
@@ -80,9 +82,14 @@ def test_a_leg_takes_the_detector_and_the_model_that_its_engines_name() -> None:
 
     engines = Engines(ToneSynthesizer(), ScriptedRecognizer(), LoudnessModel, mine)
     reports: list[Report] = []
-    leg = VoiceLeg(engines, reports.append, lambda: 0.0, turns=TurnOptions(), client_buffer_ms=0)
-    for at in range(0, len(claps()), 320):
-        leg.hear(claps()[at : at + 320])
+
+    async def main() -> None:
+        leg = VoiceLeg(engines, reports.append, lambda: 0.0, turns=TurnOptions(), client_buffer_ms=0)
+        for at in range(0, len(claps()), 320):
+            leg.hear(claps()[at : at + 320])
+        await leg.aclose()
+
+    asyncio.run(main())
     assert [type(model) for model, _ in made] == [LoudnessModel]
     assert [type(report) for report in reports].count(Confirmed) == 2
 

@@ -7,14 +7,27 @@ of Pipecat, which ends at a float where it wants a whole number.
 import json
 from typing import Any, Final, get_args
 
+from openai.types.live import ServerEvent as LiveServerEvent
 from openai.types.realtime import RealtimeServerEvent
+from openai.types.responses import ResponsesServerEvent
 from pydantic import TypeAdapter, ValidationError
 
-_union, *_ = get_args(RealtimeServerEvent)
-_KINDS: Final = {get_args(kind.model_fields["type"].annotation)[0]: TypeAdapter(kind) for kind in get_args(_union)}
+
+def _kinds(union: Any) -> dict[str, Any]:
+    """The models of one of the package's unions, by the type that each stands for."""
+    return {get_args(kind.model_fields["type"].annotation)[0]: kind for kind in get_args(get_args(union)[0])}
+
+
+_KINDS: Final = {name: TypeAdapter(kind) for name, kind in _kinds(RealtimeServerEvent).items()}
 
 STANDARD: Final = frozenset(_KINDS)
-"""The types of all server events that the package knows."""
+"""The types of all server events of Realtime that the package knows."""
+
+RESPONSES: Final = frozenset(_kinds(ResponsesServerEvent))
+"""Those of the Responses API, over its WebSocket too."""
+
+LIVE: Final = frozenset(_kinds(LiveServerEvent))
+"""Those of GPT-Live."""
 
 MAY_BE_NULL: Final = frozenset(
     {"previous_item_id", "status_details", "usage", "transcript", "code", "param", "event_id", "metadata"}

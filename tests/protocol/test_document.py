@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 import msgspec
 import pytest
 
+from gateway.auth.rights import names
 from gateway.core import events as ev
 from gateway.core.ids import DeviceId, FloorGeneration, Generation, ItemId, LegId, ResponseId
 from gateway.core.members import Member, MemberId, Occupancy
@@ -18,8 +19,9 @@ from gateway.protocol import realtime as rt
 from gateway.protocol.close_codes import CloseCode
 from gateway.protocol.projection import project
 from gateway.protocol.view import View
+from gateway.transports.permits import NEEDS
 from tests.protocol.examples import CLIENT_EVENTS, DOCUMENT, EXTENSION, SERVER_EVENTS, Json, examples
-from tests.protocol.stock import STANDARD, problems
+from tests.protocol.stock import LIVE, RESPONSES, STANDARD, problems
 
 PAGE: Final = DOCUMENT.read_text("utf-8")
 SOURCES: Final = sorted(path for room in ("gateway", "media") for path in (DOCUMENT.parents[1] / room).rglob("*.py"))
@@ -160,11 +162,38 @@ def test_the_map_names_the_events_that_tell_it(row: list[str]) -> None:
     assert row[1] == ("fact" if isinstance(samples[0], get_args(ev.Fact)) else "signal")
 
 
+@pytest.mark.parametrize("row", rows("5."), ids=lambda row: str(row[0]))
+def test_the_map_names_real_events_of_the_other_protocols(row: list[str]) -> None:
+    for cell, known in zip(row[4:], (RESPONSES, LIVE), strict=True):
+        assert quoted(cell) <= known
+        assert quoted(cell) or cell == "–"
+
+
 def test_the_last_event_that_tells_a_fact_is_numbered_in_the_examples_and_no_other() -> None:
     facts = [sample for sample in SAMPLES if isinstance(sample, get_args(ev.Fact))]
     last = {type(wire[-1]) for sample in facts for view in views() if (wire := project(sample, view))}
     numbered = {told["type"] for told in examples("server") if "prev_seq" in told}
     assert numbered == {kind for kind, wire in SERVER_EVENTS.items() if wire in last}
+
+
+# --- rights ---
+
+
+def named(text: str) -> set[str]:
+    """Event types in a text, whole: ``.delete`` is of the type before it."""
+    found: list[str] = []
+    for name in re.findall(r"`([a-z_]*\.[a-z_.]+)`", text):
+        found.append(f"{found[-1].rpartition('.')[0]}{name}" if name.startswith(".") else name)
+    return set(found)
+
+
+def test_the_table_of_rights_names_every_client_event() -> None:
+    rights = {right: named(row[1]) for row in rows("10.") for right in quoted(row[0])}
+    told = {kind: {right for right, kinds in rights.items() if kind in kinds} for kind in CLIENT_EVENTS}
+    needed = {kind: set(names(NEEDS[kind])) for kind in CLIENT_EVENTS}
+    assert {kind for kind, wanted in needed.items() if not wanted <= told[kind]} == set()
+    (freely,) = [line for line in PAGE.splitlines() if line.startswith("`auth.refresh`")]
+    assert named(freely) == {kind for kind, wanted in needed.items() if not wanted}
 
 
 # --- codes ---
