@@ -16,6 +16,9 @@ class Response:
     """The voice leg that speaks it; None when it is only written (or its leg was lost)."""
 
     continues: ItemId | None
+    began: Generation
+    """Its first generation: the calls of a steered answer are numbered anew."""
+
     item_id: ItemId | None = None
     """Its message; None until its first text."""
 
@@ -67,6 +70,7 @@ def evolve_response(responses: dict[ResponseId, Response], fact: ResponseFact) -
             fact.generation,
             fact.leg,
             fact.continues,
+            fact.generation,
             device=fact.device,
             command=fact.command,
             answers=fact.answers,

@@ -39,8 +39,9 @@ class Glance:
     @property
     def running(self) -> list[ResponseId]:
         """All that is being generated, oldest first."""
-        generated: list[Response | Aside] = [*(it for it in self.responses if it.generating), *self.asides]
-        return [it.response_id for it in sorted(generated, key=lambda it: it.generation)]
+        began = {it.response_id: it.began for it in self.responses if it.generating}
+        began |= {it.response_id: it.generation for it in self.asides}
+        return sorted(began, key=lambda it: began[it])
 
 
 def glance_at(state: State, seq: int) -> Glance:

@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 from gateway.client.events import decode
 from gateway.client.items import Fold, Item, from_wire
 from gateway.core import inputs as inp
-from gateway.core.events import Fact, ItemRedacted
+from gateway.core.events import AsideStarted, Fact, ItemRedacted, ResponseSteered
 from gateway.core.ids import ItemId, LegId, SessionId
 from gateway.protocol import extension as ext, realtime as rt
 from gateway.protocol.projection import project
@@ -17,7 +17,7 @@ from gateway.runtime.glance import glance_at
 from gateway.store.memory import MemoryStore
 from gateway.store.records import encode
 from gateway.transports import history
-from tests.core.script import CHAT, Line, Talk
+from tests.core.script import CHAT, DEADLINE, Line, Talk, answering
 from tests.core.test_properties import STORIES, lines, resolved, thorough
 from tests.core.world import World
 
@@ -82,6 +82,16 @@ def test_the_fold_is_what_the_server_holds_in_a_world(numbers: list[int]) -> Non
     fold = folded(world.talk)
     assert fold.items == tuple(from_wire(item) for item in held(world.talk))
     assert list(fold.running) == glance_at(world.talk.session.state, 0).running
+
+
+def test_an_answer_that_was_steered_is_as_old_as_it_was() -> None:
+    talk = Talk(voices=())
+    talk.tell(*answering(1.0, finished=False, sounding=False), (1.1, inp.ResponseRequested(aside=True)))
+    talk.tell((1.2, inp.SteerRequested("In French.")), (2.0, DEADLINE))
+    steered, beside = talk.last(ResponseSteered), talk.last(AsideStarted)
+    assert steered.generation > beside.generation
+    assert glance_at(talk.session.state, 0).running == [steered.response_id, beside.response_id]
+    assert list(folded(talk).running) == [steered.response_id, beside.response_id]
 
 
 @settings(max_examples=50, deadline=None, database=None)
