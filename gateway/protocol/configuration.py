@@ -4,7 +4,7 @@ In an update a field that is left out stays as it is, and null clears it (:func:
 given is left out of what is shown, since many clients take a missing key and not a null.
 """
 
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -48,13 +48,20 @@ class Prompt(msgspec.Struct):
 
 
 class TokenLimits(msgspec.Struct):
-    post_instructions: int | None | UnsetType = UNSET
+    post_instructions: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None | UnsetType = UNSET
 
 
 class RetentionRatio(msgspec.Struct):
     retention_ratio: float
     type: Literal["retention_ratio"] = "retention_ratio"
     token_limits: TokenLimits | None | UnsetType = UNSET
+
+
+def most_tokens(truncation: str | RetentionRatio | None | UnsetType) -> int | None:
+    """How much of the conversation a model is to be given; None where that is not bounded."""
+    limits = truncation.token_limits if isinstance(truncation, RetentionRatio) else None
+    found = limits.post_instructions if isinstance(limits, TokenLimits) else None
+    return found if isinstance(found, int) else None
 
 
 class Reasoning(msgspec.Struct):

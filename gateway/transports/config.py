@@ -26,7 +26,7 @@ FASTEST: Final = 1.5
 """What Realtime takes for ``speed``."""
 
 NOTED: Final = ("tracing", "prompt", "include", "truncation", "reasoning", "parallel_tool_calls")
-"""What a client may set, is shown again, and changes nothing here. Null clears it."""
+"""What a client may set, is shown again, and changes nothing here, but for a limit of tokens. Null clears it."""
 
 TurnDetection: TypeAlias = rt.TurnDetection | rt.SemanticTurnDetection
 
@@ -190,6 +190,8 @@ def shared(settings: Settings, changes: rt.SessionChanges, names: Names) -> Sett
         settings = replace(settings, tool_choice=choice or "auto", forced_tool=forced)
     if changes.max_output_tokens is not UNSET:
         settings = replace(settings, max_output_tokens=items.limit_of(changes.max_output_tokens or "inf"))
+    if (most := configuration.most_tokens(changes.truncation)) is not None:
+        settings = replace(settings, context=Context("window", most))
     if changes.audio is not UNSET and changes.audio.output is not UNSET:
         given = changes.audio.output.voice
         voice = str(given.get("id", "")) if isinstance(given, dict) else given

@@ -14,6 +14,7 @@ from gateway.core import inputs as inp
 from gateway.errors import AuthError, ProtocolViolation
 from gateway.protocol import auth, extension as ext, messages, realtime as rt
 from gateway.protocol.close_codes import CloseCode
+from gateway.protocol.configuration import most_tokens
 
 _READ, _SEND, _STEER, _CANCEL = (frozenset({it}) for it in (Right.READ, Right.SEND, Right.STEER, Right.CANCEL))
 
@@ -57,6 +58,9 @@ NEEDS: Final[Mapping[str, Rights]] = {
 }
 """By the type of a client event. One that is not listed needs all rights: nothing new is open by oversight."""
 
+SHARED: Final = ("model", "instructions", "tools", "tool_choice", "max_output_tokens", "bargein")
+"""Of a ``session.update``, what holds for all connections of its session. So do a voice, and a limit of tokens."""
+
 ON_ACTIVE: Final[Mapping[str, Rights]] = {"interrupt": _CANCEL, "rollback": _CANCEL, "steer": _STEER}
 """What else a ``response.create`` needs for what it would do to the answer that is running."""
 
@@ -98,7 +102,9 @@ def _for_all(changes: rt.SessionChanges) -> bool:
     """Does it touch what all connections share?"""
     output = changes.audio.output if changes.audio is not UNSET else UNSET
     voice = output.voice if output is not UNSET else UNSET
-    return any(it is not UNSET for it in (changes.model, changes.instructions, changes.bargein, voice))
+    if voice is not UNSET or most_tokens(changes.truncation) is not None:
+        return True
+    return any(getattr(changes, name) is not UNSET for name in SHARED)
 
 
 def demand(rights: Rights, *wanted: Right) -> None:

@@ -14,7 +14,8 @@ from gateway.core.ids import SessionId, TenantId, UserId
 from gateway.protocol import auth, extension as ext, realtime as rt
 from gateway.protocol.close_codes import CloseCode
 from gateway.transports.client_secrets import narrowed
-from gateway.transports.permits import NEEDS, MissingRight, Permit, needed
+from gateway.transports.config import NOTED
+from gateway.transports.permits import NEEDS, SHARED, MissingRight, Permit, needed
 from tests.protocol.examples import examples
 
 SESSION = SessionId("sess_00a")
@@ -38,6 +39,9 @@ def test_an_event_that_nobody_thought_of_needs_all_rights() -> None:
     assert needed(New()) == ALL
 
 
+LIMITED = {"type": "retention_ratio", "retention_ratio": 0.8, "token_limits": {"post_instructions": 900}}
+
+
 @pytest.mark.parametrize(
     ("session", "rights"),
     [
@@ -47,10 +51,21 @@ def test_an_event_that_nobody_thought_of_needs_all_rights() -> None:
         ({"instructions": None}, {Right.CHANGE_SETTINGS}),
         ({"audio": {"output": {"voice": "alloy"}}}, {Right.CHANGE_SETTINGS}),
         ({"bargein": {}}, {Right.CHANGE_SETTINGS}),
+        ({"tools": []}, {Right.CHANGE_SETTINGS}),
+        ({"tool_choice": "none"}, {Right.CHANGE_SETTINGS}),
+        ({"max_output_tokens": 20}, {Right.CHANGE_SETTINGS}),
+        ({"truncation": "auto"}, NONE),
+        ({"truncation": LIMITED}, {Right.CHANGE_SETTINGS}),
     ],
 )
 def test_what_an_update_changes_for_all_needs_a_right(session: dict[str, Any], rights: Rights) -> None:
     assert needed(event("session.update", session=session)) == rights
+
+
+def test_each_field_of_an_update_is_of_a_connection_or_of_all() -> None:
+    of_a_connection = {"type", "output_modalities", "audio", *NOTED}
+    assert set(rt.SessionChanges.__struct_fields__) == of_a_connection | set(SHARED)
+    assert not of_a_connection & set(SHARED)
 
 
 def test_to_interrupt_is_to_cancel() -> None:

@@ -214,3 +214,15 @@ def test_a_refused_change_leaves_the_configuration_as_it_was() -> None:
     with pytest.raises(ProtocolViolation):
         conf.updated(config, changes)
     assert config == ConnectionConfig(("audio",))
+
+
+def test_a_limit_of_tokens_makes_a_window_of_what_models_are_given() -> None:
+    async def main() -> None:
+        async with line(hears=()) as at:
+            client = await at.connect(await at.open())
+            limits = {"type": "retention_ratio", "retention_ratio": 0.8, "token_limits": {"post_instructions": 900}}
+            session = await updated(client, truncation=limits)
+            assert session["truncation"] == limits
+            assert session["bargein"]["context"] == {"policy": "window", "max_tokens": 900}
+
+    run(main())
