@@ -5,6 +5,7 @@ path changes when the answer has ended and has said how much of it was heard; an
 in the log at once, beside the path until then.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from gateway.core import answering, events as ev, floor, heard, inputs as inp, switching
@@ -28,7 +29,8 @@ def edit_submitted(step: Step, input: inp.EditSubmitted) -> None:
         return
     _interrupt(step)
     device, user = step.stamp.device, step.stamp.user
-    step.fact(ev.ItemAdded(new_id, node.parent, "user", "completed", input.text, device=device, aside=True, user=user))
+    added = ev.ItemAdded(new_id, node.parent, "user", "completed", input.text, device=device, aside=True, user=user)
+    step.fact(replace(added, images=input.images))
     _switch(step, Switch(new_id, whole=False), None)
     if input.answer:
         _want(step, Pending(step.stamp))

@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.errors import ProtocolViolation
 from gateway.protocol.extension import AnyClientEvent
+from gateway.protocol.messages import ItemUpdate
 from gateway.protocol.realtime import AudioAppend, ItemCreate
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ class Limits:
     """An ``input_audio_buffer.append``: what OpenAI takes."""
 
     image_bytes: int = 768 * 1024
-    """A ``conversation.item.create`` with a picture: what a WebSocket client of 1 MiB frames can send, and be sent."""
+    """A message with a picture: what a WebSocket client of 1 MiB frames can send, and be sent."""
 
 
 def decode(data: str | bytes, limits: Limits) -> AnyClientEvent:
@@ -60,7 +61,14 @@ def decode(data: str | bytes, limits: Limits) -> AnyClientEvent:
 
 
 def _has_picture(event: AnyClientEvent) -> bool:
-    return isinstance(event, ItemCreate) and any(part.image_url for part in event.item.content or ())
+    match event:
+        case ItemCreate(item=item):
+            content = item.content
+        case ItemUpdate(content=content):
+            pass
+        case _:
+            return False
+    return any(part.image_url for part in content or ())
 
 
 def _check_size(raw: bytes, limit: int) -> None:

@@ -112,7 +112,7 @@ def _of_message(event: messages.Command) -> inp.Input:
             if event.mode == "correct":
                 return inp.CorrectionSubmitted(item_id, text)
             new_id = ItemId(event.new_item_id) if event.new_item_id else None
-            return inp.EditSubmitted(item_id, text, new_id, event.response)
+            return inp.EditSubmitted(item_id, text, new_id, event.response, items.images_of(content, "content"))
         case messages.BranchSelect():
             return inp.BranchRequested(item_id)
         case messages.ReactionAdd():

@@ -24,7 +24,7 @@ def text_of(content: Iterable[rt.InputPart]) -> str:
 
 def images_of(content: Iterable[rt.InputPart], where: str) -> tuple[str, ...]:
     """The pictures of a message, as addresses."""
-    return tuple(_given(it.image_url, f"{where}.content") for it in content if it.type == "input_image")
+    return tuple(_given(it.image_url, where) for it in content if it.type == "input_image")
 
 
 def submitted(item: rt.InputItem, previous: str | None) -> inp.ItemSubmitted:
@@ -44,7 +44,7 @@ def given_of(item: rt.InputItem, where: str) -> Given:
         case "message":
             role: Role = _given(item.role, f"{where}.role")
             content = _given(item.content, f"{where}.content")
-            return Given(role, text_of(content), images=images_of(content, where))
+            return Given(role, text_of(content), images=images_of(content, f"{where}.content"))
         case "function_call":
             name, call_id = _given(item.name, f"{where}.name"), _given(item.call_id, f"{where}.call_id")
             return Given("tool", item.arguments or "{}", "function_call", call_id, name)

@@ -38,6 +38,24 @@ def since(client: Client, place: int) -> list[tuple[str, str, str | None]]:
 # --- edit ---
 
 
+def test_an_edit_brings_the_pictures_that_it_names() -> None:
+    async def main() -> None:
+        agent = ScriptedAgent("One.", "Two.")
+        async with line(agent) as at:
+            client = await at.connect(await at.open(), extended=True)
+            await client.ask("first")
+            await client.get("response.done")
+            question = (await path_of(client))[0]
+            content = [*words("second"), {"type": "input_image", "image_url": "https://example.org/clock.png"}]
+            await client.send("conversation.item.update", item_id=question, content=content, response=True)
+            await client.get("response.done", 2)
+            assert agent.asked[1].messages[0].images == ("https://example.org/clock.png",)
+            entered = client.all("conversation.item.added")[-2]["item"]
+            assert [part["type"] for part in entered["content"]] == ["input_text", "input_image"]
+
+    run(main())
+
+
 def test_an_edit_is_told_to_stock_clients_as_messages_that_leave_and_enter() -> None:
     async def main() -> None:
         async with line(ScriptedAgent("One.", "Two.")) as at:

@@ -17,6 +17,9 @@ class EditSubmitted:
     answer: bool = False
     """True when it is to be answered at once."""
 
+    images: tuple[str, ...] = ()
+    """Those of the new one: none of the old one's come along."""
+
 
 @dataclass(frozen=True, slots=True)
 class CorrectionSubmitted:
