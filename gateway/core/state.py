@@ -19,12 +19,15 @@ from gateway.core.queue import Queued, evolve_queue
 from gateway.core.responses import Response as Response, ResponseFact, evolve_response
 from gateway.core.shortened import Shortened, ShortenedFact, evolve_shortened, moved
 from gateway.core.steer import Steer, evolve_steers
-from gateway.core.tree import Node, Tree
+from gateway.core.tree import Tree
 from gateway.core.values import CutReason, Settings, Wish
 from gateway.core.voices import Awaited as Awaited, Hearing as Hearing, Voice as Voice
 
 FIRST: Final = Generation(0)
 """Before any response."""
+
+BESIDE_KEPT: Final = 1000
+"""Items of answers beside the conversation that can still be redacted."""
 
 KEYS_KEPT: Final = 24 * 3600.0
 """Seconds for which an idempotency key is remembered."""
@@ -45,6 +48,9 @@ class Conversation:
 
     asides: dict[ResponseId, Aside] = field(default_factory=dict)
     """Answers beside the conversation, while they are being generated."""
+
+    beside: dict[ItemId, ResponseId] = field(default_factory=dict)
+    """The last items of theirs whose words are kept, oldest first, and whose they are: they stand in no tree."""
 
     generation: Generation = FIRST
     """The last one given out."""
@@ -304,7 +310,7 @@ def evolve(state: Conversation, fact: ev.Fact) -> None:
             | ev.ItemTranscribed()
             | ev.ItemTranscriptionFailed()
         ):
-            _evolve_item(state.tree.nodes[fact.item_id], fact)
+            _evolve_item(state, fact)
         case ev.TurnQueued() | ev.QueueEdited() | ev.QueueReordered() | ev.QueueWithdrawn() | ev.QueueTaken():
             evolve_queue(state.queue, fact)
         case ev.SteerAccepted() | ev.SteerConsumed() | ev.SteerFailed():
@@ -320,13 +326,20 @@ def evolve(state: Conversation, fact: ev.Fact) -> None:
 def _evolve_aside(state: Conversation, fact: AsideFact) -> None:
     if isinstance(fact, ev.AsideStarted):
         state.generation = fact.generation
+    else:
+        state.beside[fact.item_id] = fact.response_id
+        if len(state.beside) > BESIDE_KEPT:
+            del state.beside[next(iter(state.beside))]
     evolve_asides(state.asides, fact)
 
 
 ItemFact = ev.ItemCompleted | ev.ItemTruncated | ev.ItemRedacted | ev.ItemTranscribed | ev.ItemTranscriptionFailed
 
 
-def _evolve_item(node: Node, fact: ItemFact) -> None:
+def _evolve_item(state: Conversation, fact: ItemFact) -> None:
+    if state.beside.pop(fact.item_id, None) is not None:
+        return
+    node = state.tree.nodes[fact.item_id]
     match fact:
         case ev.ItemCompleted():
             node.status, node.fell_short = fact.status, fact.fell_short

@@ -218,3 +218,14 @@ def test_a_message_of_a_client_s_may_be_a_call_too() -> None:
     call = inp.ItemSubmitted("tool", "{}", ItemId("mine"), None, "function_call", "call_7", "clock")
     added = only(talk.tell((1.0, call)).facts, ev.ItemAdded)
     assert (added.item_id, added.kind, added.call_id, added.name) == ("mine", "function_call", "call_7", "clock")
+
+
+def test_the_words_of_one_beside_the_conversation_can_be_removed_once_it_is_over() -> None:
+    talk = Talk()
+    talk.tell((1.0, beside()), (1.1, CALLED), (1.2, inp.TextGenerated(G1, "Title")))
+    call, ended = (it for it in talk.tell((1.3, FINISHED)).facts if isinstance(it, ev.AsideCalled | ev.AsideEnded))
+    for number, fact in enumerate((call, ended)):
+        redacted = only(talk.tell((2.0 + number, inp.ItemRedactionRequested(fact.item_id))).facts, ev.ItemRedacted)
+        assert (redacted.item_id, redacted.response_id) == (fact.item_id, ended.response_id)
+    assert talk.session.state.conversation.beside == {}
+    assert not talk.tell((5.0, inp.ItemRedactionRequested(ended.item_id))).accepted
