@@ -56,15 +56,16 @@ def test_a_stock_client_cannot_redact_and_is_not_told(tmp_path: Path) -> None:
 
 
 def test_the_words_of_an_answer_out_of_band_leave_every_file(tmp_path: Path) -> None:
+    words = ["TITLE", "HIDDEN"]
+
     async def main() -> None:
         agent = ScriptedAgent("A TITLE nobody shall find")
         async with asyncio.timeout(30), serving(tmp_path, agent=agent) as gateway, gateway.socket() as socket:
             await socket.send("response.create", response={"conversation": "none", "metadata": {"purpose": "HIDDEN"}})
             done = (await socket.get("response.done"))["response"]
+            assert seen_on_disk(tmp_path, words) == set(words)
             await socket.send("conversation.item.redact", item_id=done["output"][0]["id"])
             await socket.get("conversation.item.redacted")
-        held = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-        assert b"TITLE" not in held
-        assert b"HIDDEN" not in held
+            assert seen_on_disk(tmp_path, words) == set()
 
     asyncio.run(main())
