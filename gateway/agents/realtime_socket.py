@@ -9,6 +9,7 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
+from gateway.agents.library_log import LIBRARY_LOG
 from gateway.agents.realtime_mirror import Event
 from gateway.errors import AgentError, SettingsError
 
@@ -88,6 +89,7 @@ async def dial(url: str, api_key: str | None, within_s: float) -> Socket:
                 close_timeout=CLOSE_S,
                 ping_interval=PING_EVERY_S,
                 ping_timeout=PING_EVERY_S,
+                logger=LIBRARY_LOG,
             )
     except TimeoutError:
         raise AgentError("model_timeout", f"{server} did not take the connection in time.") from None

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from typing import Final, Self
 
 import httpx2
@@ -9,6 +10,7 @@ from openai.resources.responses.responses import AsyncResponsesConnection
 from openai.types.websocket_connection_options import WebSocketConnectionOptions
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus, WebSocketException
 
+from gateway.agents.library_log import LIBRARY_LOG
 from gateway.agents.responses_request import Body
 from gateway.agents.upstream import MAX_EVENT_BYTES, Upstream
 
@@ -22,7 +24,14 @@ _SPARE_S: Final = 60.0
 _OLD_S: Final = 50 * 60.0
 """OpenAI ends a connection after an hour, in the middle of an answer if need be."""
 
-_OPTIONS: Final[WebSocketConnectionOptions] = {"max_size": MAX_EVENT_BYTES, "compression": None}
+
+class _Options(WebSocketConnectionOptions):
+    """The package hands on what it is given, also what its own type does not name."""
+
+    logger: logging.Logger
+
+
+_OPTIONS: Final = _Options(max_size=MAX_EVENT_BYTES, compression=None, logger=LIBRARY_LOG)
 
 
 class NotOffered(Exception):
