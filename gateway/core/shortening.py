@@ -26,14 +26,20 @@ def _outgrown(step: Step, input: inp.ContextOutgrown) -> None:
     for item_id, changes in input.covers:
         if item_id not in tree.nodes or step.moment.reworded.get(item_id, 0) != changes:
             return
-    item_id = ItemId(step.mint("item"))
-    step.fact(ev.ContextShortened(item_id, input.upto, input.text, sums_up=bool(input.text)))
+    _begin_after(step, input.upto, input.text)
 
 
 def _reset(step: Step) -> None:
     tip = step.conversation.tree.tip
     if tip is not None:
-        step.fact(ev.ContextShortened(ItemId(step.mint("item")), tip))
+        _begin_after(step, tip, "")
+
+
+def _begin_after(step: Step, upto: ItemId, text: str) -> None:
+    """A summary that stood in the same place is void: nobody is given it any more, so its words go too."""
+    for it in [it for it in step.conversation.shortened if it.sums_up and it.upto == upto]:
+        step.fact(ev.ContextRestored(it.item_id))
+    step.fact(ev.ContextShortened(ItemId(step.mint("item")), upto, text, sums_up=bool(text)))
 
 
 def void(step: Step, item_id: ItemId) -> None:

@@ -92,3 +92,12 @@ def test_a_later_one_in_the_same_place_takes_its_place() -> None:
     talk = summed_up()
     talk.tell((6.0, typed("four"), CHAT), (7.0, outgrown("m1", "m0", text="They counted to two.")))
     assert len(talk.session.state.conversation.shortened) == 1
+
+
+def test_the_words_of_a_summary_go_when_a_reset_takes_its_place() -> None:
+    talk = written("one", "two")
+    talk.tell((5.0, outgrown("m1", "m0", "m1")))
+    summary = talk.last(ev.ContextShortened).item_id
+    outcome = talk.tell((6.0, inp.ContextResetRequested()))
+    assert only(outcome.facts, ev.ContextRestored).item_id == summary
+    assert [(it.upto, it.sums_up) for it in talk.session.state.conversation.shortened] == [("m1", False)]
